@@ -1,0 +1,62 @@
+// server/domain/admission.ts: the contract of the gate: what a call needs before it may leave, and what it holds while it is out.
+
+import type { Ask, Caller, Decision, Endpoint } from './call.ts';
+import type { Standing } from './budget.ts';
+import type { EpochMs } from './ids.ts';
+import type { Nanodollars } from './money.ts';
+import type { Quote } from './price.ts';
+import type { Verdict } from './refusal.ts';
+import type { Tokens } from './usage.ts';
+
+/** What the policy made of the call's model. */
+export interface Clearance {
+  /** The model that goes upstream, aliases resolved; null where the endpoint has none. */
+  readonly model: string | null;
+  readonly decisions: readonly Decision[];
+}
+
+/** What one admitted call holds: money in every budget that covers it, a place in the concurrency limits, tokens in the rate limits. */
+export interface Admission {
+  readonly admittedAt: EpochMs;
+  readonly quote: Quote;
+  readonly held: Nanodollars;
+  /** Every rule asked, in order, those of the clearance included. */
+  readonly decisions: readonly Decision[];
+  /** At `message_start`: the true prompt corrects the input limit and the hold shrinks to `ceiling`; never grows. */
+  started(tokens: Tokens, ceiling: Nanodollars): void;
+  /** Ends the hold, however the call ended. The second and later calls do nothing. `tokens` null: nothing was used. */
+  release(cost: Nanodollars, tokens: Tokens | null): void;
+}
+
+export interface AdmissionRequest {
+  readonly caller: Caller;
+  readonly endpoint: Endpoint;
+  readonly clearance: Clearance;
+  readonly quote: Quote;
+  /** Fires when the client leaves while it waits. */
+  readonly signal: AbortSignal;
+}
+
+export interface Gate {
+  /** Models, aliases, deny lists, `max_output_tokens`: decided from the config alone. `ask` null: an endpoint without a model. */
+  clear(caller: Caller, endpoint: Endpoint, ask: Ask | null): Verdict<Clearance>;
+  /**
+   * Takes the call's place in every limit and budget that covers it, all in one tick, or in none. Where only holds of calls in
+   * flight are in the way it waits, at most two seconds, then refuses with `budget_held`.
+   */
+  admit(request: AdmissionRequest): Promise<Verdict<Admission>>;
+  /** Every budget in its current period, for the admin API and metrics. */
+  standings(at: EpochMs): readonly Standing[];
+  /** Our own buckets as they are now. */
+  buckets(at: EpochMs): readonly Bucket[];
+}
+
+/** One limit of one scope. */
+export interface Bucket {
+  /** `workspace` or `workspace/workflow`. */
+  readonly scope: string;
+  readonly dimension: 'requests' | 'input_tokens' | 'output_tokens' | 'concurrent';
+  /** Per minute, but for `concurrent`. */
+  readonly limit: number;
+  readonly remaining: number;
+}

@@ -1,0 +1,68 @@
+// server/domain/budget.ts: a limit in nano-dollars over a scope and a period, and the rule that decides whether a call fits.
+
+import type { PeriodKind, Period } from './calendar.ts';
+import type { BudgetId, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
+import type { Nanodollars } from './money.ts';
+
+/** Every field given must match; all null is the organization. A model is compared with the id that is asked for, aliases resolved. */
+export interface Scope {
+  readonly workspace: string | null;
+  readonly workflow: string | null;
+  readonly key: string | null;
+  readonly user: string | null;
+  readonly model: string | null;
+}
+
+export interface Budget {
+  readonly id: BudgetId;
+  readonly scope: Scope;
+  readonly limit: Nanodollars;
+  readonly period: PeriodKind;
+  /** `hard` refuses, `soft` only alerts. */
+  readonly mode: 'hard' | 'soft';
+  /** How far the sum of holds may overshoot a hard limit, in nano-dollars; 0 is strict. */
+  readonly tolerance: Nanodollars;
+  /** Fractions of the limit, ascending, e.g. [0.5, 0.8, 1]. */
+  readonly alertAt: readonly number[];
+  readonly alertForecast: boolean;
+  readonly notify: readonly string[];
+}
+
+/** What a scope is compared with. */
+export interface ScopeSubject {
+  readonly workspace: WorkspaceId;
+  readonly workflow: WorkflowId;
+  readonly key: KeyId | null;
+  readonly user: string | null;
+  readonly model: string | null;
+}
+
+export function covers(scope: Scope, subject: ScopeSubject): boolean {
+  return (
+    (scope.workspace === null || scope.workspace === subject.workspace) &&
+    (scope.workflow === null || scope.workflow === subject.workflow) &&
+    (scope.key === null || scope.key === subject.key) &&
+    (scope.user === null || scope.user === subject.user) &&
+    (scope.model === null || scope.model === subject.model)
+  );
+}
+
+/** How a budget stands in one period. */
+export interface Standing {
+  readonly budget: Budget;
+  readonly period: Period;
+  /** The sum of settled rows admitted in the period. */
+  readonly spent: Nanodollars;
+  /** What calls in flight may still cost. */
+  readonly held: Nanodollars;
+}
+
+/**
+ * The first hard budget that `ask` would overrun, or null when the call fits all of them.
+ * Pure: it runs in the same tick as the hold it decides, so two calls cannot both take the last dollar.
+ * @param ask the most the call can cost
+ */
+export function firstOverrun(standings: readonly Standing[], ask: Nanodollars): Standing | null {
+  // Equality fits: a $10 budget is there to be spent to its last nano-dollar.
+  return standings.find((s) => s.budget.mode === 'hard' && s.spent + s.held + ask > s.budget.limit + s.budget.tolerance) ?? null;
+}

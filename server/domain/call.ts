@@ -1,0 +1,129 @@
+// server/domain/call.ts: one request from a client, who sent it, and what it asks for.
+
+import type { CallId, EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
+
+/** What of the API a call uses; one per family of routes. Bounded, so it may be a label. */
+export const ENDPOINTS = ['messages', 'count_tokens', 'batches', 'batch_results', 'chat_completions', 'complete', 'models', 'files', 'skills'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+/** The tags that a client put on a call: from the path prefix, from headers, from the body. Unchecked text, at most 256 bytes each. */
+export interface ClaimedTags {
+  readonly pathWorkspace: string | null;
+  readonly pathWorkflow: string | null;
+  readonly headerWorkflow: string | null;
+  readonly user: string | null;
+  readonly session: string | null;
+  readonly action: string | null;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly priority: 'interactive' | 'background' | null;
+}
+
+/** The credentials that came with a call, each as sent, without `Bearer `. */
+export interface Credentials {
+  readonly apiKey: string | null;
+  readonly bearer: string | null;
+}
+
+/** Who is calling; past `identify` nothing of it is checked twice. */
+export interface Caller {
+  readonly workspace: WorkspaceId;
+  readonly workflow: WorkflowId;
+  /** Null in open access without a key. */
+  readonly key: KeyId | null;
+  readonly user: string | null;
+  readonly session: string | null;
+  readonly action: string | null;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly priority: 'interactive' | 'background';
+  /** The provider credential that the call goes out with. */
+  readonly upstream: UpstreamCredential;
+}
+
+/** `configured`: a provider key of ours, by its name in the config. `callers_own`: open access passes the client's own headers on. */
+export type UpstreamCredential = { readonly kind: 'configured'; readonly name: string; readonly secret: string } | { readonly kind: 'callers_own' };
+
+/** The governed fields of a request body, read by a strict scan; everything else in the body is none of our business. */
+export interface Ask {
+  readonly model: string;
+  /** Where the model's JSON string, quotes included, stands in the decoded body: [start, end). For an alias, the one edit we make. */
+  readonly modelSpan: readonly [number, number];
+  readonly stream: boolean;
+  /** `max_tokens`, `max_completion_tokens` or `max_tokens_to_sample`; null when absent, where the model's own maximum is the bound. */
+  readonly maxTokens: number | null;
+  /** `stream_options.include_usage` of the OpenAI-compatible endpoint. */
+  readonly includeUsage: boolean;
+  /** `metadata.user_id`, null when absent. */
+  readonly userId: string | null;
+  readonly speed: string | null;
+  readonly serviceTier: string | null;
+  readonly inferenceGeo: string | null;
+  /** The dearest `cache_control` in the body; null when there is none. */
+  readonly cacheTtl: '5m' | '1h' | null;
+  /** Models of a `fallbacks` list; each passes the same policy. `"default"` stays the word. */
+  readonly fallbackModels: readonly string[];
+  /** `type` of every tool that runs at the provider, e.g. `web_search_20260209`. */
+  readonly serverTools: readonly string[];
+  /** The sum of `max_uses` of search tools, null when one has no limit; 0 when there is none. */
+  readonly maxSearches: number | null;
+  /** Images given inline; each has a fixed ceiling of tokens whatever its bytes. */
+  readonly inlineImages: number;
+  /** True when bytes do not bound the prompt: images or documents by URL or file id, containers, server tools, MCP, compaction, threads. */
+  readonly unboundedInput: boolean;
+  /** True when `billing_policy` charges another organization. */
+  readonly billedElsewhere: boolean;
+  /** Bytes of the decoded body. */
+  readonly bodyBytes: number;
+}
+
+/** One item of a batch: its name in the batch, and what it asks for. */
+export interface BatchItemAsk {
+  readonly customId: string;
+  readonly ask: Ask;
+}
+
+/** What happened to a call, however it ended. */
+export const OUTCOMES = [
+  'ok', 'truncated', 'client_error', 'upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout',
+  'upstream_protocol', 'client_abort', 'drained', 'crashed', 'refused',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** One try of a call against the provider. Times in milliseconds. */
+export interface Attempt {
+  /** From 1. */
+  readonly number: number;
+  readonly startedAt: EpochMs;
+  /** Null when no response headers came. */
+  readonly status: number | null;
+  readonly outcome: Outcome;
+  /** The provider's `request-id`; null when none came. */
+  readonly upstreamRequestId: string | null;
+  /** To the response headers; null when none came. */
+  readonly headersMs: number | null;
+  readonly durationMs: number;
+  /** e.g. `ECONNREFUSED`, `overloaded_error`; null when it went well. Never a message: those can hold text of the client's. */
+  readonly errorType: string | null;
+}
+
+/** A rule that was asked about a call, and what it said. */
+export interface Decision {
+  /** e.g. `models:support`, `budget:support-month`, `limit:support/requests`. */
+  readonly rule: string;
+  readonly verdict: 'allow' | 'refuse' | 'would_refuse' | 'rewrite';
+  /** One short sentence of figures, e.g. `held 0.024000000 of 400.000000000`; null when there is nothing to add. */
+  readonly detail: string | null;
+}
+
+/** What opens in the ledger before the first byte goes upstream. */
+export interface Intent {
+  readonly id: CallId;
+  readonly admittedAt: EpochMs;
+  readonly caller: Caller;
+  readonly endpoint: Endpoint;
+  readonly stream: boolean;
+  /** As the client wrote it, before aliases; null where the endpoint has no model. */
+  readonly modelRequested: string | null;
+  /** The `x-stainless-retry-count` of the client; null when not sent. */
+  readonly clientRetry: number | null;
+  readonly decisions: readonly Decision[];
+}

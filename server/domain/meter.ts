@@ -1,0 +1,26 @@
+// server/domain/meter.ts: the contract of the meter, which reads a copy of the bytes that go by.
+
+import type { Endpoint } from './call.ts';
+import type { Reading, Tokens } from './usage.ts';
+
+export interface MeterRequest {
+  readonly endpoint: Endpoint;
+  readonly status: number;
+  /** The response's own headers, lower case; null when absent. */
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  /** Milliseconds on the monotonic clock. */
+  readonly monotonic: () => number;
+  /** Called once, when `message_start` told the true prompt. */
+  readonly onStart: (started: Tokens) => void;
+}
+
+/** Reads one response. Never throws and never changes a byte: what it cannot read becomes `Reading.obstacle`. */
+export interface Meter {
+  /** A chunk as received from the provider, handed over after it went to the client. Must not be kept past the call unless copied. */
+  tap(chunk: Buffer): void;
+  /** No more will come. `whole`: the body ended as its framing promised. Call once. */
+  close(whole: boolean): Promise<Reading>;
+}
+
+export type OpenMeter = (request: MeterRequest) => Meter;

@@ -1,0 +1,59 @@
+// server/domain/observer.ts: the contracts of those who watch: metrics, live views, provider headroom, the log.
+
+import type { Endpoint } from './call.ts';
+import type { EpochMs, WorkspaceId } from './ids.ts';
+import type { LedgerEntry, RefusedEntry } from './ledger.ts';
+
+/** Told of every call. Must be quick and must not throw: it runs on the data path. */
+export interface Observer {
+  /** A call was admitted and goes upstream. */
+  started(workspace: WorkspaceId, endpoint: Endpoint): void;
+  /** The same call ended and was handed to the ledger. */
+  settled(entry: LedgerEntry): void;
+  refused(entry: RefusedEntry): void;
+}
+
+/** What the provider's response headers said about its limits. */
+export interface Headroom {
+  /** `header` looks a response header up by lower-case name. `model` is the one that was sent. */
+  note(seen: { credential: string; model: string; at: EpochMs; header: (name: string) => string | null }): void;
+  rows(at: EpochMs): readonly HeadroomRow[];
+}
+
+export interface HeadroomRow {
+  /** The name of the provider key; never the key. */
+  readonly credential: string;
+  /** Models that share one pool at the provider, e.g. `opus-4`, `haiku-4-5`. */
+  readonly modelClass: string;
+  readonly dimension: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens';
+  readonly limit: number;
+  readonly remaining: number;
+  /** When the bucket is full again; null when the header was missing or unreadable. */
+  readonly resetAt: EpochMs | null;
+  readonly seenAt: EpochMs;
+}
+
+/** What may stand in a log line: an allow-list, so that neither a key nor a prompt can. Text is cut at 256 bytes. */
+export interface LogFields {
+  readonly call?: string;
+  readonly workspace?: string;
+  readonly workflow?: string;
+  readonly key?: string;
+  readonly endpoint?: string;
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly status?: number;
+  readonly code?: string;
+  readonly ms?: number;
+  readonly count?: number;
+  readonly file?: string;
+  readonly detail?: string;
+}
+
+/** One JSON line per problem, none per healthy call unless the level is `debug`. `event` is a fixed word, e.g. `upstream_reset`. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}

@@ -1,0 +1,112 @@
+// server/domain/price.ts: dated prices, the quote frozen for one call, and what the call cost in the end.
+
+import type { Ask, Endpoint } from './call.ts';
+import type { EpochMs } from './ids.ts';
+import type { Nanodollars, Picodollars } from './money.ts';
+import type { Reading, ServerTools, TokenKind, Tokens, UsagePart } from './usage.ts';
+import type { Verdict } from './refusal.ts';
+
+/** Pico-dollars per token of each kind. */
+export type Rates = { readonly [Kind in TokenKind]: Picodollars };
+
+/** One row of the price book: one model's prices from one date on. Immutable; `version` names its content. */
+export interface PriceRow {
+  /** `model@YYYY-MM-DD#digest`: the model, the first day in force, and a digest of the rates, so that an edit makes a new version. */
+  readonly version: string;
+  readonly model: string;
+  readonly effectiveFrom: EpochMs;
+  readonly standard: Rates;
+  readonly batch: Rates;
+  /** Null where the model has no fast mode. */
+  readonly fast: Rates | null;
+  /** Dearer rates for all tokens of a prompt of more than `aboveTokens`; null where there is no such band. */
+  readonly longPrompt: { readonly aboveTokens: number; readonly standard: Rates; readonly batch: Rates } | null;
+  /** The factor for US-only inference as a fraction; 1/1 where the model has none. */
+  readonly usInference: { readonly numerator: bigint; readonly denominator: bigint };
+  /** Pico-dollars per successful web search. */
+  readonly webSearchFee: Picodollars;
+  readonly contextWindowTokens: number;
+  readonly maxOutputTokens: number;
+  readonly minCacheableTokens: number | null;
+  readonly source: string;
+  /** ISO date on which a person last compared the row with its source. */
+  readonly verifiedOn: string;
+}
+
+/** The price frozen for one call, with the most that the call can cost. */
+export interface Quote {
+  readonly endpoint: Endpoint;
+  /** The model that the call was quoted for, aliases resolved; null on endpoints without a price. */
+  readonly model: string | null;
+  /** Null on endpoints that cost nothing. */
+  readonly row: PriceRow | null;
+  /** `ceiling`: the model is not in the book, so the dearest known rates stand in for it. */
+  readonly basis: 'listed' | 'ceiling' | 'free';
+  /** The most the call can cost; held from budgets. */
+  readonly ceiling: Nanodollars;
+  /** The most input and output tokens it can use. */
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  /** A middling guess at the prompt (bytes / 4 or so), for rate limits at the start and for estimates where no count ever came. */
+  readonly likelyInputTokens: number;
+  readonly ask: Ask | null;
+}
+
+/** One line of a bill: tokens × price = amount, or uses × fee. `factors` names what made the price what it is. */
+export interface CostLine {
+  /** A token kind, or `web_search`. */
+  readonly kind: TokenKind | 'web_search';
+  /** The model priced; differs from the row's where a fallback or an advisor took part. */
+  readonly model: string;
+  readonly quantity: number;
+  /** Exact, all multipliers applied. */
+  readonly unitPrice: Picodollars;
+  readonly amount: Picodollars;
+  /** e.g. `['batch x0.5', 'us x1.1', 'long prompt']`; empty for the plain rate. */
+  readonly factors: readonly string[];
+  readonly priceVersion: string;
+}
+
+/** What a call cost. */
+export interface Cost {
+  readonly lines: readonly CostLine[];
+  /** The exact sum of the lines, rounded up once. */
+  readonly total: Nanodollars;
+  /** The tokens as billed or, where nothing was billed, as reported. */
+  readonly tokens: Tokens;
+  readonly serverTools: ServerTools;
+  readonly parts: readonly UsagePart[];
+  /** True when the cost did not come from a complete usage object. */
+  readonly estimated: boolean;
+  /** How it was estimated, e.g. `prompt from message_start, output from streamed text`; null when it was not. */
+  readonly estimateMethod: string | null;
+  /** What cache reads saved less what cache writes cost extra, at this row's prices; can be negative. */
+  readonly cacheSavings: Nanodollars;
+  readonly modelServed: string | null;
+  /** As the response said; null when it said nothing. Kept so that the row can be priced again. */
+  readonly speed: string | null;
+  readonly serviceTier: string | null;
+  readonly inferenceGeo: string | null;
+  /** Every price row used, the first one the call's own; empty on endpoints that cost nothing. */
+  readonly prices: readonly PriceRow[];
+  readonly basis: Quote['basis'];
+}
+
+/** How a call came out, as far as its price goes. */
+export interface Ending {
+  /** Null when nothing was answered. */
+  readonly status: number | null;
+  /** False when nothing of the request can have reached the provider. */
+  readonly sent: boolean;
+  readonly reading: Reading;
+}
+
+/** The pricing room, as the pipeline sees it. Pure: the book in force is its only state. */
+export interface Pricing {
+  /** The quote for a call, or `unpriced_model` where the config refuses models that the book does not know. `ask` null: a free endpoint. */
+  quote(input: { endpoint: Endpoint; ask: Ask | null; model: string | null; at: EpochMs }): Verdict<Quote>;
+  /** The most the call can still cost once `message_start` told the true prompt; never above the quote's own ceiling. */
+  ceilingAfterStart(quote: Quote, started: Tokens): Nanodollars;
+  /** What the call cost. An ending without complete usage gives an estimate, flagged, never zero for a call that may have been billed. */
+  cost(quote: Quote, ending: Ending): Cost;
+}

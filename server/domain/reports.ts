@@ -1,0 +1,150 @@
+// server/domain/reports.ts: the contract of everything that is read back: usage, requests, one request, audit. All of it is derived from ledger rows.
+
+import type { Attempt, Decision, Endpoint, Outcome } from './call.ts';
+import type { Scope } from './budget.ts';
+import type { AuditEntry } from './ledger.ts';
+import type { EpochMs } from './ids.ts';
+import type { Nanodollars } from './money.ts';
+import type { PriceRow } from './price.ts';
+import type { ServerTools, Tokens, UsagePart } from './usage.ts';
+
+export const GROUPINGS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'hour', 'day', 'month'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** Half-open in time of admission; within one list any value matches, between lists all must. Empty lists match everything. `user` and `key` match null as `''`. */
+export interface Filter {
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly workspace: readonly string[];
+  readonly workflow: readonly string[];
+  readonly user: readonly string[];
+  readonly model: readonly string[];
+  readonly key: readonly string[];
+  readonly outcome: readonly string[];
+  readonly session: readonly string[];
+  readonly action: readonly string[];
+}
+
+export interface UsageQuery {
+  readonly filter: Filter;
+  readonly groupBy: readonly Grouping[];
+  /** At most this many rows, the dearest; the rest is left to `total`. */
+  readonly limit: number;
+}
+
+export interface Percentiles {
+  /** Milliseconds; null when nothing was measured. Within 3 % of the true value. */
+  readonly p50: number | null;
+  readonly p95: number | null;
+}
+
+export interface UsageFigures {
+  /** Calls by clients, refused ones included. */
+  readonly requests: number;
+  /** Tries on the wire. */
+  readonly attempts: number;
+  /** Our own no. */
+  readonly refused: number;
+  /** Outcomes that are neither ok, truncated, refused nor the client's own leaving. */
+  readonly errors: number;
+  readonly tokens: Tokens;
+  readonly webSearches: number;
+  readonly cost: Nanodollars;
+  /** The part of `cost` that is estimated. */
+  readonly estimatedCost: Nanodollars;
+  readonly cacheSavings: Nanodollars;
+  readonly duration: Percentiles;
+  readonly timeToFirstToken: Percentiles;
+}
+
+export interface UsageRow extends UsageFigures {
+  /** One value per grouping asked for; `hour` and `day` as the instant they begin, `month` likewise; null for no user, key or model. */
+  readonly group: Readonly<Partial<Record<Grouping, string | number | null>>>;
+}
+
+export interface UsageReport {
+  readonly rows: readonly UsageRow[];
+  /** Over everything that matches, whatever `limit` left out. */
+  readonly total: UsageFigures;
+}
+
+/** A ledger row as it is read back. */
+export interface CallRow {
+  readonly id: string;
+  readonly admittedAt: EpochMs;
+  /** Null while the call is in flight. */
+  readonly endedAt: EpochMs | null;
+  readonly workspace: string;
+  readonly workflow: string;
+  readonly user: string | null;
+  readonly session: string | null;
+  readonly action: string | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly key: string | null;
+  readonly endpoint: Endpoint;
+  readonly stream: boolean;
+  readonly modelRequested: string | null;
+  readonly modelServed: string | null;
+  /** Null while the call is in flight. */
+  readonly outcome: Outcome | null;
+  readonly status: number | null;
+  readonly refusal: string | null;
+  readonly tokens: Tokens;
+  readonly serverTools: ServerTools;
+  readonly cost: Nanodollars;
+  /** What was held when the call left. */
+  readonly held: Nanodollars;
+  readonly estimated: boolean;
+  readonly estimateMethod: string | null;
+  readonly cacheSavings: Nanodollars;
+  readonly priceVersion: string | null;
+  readonly timeToFirstTokenMs: number | null;
+  readonly durationMs: number | null;
+  readonly overheadMs: number | null;
+  readonly attempts: number;
+  readonly clientRetry: number | null;
+  readonly stopReason: string | null;
+  readonly errorType: string | null;
+  readonly upstreamRequestId: string | null;
+}
+
+export interface CallDetail {
+  readonly row: CallRow;
+  readonly attempts: readonly Attempt[];
+  readonly decisions: readonly Decision[];
+  readonly parts: readonly UsagePart[];
+  readonly speed: string | null;
+  readonly serviceTier: string | null;
+  readonly inferenceGeo: string | null;
+  /** Rows of the price book that priced it, as they were then. */
+  readonly prices: readonly PriceRow[];
+}
+
+/** A page of a list, newest first. `nextCursor` null: the end. A cursor stays valid while rows arrive. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly nextCursor: string | null;
+}
+
+/**
+ * Reads, off the main thread, so that a chart never stalls a stream.
+ * @throws BadQuery for a cursor that is not one of ours
+ */
+export interface Reports {
+  usage(query: UsageQuery): Promise<UsageReport>;
+  requests(query: { filter: Filter; limit: number; cursor: string | null }): Promise<Page<CallRow>>;
+  /** Rows in order of admission, for an export; read in pages, never all at once. */
+  everyRequest(filter: Filter): AsyncIterable<CallRow>;
+  /** Null: no such call, or its row is past retention. */
+  request(id: string): Promise<CallDetail | null>;
+  /** Spend per hour of a scope, for forecasts; hours without spend are absent. */
+  hourlySpend(scope: Scope, from: EpochMs, to: EpochMs): Promise<readonly { hour: EpochMs; cost: Nanodollars }[]>;
+  audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditEntry & { readonly id: number }>>;
+  /** The distinct values of the filter fields in a time range, for pickers; at most `limit` each, the busiest first. */
+  facets(range: { from: EpochMs; to: EpochMs }, limit: number): Promise<Readonly<Record<'workspace' | 'workflow' | 'user' | 'model' | 'key' | 'outcome', readonly string[]>>>;
+  close(): Promise<void>;
+}
+
+export class BadQuery extends Error {
+  override readonly name = 'BadQuery';
+}
