@@ -3,6 +3,7 @@
 import type { Endpoint } from './call.ts';
 import type { EpochMs, WorkspaceId } from './ids.ts';
 import type { LedgerEntry, RefusedEntry } from './ledger.ts';
+import type { RefusalReason } from './refusal.ts';
 
 /** Told of every call. Must be quick and must not throw: it runs on the data path. */
 export interface Observer {
@@ -11,6 +12,8 @@ export interface Observer {
   /** The same call ended and was handed to the ledger. */
   settled(entry: LedgerEntry): void;
   refused(entry: RefusedEntry): void;
+  /** A request was refused before anyone knew whose it was (no key, no such path, malformed): counted, without a row in the ledger. */
+  turnedAway(reason: RefusalReason, endpoint: Endpoint | null): void;
 }
 
 /** What the provider's response headers said about its limits. */
