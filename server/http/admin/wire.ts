@@ -1,0 +1,484 @@
+// server/http/admin/wire.ts: what crosses the wire of the admin API: a schema and a type for every request and every answer.
+//
+// Money is a decimal string of US dollars, tokens are whole numbers, times are ISO 8601 in UTC with milliseconds, durations
+// are milliseconds. Answers may gain fields; a field that is here keeps its name and its meaning.
+
+import { z } from 'zod';
+import { PERIODS } from '../../domain/calendar.ts';
+import { ENDPOINTS, OUTCOMES } from '../../domain/call.ts';
+import { NAME_PATTERN } from '../../domain/ids.ts';
+import { GROUPINGS } from '../../domain/reports.ts';
+
+/* ── atoms ── */
+
+/** US dollars with nine places, e.g. `"0.000400000"`. */
+export const Money = z.string().regex(/^-?\d+\.\d{9}$/).describe('US dollars, nine places');
+/** US dollars with twelve places: exact, before a row is rounded. */
+export const ExactMoney = z.string().regex(/^-?\d+\.\d{12}$/).describe('US dollars, twelve places, exact');
+/** US dollars per million tokens, six places, exact. */
+export const Rate = z.string().regex(/^-?\d+\.\d{6}$/).describe('US dollars per million tokens, six places, exact');
+export const Instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/).describe('ISO 8601, UTC, milliseconds');
+const Count = z.int().nonnegative();
+const Milliseconds = z.number().nonnegative().describe('milliseconds');
+const Name = z.string().regex(NAME_PATTERN).describe('lower-case letters, digits, dot, underscore, hyphen; 1 to 64 characters');
+
+export const TokenCounts = z.object({
+  input: Count.describe('prompt tokens neither read from nor written to the cache'),
+  cache_write_5m: Count,
+  cache_write_1h: Count,
+  cache_read: Count,
+  output: Count,
+});
+export type TokenCounts = z.infer<typeof TokenCounts>;
+
+const ServerToolCounts = z.object({ web_search: Count, web_fetch: Count, code_execution: Count });
+const Percentiles = z.object({ p50: Milliseconds.nullable(), p95: Milliseconds.nullable() });
+const Outcome = z.enum(OUTCOMES);
+const Endpoint = z.enum(ENDPOINTS);
+
+/** How every call that fails answers, with a 4xx or a 5xx. */
+export const ErrorAnswer = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+export type ErrorAnswer = z.infer<typeof ErrorAnswer>;
+
+/* ── queries: what may stand behind the question mark ── */
+
+const time = (when: string) => z.string().max(40).optional().describe(`${when}: ISO 8601, milliseconds since the epoch, \`now\`, or \`now-7d\` (units s m h d w)`);
+const repeatable = (what: string) => z.array(z.string().max(256)).max(200).optional().describe(`${what}; may be repeated, any of them matches`);
+
+/** A whole number in a query string, within bounds. */
+const limit = (most: number, usual: number) =>
+  z.string().regex(/^\d{1,9}$/, 'expected a whole number').transform(Number).pipe(z.int().min(1).max(most)).optional().describe(`at most this many rows, 1 to ${most}; ${usual} unless told`);
+
+/** The time range and filters that every list takes. `user` and `key` match calls without one as the empty string. */
+const range = { from: time('from, in it; seven days ago unless told'), to: time('to, not in it; now unless told') };
+const filters = {
+  workspace: repeatable('workspace'),
+  workflow: repeatable('workflow'),
+  user: repeatable('user; empty for calls without one'),
+  model: repeatable('model served'),
+  key: repeatable('virtual key id; empty for calls without one'),
+  outcome: repeatable(`one of ${OUTCOMES.join(', ')}`),
+  session: repeatable('session'),
+  action: repeatable('action'),
+};
+const cursor = z.string().max(200).optional().describe('`next_cursor` of the page before');
+
+export const LIMITS = { requests: 1_000, usage: 10_000, audit: 1_000, keys: 1_000, facets: 200 } as const;
+
+export const UsageQuery = z.strictObject({
+  ...range,
+  group_by: z.string().max(200).optional().describe(`a comma-separated list of ${GROUPINGS.join(', ')}`),
+  limit: limit(LIMITS.usage, 1_000),
+  ...filters,
+});
+export type UsageQuery = z.input<typeof UsageQuery>;
+
+export const RequestsQuery = z.strictObject({ ...range, limit: limit(LIMITS.requests, 100), cursor, ...filters });
+export type RequestsQuery = z.input<typeof RequestsQuery>;
+
+export const FacetsQuery = z.strictObject({ ...range, limit: limit(LIMITS.facets, 50) });
+export type FacetsQuery = z.input<typeof FacetsQuery>;
+
+export const UsageExportQuery = z.strictObject({ ...range, group_by: UsageQuery.shape.group_by, limit: UsageQuery.shape.limit, ...filters });
+export type UsageExportQuery = z.input<typeof UsageExportQuery>;
+export const RequestsExportQuery = z.strictObject({ ...range, ...filters });
+export type RequestsExportQuery = z.input<typeof RequestsExportQuery>;
+
+export const AuditQuery = z.strictObject({ limit: limit(LIMITS.audit, 100), cursor });
+export type AuditQuery = z.input<typeof AuditQuery>;
+export const KeysQuery = z.strictObject({ limit: limit(LIMITS.keys, 1_000), cursor });
+export type KeysQuery = z.input<typeof KeysQuery>;
+export const NoQuery = z.strictObject({});
+
+/* ── usage ── */
+
+export const UsageFigures = z.object({
+  requests: Count.describe('calls by clients, refused ones included'),
+  attempts: Count.describe('tries on the wire'),
+  refused: Count.describe('our own no'),
+  errors: Count.describe("outcomes that are neither ok, truncated, refused nor the client's own leaving"),
+  tokens: TokenCounts,
+  web_searches: Count,
+  cost_usd: Money,
+  estimated_cost_usd: Money.describe('the part of cost_usd that is estimated'),
+  cache_savings_usd: Money.describe('what cache reads saved less what cache writes cost extra; can be negative'),
+  duration_ms: Percentiles,
+  ttft_ms: Percentiles,
+});
+export type UsageFigures = z.infer<typeof UsageFigures>;
+
+/** Only the keys that were grouped by are there; a null user, key or model means that the calls had none. */
+export const UsageRow = UsageFigures.extend({
+  workspace: z.string().optional(),
+  workflow: z.string().optional(),
+  user: z.string().nullable().optional(),
+  model: z.string().nullable().optional(),
+  key: z.string().nullable().optional(),
+  outcome: z.string().optional(),
+  hour: Instant.optional().describe('the instant at which the hour begins'),
+  day: Instant.optional().describe('the instant at which the day begins in `timezone`'),
+  month: Instant.optional().describe('the instant at which the month begins in `timezone`'),
+});
+export type UsageRow = z.infer<typeof UsageRow>;
+
+export const UsageAnswer = z.object({
+  from: Instant,
+  to: Instant,
+  timezone: z.string(),
+  group_by: z.array(z.enum(GROUPINGS)),
+  rows: z.array(UsageRow),
+  truncated: z.boolean().describe('true when `limit` left rows out; they are in `total` all the same'),
+  total: UsageFigures,
+});
+export type UsageAnswer = z.infer<typeof UsageAnswer>;
+
+export const FacetsAnswer = z.object({
+  workspace: z.array(z.string()),
+  workflow: z.array(z.string()),
+  user: z.array(z.string()),
+  model: z.array(z.string()),
+  key: z.array(z.string()),
+  outcome: z.array(z.string()),
+});
+export type FacetsAnswer = z.infer<typeof FacetsAnswer>;
+
+/* ── requests ── */
+
+export const RequestRow = z.object({
+  id: z.string(),
+  admitted_at: Instant,
+  ended_at: Instant.nullable().describe('null while the call is in flight'),
+  workspace: z.string(),
+  workflow: z.string(),
+  user: z.string().nullable(),
+  session: z.string().nullable(),
+  action: z.string().nullable(),
+  tags: z.record(z.string(), z.string()),
+  key_id: z.string().nullable(),
+  endpoint: Endpoint,
+  stream: z.boolean(),
+  model_requested: z.string().nullable(),
+  model_served: z.string().nullable(),
+  outcome: Outcome.nullable().describe('null while the call is in flight'),
+  status: z.int().nullable(),
+  refusal: z.string().nullable(),
+  tokens: TokenCounts,
+  server_tools: ServerToolCounts,
+  cost_usd: Money,
+  held_usd: Money.describe('what was held from the budgets when the call left'),
+  estimated: z.boolean(),
+  estimate_method: z.string().nullable(),
+  cache_savings_usd: Money,
+  price_version: z.string().nullable(),
+  ttft_ms: Milliseconds.nullable(),
+  duration_ms: Milliseconds.nullable(),
+  overhead_ms: Milliseconds.nullable(),
+  attempts: Count,
+  client_retry: Count.nullable(),
+  stop_reason: z.string().nullable(),
+  error_type: z.string().nullable(),
+  upstream_request_id: z.string().nullable(),
+});
+export type RequestRow = z.infer<typeof RequestRow>;
+
+export const RequestsAnswer = z.object({ from: Instant, to: Instant, rows: z.array(RequestRow), next_cursor: z.string().nullable() });
+export type RequestsAnswer = z.infer<typeof RequestsAnswer>;
+
+export const AttemptRow = z.object({
+  number: z.int().positive(),
+  started_at: Instant,
+  status: z.int().nullable(),
+  outcome: Outcome,
+  upstream_request_id: z.string().nullable(),
+  headers_ms: Milliseconds.nullable(),
+  duration_ms: Milliseconds,
+  error_type: z.string().nullable(),
+});
+export type AttemptRow = z.infer<typeof AttemptRow>;
+
+export const CostLineRow = z.object({
+  kind: z.enum(['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search']),
+  model: z.string(),
+  quantity: Count,
+  unit_price_usd: ExactMoney.describe('per token, or per use for web_search; every factor applied'),
+  amount_usd: ExactMoney,
+  factors: z.array(z.string()).describe("what made the price what it is, e.g. 'batch x0.5'"),
+  price_version: z.string(),
+  source: z.string().describe('where the price was read; empty when the price row is not known'),
+});
+export type CostLineRow = z.infer<typeof CostLineRow>;
+
+export const DecisionRow = z.object({ rule: z.string(), verdict: z.enum(['allow', 'refuse', 'would_refuse', 'rewrite']), detail: z.string().nullable() });
+export type DecisionRow = z.infer<typeof DecisionRow>;
+
+export const RequestAnswer = z.object({
+  request: RequestRow,
+  attempts: z.array(AttemptRow),
+  cost_lines: z.array(CostLineRow),
+  cost_lines_usd: ExactMoney.describe('the exact sum of the lines'),
+  cost_note: z.string().nullable().describe("says why the lines do not sum to the row's cost; null when they do"),
+  decisions: z.array(DecisionRow),
+  usage_parts: z.array(z.object({ type: z.string(), model: z.string().nullable(), tokens: TokenCounts })),
+  speed: z.string().nullable(),
+  service_tier: z.string().nullable(),
+  inference_geo: z.string().nullable(),
+});
+export type RequestAnswer = z.infer<typeof RequestAnswer>;
+
+/* ── budgets, limits, policies, prices, audit, alerts ── */
+
+/** Every field given must match; `organization: true` stands alone. */
+export const ScopeAnswer = z.object({
+  organization: z.literal(true).optional(),
+  workspace: z.string().optional(),
+  workflow: z.string().optional(),
+  key: z.string().optional(),
+  user: z.string().optional(),
+  model: z.string().optional(),
+});
+export type ScopeAnswer = z.infer<typeof ScopeAnswer>;
+
+const AlertState = z.object({
+  at: z.number().positive().describe('the fraction of the limit, e.g. 0.8'),
+  state: z.enum(['ok', 'firing']),
+  since: Instant.nullable().describe('null when not firing, or when it is not known since when'),
+});
+
+export const BudgetRow = z.object({
+  id: z.string(),
+  scope: ScopeAnswer,
+  mode: z.enum(['hard', 'soft']),
+  period: z.object({ kind: z.enum(PERIODS), from: Instant, to: Instant }),
+  limit_usd: Money,
+  tolerance_usd: Money,
+  spent_usd: Money,
+  held_usd: Money.describe('what calls in flight may still cost'),
+  remaining_usd: Money.describe('limit less spent and held; negative when overspent'),
+  forecast_usd: z.object({ p50: Money, p90: Money }).nullable().describe('at the end of the period; null while there is too little to go by'),
+  alerts: z.array(AlertState),
+  notify: z.array(z.string()),
+});
+export type BudgetRow = z.infer<typeof BudgetRow>;
+export const BudgetsAnswer = z.object({ at: Instant, timezone: z.string(), rows: z.array(BudgetRow) });
+export type BudgetsAnswer = z.infer<typeof BudgetsAnswer>;
+
+export const LimitsAnswer = z.object({
+  at: Instant,
+  provider: z.array(
+    z.object({
+      credential: z.string().describe('the name of the provider key, never the key'),
+      model_class: z.string(),
+      dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']),
+      limit: Count,
+      remaining: Count,
+      reset_at: Instant.nullable(),
+      seen_at: Instant,
+    }),
+  ),
+  own: z.array(
+    z.object({
+      scope: z.string().describe('`workspace` or `workspace/workflow`'),
+      dimension: z.enum(['requests', 'input_tokens', 'output_tokens', 'concurrent']),
+      limit: z.number().nonnegative().describe('per minute, but for concurrent'),
+      remaining: z.number(),
+    }),
+  ),
+});
+export type LimitsAnswer = z.infer<typeof LimitsAnswer>;
+
+const policy = {
+  models: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()), alias: z.record(z.string(), z.string()) }),
+  limits: z.object({
+    requests_per_minute: z.number().nullable(),
+    input_tokens_per_minute: z.number().nullable(),
+    output_tokens_per_minute: z.number().nullable(),
+    concurrent: z.number().nullable(),
+  }),
+  max_output_tokens: Count.nullable(),
+};
+
+export const PoliciesAnswer = z.object({
+  config_file: z.string(),
+  config_digest: z.string(),
+  access: z.enum(['open', 'keys']),
+  timezone: z.string(),
+  unknown_model: z.enum(['ceiling', 'refuse']),
+  on_abort: z.enum(['drain', 'cut']),
+  requests_retention_days: z.number(),
+  max_in_flight: Count,
+  unmetered: z.array(z.string()).describe('billed features that are let through without a meter'),
+  workspaces: z.array(
+    z.object({
+      id: z.string(),
+      upstream_key: z.string(),
+      open_workflows: z.boolean(),
+      ...policy,
+      workflows: z.array(z.object({ id: z.string(), ...policy })),
+    }),
+  ),
+});
+export type PoliciesAnswer = z.infer<typeof PoliciesAnswer>;
+
+const Rates = z.object({ input: Rate, cache_write_5m: Rate, cache_write_1h: Rate, cache_read: Rate, output: Rate });
+
+export const PriceRowAnswer = z.object({
+  version: z.string(),
+  model: z.string(),
+  effective_from: Instant,
+  in_force: z.boolean().describe('true for the row that a call of this moment is priced with'),
+  usd_per_mtok: z.object({
+    standard: Rates,
+    batch: Rates,
+    fast: Rates.nullable(),
+    long_prompt: z.object({ above_tokens: Count, standard: Rates, batch: Rates }).nullable(),
+  }),
+  us_inference: z.object({ numerator: Count, denominator: Count }).describe('the factor for US-only inference'),
+  web_search_fee_usd: ExactMoney,
+  context_window_tokens: Count,
+  max_output_tokens: Count,
+  min_cacheable_tokens: Count.nullable(),
+  source: z.string(),
+  verified_on: z.string(),
+});
+export type PriceRowAnswer = z.infer<typeof PriceRowAnswer>;
+export const PricesAnswer = z.object({ at: Instant, rows: z.array(PriceRowAnswer) });
+export type PricesAnswer = z.infer<typeof PricesAnswer>;
+
+export const AuditRow = z.object({ id: Count, at: Instant, actor: z.string(), action: z.string(), subject: z.string(), detail: z.unknown().describe('an object; text where it was not JSON') });
+export type AuditRow = z.infer<typeof AuditRow>;
+export const AuditAnswer = z.object({ rows: z.array(AuditRow), next_cursor: z.string().nullable() });
+export type AuditAnswer = z.infer<typeof AuditAnswer>;
+
+export const AlertFiring = z.object({
+  rule: z.string().describe('e.g. `budget:support-month@0.8`'),
+  kind: z.enum(['budget_threshold', 'budget_forecast']),
+  subject: z.string().describe('the budget'),
+  severity: z.enum(['info', 'warning', 'critical']),
+  since: Instant.nullable().describe('null when it is not known since when'),
+  value_usd: Money,
+  threshold_usd: Money,
+  message: z.string(),
+});
+export type AlertFiring = z.infer<typeof AlertFiring>;
+
+export const AlertDelivery = z.object({ id: z.string(), at: Instant, rule: z.string(), channel: z.string(), result: z.string() });
+export type AlertDelivery = z.infer<typeof AlertDelivery>;
+
+export const AlertsAnswer = z.object({
+  at: Instant,
+  channels: z.array(z.object({ id: z.string(), type: z.enum(['slack', 'teams', 'pagerduty', 'webhook', 'email']) })),
+  rules: z.array(
+    z.object({ rule: z.string(), kind: AlertFiring.shape.kind, subject: z.string(), threshold_usd: Money, state: z.enum(['ok', 'firing']), notify: z.array(z.string()) }),
+  ),
+  firing: z.array(AlertFiring),
+  delivering: z.boolean().describe('false when nothing is sent to the channels'),
+  deliveries: z.array(AlertDelivery),
+});
+export type AlertsAnswer = z.infer<typeof AlertsAnswer>;
+
+/* ── keys ── */
+
+export const KeyRow = z.object({
+  id: z.string(),
+  workspace: z.string(),
+  workflow: z.string().nullable().describe("the key's own; null when calls name theirs"),
+  workflows: z.array(z.string()).nullable().describe('others that calls may name; null allows every one of the workspace'),
+  origin: z.enum(['config', 'issued']),
+  state: z.enum(['active', 'expired', 'revoked']),
+  created_at: Instant.nullable(),
+  expires_at: Instant.nullable(),
+  revoked_at: Instant.nullable(),
+  last_used_at: Instant.nullable(),
+  hint: z.string().nullable().describe('the first characters of the secret; null for keys from the config'),
+});
+export type KeyRow = z.infer<typeof KeyRow>;
+export const KeysAnswer = z.object({ rows: z.array(KeyRow), next_cursor: z.string().nullable() });
+export type KeysAnswer = z.infer<typeof KeysAnswer>;
+
+const When = z.iso.datetime({ offset: true }).describe('ISO 8601 with an offset or Z');
+export const CreateKeyBody = z.strictObject({ id: Name, workspace: Name, workflow: Name.nullable().optional(), expires_at: When.nullable().optional() });
+export type CreateKeyBody = z.input<typeof CreateKeyBody>;
+export const RotateKeyBody = z.strictObject({ old_ends_at: When.nullable().optional().describe('when the old secret ends; at once unless told') });
+export type RotateKeyBody = z.input<typeof RotateKeyBody>;
+/** The secret is in this answer and nowhere else, ever. */
+export const KeySecretAnswer = z.object({ key: KeyRow, secret: z.string() });
+export type KeySecretAnswer = z.infer<typeof KeySecretAnswer>;
+export const KeyAnswer = z.object({ key: KeyRow });
+export type KeyAnswer = z.infer<typeof KeyAnswer>;
+
+/* ── session, status, backup ── */
+
+export const LoginBody = z.strictObject({ token: z.string().min(1).max(1024) });
+export type LoginBody = z.input<typeof LoginBody>;
+export const SessionAnswer = z.object({
+  required: z.boolean().describe('false: this port is open, no sign-in is needed'),
+  signed_in: z.boolean(),
+  expires_at: Instant.nullable(),
+});
+export type SessionAnswer = z.infer<typeof SessionAnswer>;
+
+export const BackupBody = z.strictObject({});
+export const BackupAnswer = z.object({ file: z.string(), bytes: Count, at: Instant, duration_ms: Milliseconds });
+export type BackupAnswer = z.infer<typeof BackupAnswer>;
+
+export const StatusAnswer = z.object({
+  version: z.string(),
+  node: z.string(),
+  now: Instant,
+  started_at: Instant,
+  uptime_ms: Milliseconds,
+  timezone: z.string(),
+  base_url: z.string().describe('what an app sets as its base URL'),
+  access: z.enum(['open', 'keys']),
+  provider_key_configured: z.boolean(),
+  ready: z.boolean(),
+  not_ready_because: z.array(z.string()),
+  in_flight: Count,
+  ledger: z.object({
+    writable: z.boolean(),
+    queued: Count,
+    last_commit_ms: Milliseconds.nullable(),
+    trouble: z.string().nullable(),
+    open_holds: Count,
+    database_bytes: Count.nullable(),
+  }),
+  recovery: z.object({ crashed: Count, crashed_cost_usd: Money }).describe('calls that the last run left unsettled'),
+  config: z.object({
+    file: z.string(),
+    digest: z.string(),
+    loaded_at: Instant,
+    last_reload: z.object({ at: Instant, ok: z.boolean(), error: z.string().nullable() }).nullable().describe('null before the first reload'),
+  }),
+  pricing: z
+    .object({ from: Instant, to: Instant, cost_usd: Money, estimated_cost_usd: Money, exact_ratio: z.number().min(0).max(1).nullable(), ceiling_priced: Count, book_verified_on: z.string().nullable() })
+    .describe('the last seven days; exact_ratio is the share of the cost that came from complete usage, null without cost; ceiling_priced counts calls of unknown models since the start'),
+  first_run: z.object({ has_traffic: z.boolean(), has_workspaces: z.boolean(), has_keys: z.boolean(), has_budgets: z.boolean() }),
+});
+export type StatusAnswer = z.infer<typeof StatusAnswer>;
+
+export const HealthAnswer = z.object({ status: z.literal('ok') });
+export type HealthAnswer = z.infer<typeof HealthAnswer>;
+export const ReadyAnswer = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
+export type ReadyAnswer = z.infer<typeof ReadyAnswer>;
+
+/* ── live: the data of the server-sent events of `GET /api/live` ── */
+
+const LiveFigures = z.object({ requests: Count, refused: Count, errors: Count, tokens: TokenCounts, cost_usd: Money });
+
+/** `event: tick`, at most one a second and none while nothing happens: what was added since the tick before. */
+export const LiveTick = LiveFigures.extend({
+  at: Instant,
+  in_flight: Count,
+  workspaces: z.array(LiveFigures.extend({ workspace: z.string() })).describe('the same by workspace; those past the fiftieth are together under `other`'),
+});
+export type LiveTick = z.infer<typeof LiveTick>;
+
+/** `event: config`: the config was reloaded, or could not be. */
+export const LiveConfig = z.object({ at: Instant, ok: z.boolean(), digest: z.string(), error: z.string().nullable() });
+export type LiveConfig = z.infer<typeof LiveConfig>;
+
+/** `event: gap`: a `Last-Event-ID` older than what is kept; ask for the figures anew. */
+export const LiveGap = z.object({ at: Instant });
+export type LiveGap = z.infer<typeof LiveGap>;
+
+export type LiveEvent = { event: 'tick'; data: LiveTick } | { event: 'config'; data: LiveConfig } | { event: 'gap'; data: LiveGap };
