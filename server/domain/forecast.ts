@@ -128,24 +128,17 @@ function meanHabit(days: readonly Day[]): Omit<Habit, 'sigma'> {
   return { scale, perHour: () => total * 60n };
 }
 
-/** Per hour of the week, the median over the days. */
+/** Per hour of the week, the median over the days. An hour that a clock change repeats counts as two. */
 function weekHabit(days: readonly Day[], zone: string): Omit<Habit, 'sigma'> {
-  const spent = new Map<number, bigint>();
-  const offsetAt = offsets(zone);
-  // Spend keyed by local hour since the epoch; both passes of a repeated hour fall together, as they do for its watchers.
-  for (const { hour, cost } of days.flatMap((day) => day.hours)) {
-    const local = Math.floor((hour + offsetAt(hour)) / HOUR_MS);
-    spent.set(local, (spent.get(local) ?? 0n) + cost);
-  }
   const samples = Array.from({ length: 168 }, (): bigint[] => []);
   for (const day of days) {
-    const seen = new Set<number>();
     let at: number = day.from;
+    let next = 0;
     for (const { slot, ms } of stretches(day.from, day.to, zone)) {
-      const local = Math.floor((at + offsetAt(at)) / HOUR_MS);
-      if (!seen.has(local)) samples[slot]?.push(spent.get(local) ?? 0n);
-      seen.add(local);
       at += ms;
+      let spent = 0n;
+      for (let hour = day.hours[next]; hour !== undefined && hour.hour < at; hour = day.hours[++next]) spent += hour.cost;
+      samples[slot]?.push(spent);
     }
   }
   const medians = samples.map(doubledMedian);
@@ -187,7 +180,8 @@ function doubledMedian(values: readonly bigint[]): bigint {
   return sorted.length % 2 === 1 ? 2n * upper : upper + (sorted[(sorted.length >> 1) - 1] ?? 0n);
 }
 
-/** Rounds up; both arguments are not negative, the divisor is not zero. */
+/** Rounds up; the divisor is positive. */
 function ceilDivide(dividend: bigint, divisor: bigint): bigint {
-  return (dividend + divisor - 1n) / divisor;
+  const whole = dividend / divisor;
+  return dividend % divisor > 0n ? whole + 1n : whole;
 }
