@@ -1,0 +1,193 @@
+// server/store/sqlite/migrations.ts: the tables of the ledger, as an ordered list of steps that each run once, in a transaction.
+
+import type { Database } from 'better-sqlite3';
+
+/** `Toll` in ASCII, in the file's header: tells our file from any other program's. */
+export const APPLICATION_ID = 0x546f6c6c;
+
+/**
+ * Which buckets a roll-up row belongs to. All three hold the same measures of the same calls, so a query reads exactly one of
+ * them: hours for ranges of days, days for ranges of months, and days by user only where a user is asked for, so that many
+ * users make nothing else slower. `user` is 0 in the first two.
+ */
+export const GRAIN = { hour: 1, day: 2, userDay: 3 } as const;
+
+/** The id of "none" in `name`; its text is empty. */
+export const NO_NAME = 0;
+
+/**
+ * Conventions of every table: times are milliseconds since the epoch, durations whole microseconds (`_us`), money whole
+ * nano-dollars, flags 0 or 1. A column typed `INTEGER` and commented "name" holds an id of `name`, 0 where there is none.
+ * Nothing of a prompt, an answer or a secret has a column.
+ */
+const FIRST = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- Workspaces, workflows, users, keys and models, spelled once: rows and roll-ups carry a small integer. Ids are never reused.
+  CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+  INSERT INTO name (id, text) VALUES (0, '');
+
+  -- Every price row that a call was ever quoted or billed with, as JSON with bigints as strings. Never changed, never deleted.
+  CREATE TABLE price_version (id INTEGER PRIMARY KEY, version TEXT NOT NULL UNIQUE, content TEXT NOT NULL) STRICT;
+
+  -- One row per call, in order of admission (n grows). The columns up to decisions are written before the first byte goes
+  -- upstream, the others once, when the call ends; outcome is NULL until then. A refused call is a row of outcome 'refused'.
+  CREATE TABLE call (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    admitted_at INTEGER NOT NULL,
+    workspace INTEGER NOT NULL,        -- name
+    workflow INTEGER NOT NULL,         -- name
+    key INTEGER NOT NULL,              -- name
+    user INTEGER NOT NULL,             -- name
+    model INTEGER NOT NULL,            -- name; what reports file the call under: model_served, else model_sent
+    model_sent INTEGER NOT NULL,       -- name; what budgets by model compare
+    model_served INTEGER NOT NULL DEFAULT 0, -- name
+    model_requested TEXT,              -- as the client wrote it; NULL where it is the same as model_sent
+    endpoint TEXT NOT NULL,
+    stream INTEGER NOT NULL,
+    background INTEGER NOT NULL,       -- 1 where the client's priority was background
+    client_retry INTEGER,
+    held INTEGER NOT NULL,
+    price INTEGER,                     -- price_version of the quote, and of the bill once there is one
+    outcome TEXT,
+    ended_at INTEGER,
+    status INTEGER,
+    refusal TEXT,
+    input INTEGER NOT NULL DEFAULT 0,
+    cache_write_5m INTEGER NOT NULL DEFAULT 0,
+    cache_write_1h INTEGER NOT NULL DEFAULT 0,
+    cache_read INTEGER NOT NULL DEFAULT 0,
+    output INTEGER NOT NULL DEFAULT 0,
+    web_search INTEGER NOT NULL DEFAULT 0,
+    web_fetch INTEGER NOT NULL DEFAULT 0,
+    code_execution INTEGER NOT NULL DEFAULT 0,
+    cost INTEGER NOT NULL DEFAULT 0,
+    cache_savings INTEGER NOT NULL DEFAULT 0,
+    estimated INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 1, -- tries on the wire; 0 where refused
+    duration_us INTEGER,
+    ttft_us INTEGER,                   -- time to first token
+    overhead_us INTEGER,
+    request_bytes INTEGER,
+    response_bytes INTEGER,
+    basis TEXT,                        -- listed, ceiling or free
+    stop_reason TEXT,
+    error_type TEXT,
+    estimate_method TEXT,
+    speed TEXT,
+    service_tier TEXT,
+    inference_geo TEXT,
+    upstream_request_id TEXT,
+    session TEXT,
+    action TEXT,
+    tags TEXT,                         -- JSON object; NULL where empty
+    more_prices TEXT,                  -- JSON array of price_version ids beyond price; NULL where there are none
+    parts TEXT,                        -- JSON array of usage parts; NULL where the usage had no iterations
+    decisions TEXT                     -- JSON array of [rule, verdict, detail]; NULL where no rule was asked
+  ) STRICT;
+  CREATE INDEX call_admitted ON call (admitted_at);
+  CREATE INDEX call_workflow ON call (workflow, admitted_at);
+  CREATE INDEX call_key ON call (key, admitted_at) WHERE key <> 0;
+  CREATE INDEX call_user ON call (user, admitted_at) WHERE user <> 0;
+  CREATE INDEX call_session ON call (session, admitted_at) WHERE session IS NOT NULL;
+  CREATE INDEX call_action ON call (action, admitted_at) WHERE action IS NOT NULL;
+  CREATE INDEX call_not_ok ON call (outcome, admitted_at) WHERE outcome <> 'ok';
+  CREATE INDEX call_open ON call (n) WHERE outcome IS NULL;
+
+  -- Tries of a call on the wire. The first is written with its call; outcome is NULL until the call ends.
+  CREATE TABLE attempt (
+    call INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    outcome TEXT,
+    status INTEGER,
+    headers_us INTEGER,
+    duration_us INTEGER,
+    upstream_request_id TEXT,
+    error_type TEXT,
+    PRIMARY KEY (call, number)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Sums over ended calls, refused ones included, by time of admission: bucket is the instant at which the local hour or day of
+  -- the zone in meta.timezone begins. Written in the transaction that ends the call, so they never disagree with the rows.
+  -- The sketches (see sketch.ts) count durations and times to first token in microseconds; refused calls are in neither.
+  CREATE TABLE rollup (
+    grain INTEGER NOT NULL,            -- 1 hour, 2 day, 3 day by user
+    bucket INTEGER NOT NULL,
+    workspace INTEGER NOT NULL,        -- name
+    workflow INTEGER NOT NULL,         -- name
+    key INTEGER NOT NULL,              -- name
+    user INTEGER NOT NULL,             -- name; 0 in grains 1 and 2
+    model INTEGER NOT NULL,            -- name
+    model_sent INTEGER NOT NULL,       -- name
+    endpoint TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cache_write_5m INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    web_search INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    estimated_cost INTEGER NOT NULL,
+    cache_savings INTEGER NOT NULL,
+    duration BLOB NOT NULL,
+    ttft BLOB NOT NULL,
+    PRIMARY KEY (grain, bucket, workspace, workflow, key, user, model, model_sent, endpoint, outcome)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Who changed what. hash is the SHA-256 of the row before and this one's content, so that a line cannot be changed or taken out unseen.
+  CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash BLOB NOT NULL
+  ) STRICT;
+  CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+  CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+  -- Keys issued here; those declared in the config never enter the database. A rotated key has two secrets for a while.
+  CREATE TABLE virtual_key (
+    id TEXT PRIMARY KEY,
+    workspace TEXT NOT NULL,
+    workflow TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE key_secret (
+    hash TEXT PRIMARY KEY,             -- SHA-256, lower-case hex
+    key TEXT NOT NULL REFERENCES virtual_key (id),
+    hint TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ends_at INTEGER                    -- NULL for the secret in force
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX key_secret_key ON key_secret (key);
+`;
+
+/** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
+export const MIGRATIONS: readonly string[] = [FIRST];
+
+/** What `PRAGMA user_version` says of a file that this program wrote. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Brings an empty or older ledger to the current version, each step in a transaction of its own, so that a kill in the midst of
+ * it leaves a whole older version. The caller has checked that the file is ours and not newer.
+ */
+export function migrate(db: Database): void {
+  for (let version = db.pragma('user_version', { simple: true }) as number; version < MIGRATIONS.length; version++) {
+    db.transaction(() => {
+      db.exec(MIGRATIONS[version] as string);
+      db.pragma(`application_id = ${APPLICATION_ID}`);
+      db.pragma(`user_version = ${version + 1}`);
+    }).immediate();
+  }
+}
