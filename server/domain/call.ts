@@ -6,6 +6,18 @@ import type { CallId, EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
 export const ENDPOINTS = ['messages', 'count_tokens', 'batches', 'batch_results', 'chat_completions', 'complete', 'models', 'files', 'skills'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
 
+/** One row of the closed table of what the data port serves. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD';
+  /** Segments of the path; `*` stands for one id. */
+  readonly template: readonly string[];
+  readonly endpoint: Endpoint;
+  /** What must be known of the body before the call may leave; null streams it through unread. */
+  readonly inspect: 'ask' | 'batch' | null;
+  /** Whether an answer to it can cost money. */
+  readonly billed: boolean;
+}
+
 /** The tags that a client put on a call: from the path prefix, from headers, from the body. Unchecked text, at most 256 bytes each. */
 export interface ClaimedTags {
   readonly pathWorkspace: string | null;

@@ -1,0 +1,75 @@
+// server/forward/headers.ts: which headers cross the gateway. Everything does, but for what belongs to one hop, to us, or to a credential.
+
+import type { UpstreamCredential } from '../domain/call.ts';
+
+/** Belong to one connection and end here: RFC 9110 section 7.6.1 and 11.7, RFC 9112 section 6.1. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
+
+/** Of the request only: set anew, or nobody's business upstream. */
+const NOT_FORWARDED = new Set(['host', 'content-length', 'expect', 'cookie', 'forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip']);
+
+/** What the meter can decode. An encoding that it cannot read is not offered upstream. */
+const READABLE_ENCODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'identity', '*']);
+
+/**
+ * The headers that go upstream, as a flat list of names and values in the client's order and spelling.
+ * @param raw name, value, name, value…, as received
+ * @param bodyEdited true when the body that goes up is not the one that came, so that a `content-encoding` no longer holds
+ */
+export function requestHeaders(raw: readonly string[], credential: UpstreamCredential, bodyEdited: boolean): string[] {
+  const named = namedByConnection(raw);
+  const out: string[] = [];
+  let credentialSent = false;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!;
+    const value = raw[i + 1]!;
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || NOT_FORWARDED.has(lower) || lower.startsWith('x-tollgate-') || named?.has(lower)) continue;
+    if (bodyEdited && lower === 'content-encoding') continue;
+    if (lower === 'x-api-key' || lower === 'authorization') {
+      if (credential.kind === 'callers_own') out.push(name, value);
+      else if (!credentialSent) out.push(name, lower === 'authorization' ? `Bearer ${credential.secret}` : credential.secret);
+      credentialSent = true;
+      continue;
+    }
+    if (lower === 'accept-encoding') {
+      const readable = value.split(',').filter((part) => READABLE_ENCODINGS.has(part.split(';', 1)[0]!.trim().toLowerCase()));
+      // An empty list would mean "anything" to some servers; `identity` says what is left.
+      out.push(name, readable.length > 0 ? readable.join(',') : 'identity');
+      continue;
+    }
+    out.push(name, value);
+  }
+  if (!credentialSent && credential.kind === 'configured') out.push('x-api-key', credential.secret);
+  return out;
+}
+
+/**
+ * The provider's response headers as they go to the client: all but those of the hop. Flat list, order and spelling kept.
+ * A header that holds our own provider key (an upstream that echoes what it got) is left out too.
+ */
+export function responseHeaders(raw: readonly string[], credential: UpstreamCredential): string[] {
+  const secret = credential.kind === 'configured' ? credential.secret : null;
+  const named = namedByConnection(raw);
+  const out: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const lower = raw[i]!.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || lower.startsWith('x-tollgate-') || named?.has(lower)) continue;
+    if (secret !== null && raw[i + 1]!.includes(secret)) continue;
+    out.push(raw[i]!, raw[i + 1]!);
+  }
+  return out;
+}
+
+/** The first value of a header in a flat list; null when absent. `name` in lower case. */
+export function headerOf(raw: readonly string[], name: string): string | null {
+  for (let i = 0; i < raw.length; i += 2) if (raw[i]!.length === name.length && raw[i]!.toLowerCase() === name) return raw[i + 1]!;
+  return null;
+}
+
+/** Header names that a `Connection` header declares to be of this hop; null when it only says `keep-alive` or `close`. */
+function namedByConnection(raw: readonly string[]): Set<string> | null {
+  const value = headerOf(raw, 'connection');
+  if (value === null || /^(?:keep-alive|close)$/i.test(value)) return null;
+  return new Set(value.split(',').map((name) => name.trim().toLowerCase()));
+}

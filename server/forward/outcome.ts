@@ -1,0 +1,36 @@
+// server/forward/outcome.ts: what to call the way a call ended. Pure.
+
+import type { Outcome } from '../domain/call.ts';
+import type { Reading } from '../domain/usage.ts';
+
+/** How the exchange with the provider stopped. `cut`: we ended it ourselves because the client had left. */
+export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'cut' | 'drained';
+
+export interface Ended {
+  readonly stop: Stop;
+  readonly status: number | null;
+  /** True when the client had left before the last byte was handed to it. */
+  readonly clientGone: boolean;
+  readonly billed: boolean;
+  readonly streamed: boolean;
+  readonly jsonOrStream: boolean;
+  readonly reading: Reading;
+}
+
+const TRUNCATED = new Set(['max_tokens', 'model_context_window_exceeded', 'length']);
+
+export function outcomeOf(ended: Ended): Outcome {
+  if (ended.stop === 'connect_failed') return 'connect_failed';
+  if (ended.stop === 'drained') return 'drained';
+  if (ended.stop === 'cut' || ended.clientGone) return 'client_abort';
+  if (ended.stop === 'headers_timeout' || ended.stop === 'idle_timeout') return 'upstream_timeout';
+  if (ended.stop === 'reset' || ended.status === null) return 'upstream_reset';
+  if (!ended.jsonOrStream && (ended.billed || ended.status >= 500)) return 'upstream_protocol';
+  if (ended.status === 429 || ended.status >= 500) return 'upstream_error';
+  if (ended.status >= 400) return 'client_error';
+  if (!ended.billed) return 'ok';
+  if (ended.reading.errorType !== null) return 'upstream_error';
+  // A stream that began and ended neatly, but without its last word, was cut somewhere behind the provider's own proxy.
+  if (ended.streamed && ended.reading.usage !== null && !ended.reading.complete) return 'upstream_reset';
+  return TRUNCATED.has(ended.reading.stopReason ?? '') ? 'truncated' : 'ok';
+}

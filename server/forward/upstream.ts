@@ -1,0 +1,46 @@
+// server/forward/upstream.ts: the connections to the provider.
+
+import { Pool, type Dispatcher } from 'undici';
+import type { Settings } from '../domain/settings.ts';
+
+export type UpstreamSettings = Settings['upstream'];
+
+/** Sockets to one origin. The origin comes from the config and from nowhere else. */
+export interface Upstream {
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** Takes new settings; calls in flight finish on the sockets that they have. */
+  reload(settings: UpstreamSettings): void;
+  readonly settings: UpstreamSettings;
+  close(): Promise<void>;
+}
+
+export function createUpstream(initial: UpstreamSettings): Upstream {
+  let settings = initial;
+  let pool = openPool(initial);
+  return {
+    dispatch: (options, handler) => void pool.dispatch(options, handler),
+    reload(next) {
+      const same = next.origin === settings.origin && next.connections === settings.connections && next.connectTimeoutMs === settings.connectTimeoutMs;
+      settings = next;
+      if (same) return;
+      // `close` waits for the calls in flight; nobody needs to wait for it.
+      void pool.close();
+      pool = openPool(next);
+    },
+    get settings() {
+      return settings;
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+const openPool = (settings: UpstreamSettings): Pool =>
+  new Pool(settings.origin, {
+    connections: settings.connections,
+    // One request a socket at a time: an answer that stalls must not hold up another call's.
+    pipelining: 1,
+    connect: { timeout: settings.connectTimeoutMs },
+    // Shorter than any server's own, so that a call is rarely written to a socket that is being closed at the other end.
+    keepAliveTimeout: 4_000,
+    maxHeaderSize: 65_536,
+  });

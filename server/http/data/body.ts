@@ -1,0 +1,93 @@
+// server/http/data/body.ts: reads a request body whole, within its own limit and the limit of all bodies together.
+
+import type { IncomingMessage } from 'node:http';
+import { granted, refused, type Verdict } from '../../domain/refusal.ts';
+
+/** Bytes of request bodies held in memory by calls in flight, all together. */
+export class BodyBudget {
+  #held = 0;
+  #limit: number;
+
+  constructor(limitBytes: number) {
+    this.#limit = limitBytes;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  set limit(bytes: number) {
+    this.#limit = bytes;
+  }
+
+  /** False when there is no room; a body alone in the house always fits. */
+  take(bytes: number): boolean {
+    if (this.#held > 0 && this.#held + bytes > this.#limit) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+export interface HeldBody {
+  readonly bytes: Buffer;
+  /** Gives the room back; once. */
+  release(): void;
+}
+
+const OVERLOADED = 'The gateway holds as many request bodies as it has room for. Try again in a second.';
+
+/**
+ * The body, whole: the model can be its last field. Refuses with `too_large` by `content-length` before a byte is read, and
+ * again while counting; with `malformed` when the client cuts it short.
+ */
+export function readBody(request: IncomingMessage, limitBytes: number, budget: BodyBudget): Promise<Verdict<HeldBody>> {
+  const tooLarge = () => refused('too_large', `The request body is larger than ${limitBytes} bytes, the most that this gateway takes here.`);
+  const declared = request.headers['content-length'];
+  const declaredBytes = declared === undefined ? 0 : Number(declared);
+  if (declaredBytes > limitBytes) return Promise.resolve(tooLarge());
+  if (!budget.take(declaredBytes)) return Promise.resolve(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
+
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    let taken = declaredBytes;
+    const finish = (verdict: Verdict<HeldBody>): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
+      if (!verdict.ok) budget.give(taken);
+      resolve(verdict);
+    };
+    const onData = (chunk: Buffer): void => {
+      received += chunk.length;
+      if (received > limitBytes) {
+        request.pause();
+        return finish(tooLarge());
+      }
+      // A chunked body declares nothing: its room is taken as it comes.
+      if (received > taken) {
+        if (!budget.take(received - taken)) {
+          request.pause();
+          return finish(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
+        }
+        taken = received;
+      }
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
+      let held = true;
+      finish(granted({
+        bytes,
+        release: () => {
+          if (held) budget.give(taken);
+          held = false;
+        },
+      }));
+    };
+    const onCut = (): void => finish(refused('malformed', 'The request body ended before it was complete.'));
+    request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
+  });
+}

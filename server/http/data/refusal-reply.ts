@@ -1,0 +1,21 @@
+// server/http/data/refusal-reply.ts: puts our own no on the wire, in the shape of the API's errors.
+
+import type { ServerResponse } from 'node:http';
+import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
+
+/**
+ * Answers with a refusal. Clients read `error.message`, `request-id`, `retry-after` and `x-should-retry`; a retry-after that
+ * is long never leaves without `x-should-retry: false`, because some SDKs would wait for days.
+ */
+export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: string, tags: readonly string[]): void {
+  if (reply.headersSent || reply.destroyed) return void reply.destroy();
+  const kind = REFUSALS[refusal.reason];
+  const body = JSON.stringify({ type: 'error', error: { type: kind.type, message: refusal.message }, request_id: requestId });
+  const headers = ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'request-id', requestId, 'x-tollgate-request-id', requestId, 'x-tollgate-refusal', refusal.reason, ...tags];
+  if (kind.retry === 'never') headers.push('x-should-retry', 'false');
+  if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
+  // What was sent of a body that we will not read would be taken for the next request.
+  if (!reply.req.complete) headers.push('connection', 'close');
+  reply.writeHead(kind.status, headers);
+  reply.end(reply.req.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,29 @@
+// test/run.mjs: runs every test and ends with one plain line, `N passed, N failed`.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-test-'));
+const report = join(folder, 'report.json');
+const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)];
+const child = spawn(process.execPath, args, { stdio: 'inherit' });
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+
+child.on('close', (code) => {
+  let passed = 0;
+  let failed = 0;
+  try {
+    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
+    passed = numPassedTests;
+    // A file that does not even load has no test to fail.
+    failed = Math.max(numFailedTests, numFailedTestSuites > 0 ? 1 : 0);
+  } catch {
+    failed = 1;
+  }
+  rmSync(folder, { recursive: true, force: true });
+  if (code !== 0 && failed === 0) failed = 1;
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+});
