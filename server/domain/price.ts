@@ -36,6 +36,8 @@ export interface PriceRow {
 /** The price frozen for one call, with the most that the call can cost. */
 export interface Quote {
   readonly endpoint: Endpoint;
+  /** The instant that chose the rows: a call is priced by what was in force when it was quoted, whatever served it. */
+  readonly quotedAt: EpochMs;
   /** The model that the call was quoted for, aliases resolved; null on endpoints without a price. */
   readonly model: string | null;
   /** Null on endpoints that cost nothing. */

@@ -77,7 +77,10 @@ export interface Reading {
   readonly usage: Usage | null;
   /** True when the usage is final: a whole JSON body with usage, or a stream's last `message_delta` before its end. Else it is "at least". */
   readonly complete: boolean;
-  /** Characters of generated content seen in a stream, for an estimate where the final count is missing; 0 for JSON. */
+  /**
+   * Bytes of generated content that went by, for an estimate where the final count is missing: of a stream, its deltas; of a body that
+   * could not be read or holds no usage, what there was of it. 0 for a JSON body with usage.
+   */
   readonly contentBytes: number;
   readonly stopReason: string | null;
   /** The `type` of an error body or of an `event: error` after a 200; null when there was none. */
