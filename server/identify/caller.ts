@@ -1,0 +1,165 @@
+// server/identify/caller.ts: finds out who calls. The key owns the workspace; what a client says about itself only fills what the key leaves open.
+
+import type { Caller, ClaimedTags, Credentials, UpstreamCredential } from '../domain/call.ts';
+import { hashSecret, type Directory, type VirtualKey } from '../domain/directory.ts';
+import { DEFAULT_WORKSPACE, NAME_PATTERN, UNATTRIBUTED, type EpochMs, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
+import { granted, refused, type Verdict } from '../domain/refusal.ts';
+import type { Settings, Workspace } from '../domain/settings.ts';
+import { flawOf } from './tags.ts';
+
+/** Every secret that we issue begins so; one that does and is unknown was ours once, and must not travel to the provider. */
+const OWN_PREFIX = 'tg_';
+const DEFAULT_UPSTREAM_KEY = 'default';
+/** Names listed in a message at most. */
+const LISTED = 20;
+const MAX_USER_BYTES = 256;
+
+export interface Claim {
+  readonly credentials: Credentials;
+  readonly claimed: ClaimedTags;
+  /** `metadata.user_id` of the body, null when it has none. */
+  readonly bodyUserId: string | null;
+}
+
+/**
+ * Who calls, or why nobody does. Every cause of `unauthenticated` has the same message: a caller must not learn which it was.
+ *
+ * With `access: keys` a key is demanded. With `access: open` a call without one is served: its workspace is the path's, or
+ * `default`; a key of ours still stands for its owner. Where an open gateway declares nothing at all, any valid name is a
+ * workspace, so that a first run can tell its apps apart before anyone has written a config.
+ *
+ * A workflow must be declared, unless the workspace has open workflows or the key lists it. A key that has a list and no
+ * workflow of its own must name one: leaving it out is no way around a workflow's rules.
+ */
+export async function identify(claim: Claim, context: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Verdict<Caller>> {
+  const { settings } = context;
+  const { claimed } = claim;
+  const key = await findKey(claim.credentials, context);
+  if (!key.ok) return key;
+
+  const badName = [claimed.pathWorkspace, claimed.pathWorkflow, claimed.headerWorkflow].find((name) => name !== null && !NAME_PATTERN.test(name));
+  if (badName !== undefined) {
+    return refused('malformed', 'a workspace or workflow is named by 1 to 64 lower-case letters, digits, dots, dashes and underscores, and begins and ends with a letter or digit');
+  }
+  const workspace = findWorkspace(key.value, claimed.pathWorkspace, settings);
+  if (!workspace.ok) return workspace;
+  const workflow = findWorkflow(key.value, workspace.value, claimed);
+  if (!workflow.ok) return workflow;
+  const upstream = findUpstream(key.value, workspace.value, settings);
+  if (!upstream.ok) return upstream;
+  const user = findUser(claimed.user, claim.bodyUserId);
+  if (!user.ok) return user;
+
+  return granted({
+    workspace: workspace.value.id,
+    workflow: workflow.value,
+    key: key.value?.id ?? null,
+    user: user.value,
+    session: claimed.session,
+    action: claimed.action,
+    tags: claimed.tags,
+    priority: claimed.priority ?? 'interactive',
+    upstream: upstream.value,
+  });
+}
+
+/** Null: an open gateway and no key of ours. */
+async function findKey(credentials: Credentials, { directory, settings, at }: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Verdict<VirtualKey | null>> {
+  const sent = [...new Set([credentials.apiKey, credentials.bearer].filter((secret) => secret !== null && secret !== ''))] as string[];
+  const keys = await Promise.all(sent.map((secret) => directory.find(hashSecret(secret), at)));
+  const key = keys.find((found) => found !== null) ?? null;
+  // Two credentials that differ cannot both be meant; with one of ours among them there is no telling who pays.
+  if (key !== null) return sent.length === 1 ? granted(key) : UNAUTHENTICATED;
+  if (settings.access === 'keys' || sent.some((secret) => secret.startsWith(OWN_PREFIX))) return UNAUTHENTICATED;
+  return granted(null);
+}
+
+const UNAUTHENTICATED = refused('unauthenticated', 'this gateway needs a valid key of its own, in x-api-key or as a bearer token');
+
+type Place = Pick<Workspace, 'id' | 'upstreamKey' | 'workflows' | 'openWorkflows'>;
+
+function findWorkspace(key: VirtualKey | null, named: string | null, settings: Settings): Verdict<Place> {
+  if (key !== null && named !== null && named !== key.workspace) {
+    return refused('workspace_forbidden', `this key belongs to workspace ${key.workspace}; the path names ${named}`);
+  }
+  const id = key?.workspace ?? ((named ?? DEFAULT_WORKSPACE) as WorkspaceId);
+  const declared = settings.workspaces.get(id);
+  if (declared !== undefined) return granted(declared);
+  if (key !== null) return refused('workspace_forbidden', `the workspace of this key, ${id}, is not in the config any more`);
+  if (declaresNothing(settings)) return granted({ id, upstreamKey: DEFAULT_UPSTREAM_KEY, workflows: [], openWorkflows: true });
+  const hint = named === null ? 'the call names no workspace; put one in the path: /w/{workspace}' : `workspace ${named} is not declared`;
+  return refused('workspace_forbidden', `${hint}. Declared: ${list([...settings.workspaces.keys()])}`);
+}
+
+/** True on a first run: no workspace but, at most, the implicit one, and that one without a rule that another name could slip past. */
+function declaresNothing(settings: Settings): boolean {
+  if (settings.workspaces.size === 0) return true;
+  const only = settings.workspaces.get(DEFAULT_WORKSPACE);
+  return (
+    settings.workspaces.size === 1 &&
+    only !== undefined &&
+    only.openWorkflows &&
+    only.workflows.length === 0 &&
+    only.models.allow === null &&
+    only.models.deny.length === 0 &&
+    only.maxOutputTokens === null &&
+    Object.values(only.limits).every((limit) => limit === null)
+  );
+}
+
+function findWorkflow(key: VirtualKey | null, workspace: Place, claimed: ClaimedTags): Verdict<WorkflowId> {
+  const { pathWorkflow, headerWorkflow } = claimed;
+  if (pathWorkflow !== null && headerWorkflow !== null && pathWorkflow !== headerWorkflow) {
+    return refused('workflow_forbidden', `the path names workflow ${pathWorkflow}, x-tollgate-workflow names ${headerWorkflow}; say one`);
+  }
+  const named = (pathWorkflow ?? headerWorkflow) as WorkflowId | null;
+  const listed = allowedByKey(key);
+  if (named === null) {
+    if (key !== null && key.workflow !== null) return granted(key.workflow);
+    if (listed === null) return granted(UNATTRIBUTED);
+    return listed.length === 1 ? granted(listed[0]!) : refused('workflow_forbidden', `this key must name its workflow. Allowed: ${list(listed)}`);
+  }
+  if (listed !== null) {
+    return listed.includes(named) ? granted(named) : refused('workflow_forbidden', `this key may not name workflow ${named}. Allowed: ${list(listed)}`);
+  }
+  const declared = workspace.workflows.map((workflow) => workflow.id);
+  if (workspace.openWorkflows || declared.includes(named)) return granted(named);
+  return refused('workflow_forbidden', `workflow ${named} is not declared in workspace ${workspace.id}. Declared: ${list(declared)}`);
+}
+
+/** The workflows that a key limits its calls to; null when it leaves the choice to them. */
+function allowedByKey(key: VirtualKey | null): readonly WorkflowId[] | null {
+  if (key === null || (key.workflow === null && key.workflows === null)) return null;
+  return [...new Set([...(key.workflow === null ? [] : [key.workflow]), ...(key.workflows ?? [])])];
+}
+
+/** The provider key of the workspace where there is one; a caller's own only where no key of ours came in its place. */
+function findUpstream(key: VirtualKey | null, workspace: Place, settings: Settings): Verdict<UpstreamCredential> {
+  const secret = settings.upstream.keys.get(workspace.upstreamKey);
+  if (secret !== undefined) return granted({ kind: 'configured', name: workspace.upstreamKey, secret });
+  if (key === null) return granted({ kind: 'callers_own' });
+  return refused('workspace_forbidden', `workspace ${workspace.id} has no provider key: upstream.keys.${workspace.upstreamKey} is empty`);
+}
+
+/** The header wins over the body. The body's field belongs to the API, which takes longer ones than we keep: it is cut, between characters. */
+function findUser(header: string | null, bodyUserId: string | null): Verdict<string | null> {
+  if (header !== null && header !== '') {
+    const flaw = flawOf(header);
+    return flaw === null ? granted(header) : refused('malformed', `x-tollgate-user ${flaw}`);
+  }
+  if (bodyUserId === null || bodyUserId === '') return granted(null);
+  const user = cutAtBytes(bodyUserId, MAX_USER_BYTES);
+  const flaw = flawOf(user);
+  return flaw === null ? granted(user) : refused('malformed', `metadata.user_id ${flaw}`);
+}
+
+function cutAtBytes(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  let end = maxBytes;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
+
+const list = (names: readonly string[]): string =>
+  names.length === 0 ? 'none' : names.slice(0, LISTED).join(', ') + (names.length > LISTED ? `, and ${names.length - LISTED} more` : '');
