@@ -40,7 +40,7 @@ const FIRST = `
     workflow INTEGER NOT NULL,         -- name
     key INTEGER NOT NULL,              -- name
     user INTEGER NOT NULL,             -- name
-    model INTEGER NOT NULL,            -- name; what reports file the call under: model_served, else model_sent
+    model INTEGER NOT NULL,            -- name; what reports file the call under: model_served, else model_sent; where refused, what was asked for
     model_sent INTEGER NOT NULL,       -- name; what budgets by model compare
     model_served INTEGER NOT NULL DEFAULT 0, -- name
     model_requested TEXT,              -- as the client wrote it; NULL where it is the same as model_sent
@@ -84,7 +84,7 @@ const FIRST = `
     tags TEXT,                         -- JSON object; NULL where empty
     more_prices TEXT,                  -- JSON array of price_version ids beyond price; NULL where there are none
     parts TEXT,                        -- JSON array of usage parts; NULL where the usage had no iterations
-    decisions TEXT                     -- JSON array of [rule, verdict, detail]; NULL where no rule was asked
+    decisions TEXT                     -- JSON array of [rule, verdict] or [rule, verdict, detail]; NULL where no rule was asked
   ) STRICT;
   CREATE INDEX call_admitted ON call (admitted_at);
   CREATE INDEX call_workflow ON call (workflow, admitted_at);

@@ -1,0 +1,83 @@
+// server/store/sqlite/operations.ts: what the main thread asks of the writing thread, as flat tuples, because cloning those is cheap.
+
+import type { Decision, Intent } from '../../domain/call.ts';
+import type { AuditEntry, OpenEntry, RefusedEntry, Settlement } from '../../domain/ledger.ts';
+import type { PriceRow } from '../../domain/price.ts';
+
+/** Kinds of operation; the first element of each tuple. */
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9 } as const;
+
+type Text = string | null;
+
+/** A price row by its version; the content is null once a commit has told the writer of it. */
+export type PriceRef = [version: string, content: Text];
+
+type IntentFields = [
+  id: string, admittedAt: number, workspace: string, workflow: string, key: Text, user: Text, modelRequested: Text, endpoint: string,
+  stream: number, background: number, clientRetry: number | null, session: Text, action: Text, tags: Text, decisions: Text,
+];
+export type OpenOp = [typeof OP.open, ...IntentFields, modelSent: Text, held: bigint, price: PriceRef | null];
+export type RefuseOp = [typeof OP.refuse, ...IntentFields, endedAt: number, refusal: string, status: number, durationUs: number];
+export type AttemptOp = [typeof OP.attempt, id: string, number: number, startedAt: number];
+export type SettledAttempt = [number: number, startedAt: number, outcome: string, status: number | null, headersUs: number | null, durationUs: number, upstreamRequestId: Text, errorType: Text];
+export type SettleOp = [
+  typeof OP.settle, id: string, endedAt: number, outcome: string, status: number | null,
+  input: number, cacheWrite5m: number, cacheWrite1h: number, cacheRead: number, output: number,
+  webSearch: number, webFetch: number, codeExecution: number, cost: bigint, cacheSavings: bigint, estimated: number,
+  durationUs: number, ttftUs: number | null, overheadUs: number, requestBytes: number, responseBytes: number,
+  basis: string, stopReason: Text, errorType: Text, estimateMethod: Text, speed: Text, serviceTier: Text, inferenceGeo: Text,
+  upstreamRequestId: Text, modelServed: Text, parts: Text, prices: PriceRef[], attempts: SettledAttempt[],
+];
+export type AuditOp = [typeof OP.audit, at: number, actor: string, action: string, subject: string, detail: string];
+export type KeyCreateOp = [typeof OP.keyCreate, id: string, workspace: string, workflow: Text, hash: string, hint: string, at: number, expiresAt: number | null, actor: string];
+export type KeyRotateOp = [typeof OP.keyRotate, id: string, hash: string, hint: string, at: number, oldEndsAt: number, actor: string];
+export type KeyRevokeOp = [typeof OP.keyRevoke, id: string, at: number, actor: string];
+export type KeysUsedOp = [typeof OP.keysUsed, used: [id: string, at: number][]];
+/** Writes and nothing else, to see whether the store can be written again. */
+export type ProbeOp = [typeof OP.probe, at: number];
+
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp;
+
+/** Says for a price row whether the writer needs its content. */
+export type PriceRefOf = (row: PriceRow) => PriceRef;
+
+export const openOp = (entry: OpenEntry, priceRef: PriceRefOf): OpenOp => [
+  OP.open, ...intentFields(entry), entry.modelSent, entry.held, entry.price === null ? null : priceRef(entry.price),
+];
+
+export const refuseOp = (entry: RefusedEntry): RefuseOp => [
+  OP.refuse, ...intentFields(entry), entry.endedAt, entry.refusal, entry.status, micros(entry.durationMs),
+];
+
+export const auditOp = (entry: AuditEntry): AuditOp => [OP.audit, entry.at, entry.actor, entry.action, entry.subject, entry.detail];
+
+export function settleOp(s: Settlement, priceRef: PriceRefOf): SettleOp {
+  const { cost } = s;
+  const { tokens, serverTools } = cost;
+  return [
+    OP.settle, s.id, s.endedAt, s.outcome, s.status,
+    tokens.input, tokens.cacheWrite5m, tokens.cacheWrite1h, tokens.cacheRead, tokens.output,
+    serverTools.webSearch, serverTools.webFetch, serverTools.codeExecution, cost.total, cost.cacheSavings, cost.estimated ? 1 : 0,
+    micros(s.durationMs), microsOrNull(s.timeToFirstTokenMs), micros(s.overheadMs), s.requestBytes, s.responseBytes,
+    cost.basis, s.stopReason, s.errorType, cost.estimateMethod, cost.speed, cost.serviceTier, cost.inferenceGeo,
+    s.upstreamRequestId, cost.modelServed, cost.parts.length === 0 ? null : JSON.stringify(cost.parts), cost.prices.map(priceRef),
+    s.attempts.map((a) => [a.number, a.startedAt, a.outcome, a.status, microsOrNull(a.headersMs), micros(a.durationMs), a.upstreamRequestId, a.errorType]),
+  ];
+}
+
+/** A price row as the ledger keeps it: JSON, with bigints as decimal strings. */
+export const priceContent = (row: PriceRow): string => JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+
+function intentFields(intent: Intent): IntentFields {
+  const { caller } = intent;
+  return [
+    intent.id, intent.admittedAt, caller.workspace, caller.workflow, caller.key, caller.user, intent.modelRequested, intent.endpoint,
+    intent.stream ? 1 : 0, caller.priority === 'background' ? 1 : 0, intent.clientRetry, caller.session, caller.action,
+    caller.tags.size === 0 ? null : JSON.stringify(Object.fromEntries(caller.tags)),
+    intent.decisions.length === 0 ? null : JSON.stringify(intent.decisions.map(compactDecision)),
+  ];
+}
+
+const compactDecision = (d: Decision): (string | null)[] => (d.detail === null ? [d.rule, d.verdict] : [d.rule, d.verdict, d.detail]);
+const micros = (ms: number): number => Math.round(ms * 1000);
+const microsOrNull = (ms: number | null): number | null => (ms === null ? null : micros(ms));

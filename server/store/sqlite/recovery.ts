@@ -1,0 +1,76 @@
+// server/store/sqlite/recovery.ts: what a start does before calls flow: ends the calls that a crash left open, and cuts roll-ups anew when the zone changed.
+
+import type { Database } from 'better-sqlite3';
+import { nanodollars } from '../../domain/money.ts';
+import type { Recovery } from '../../domain/ledger.ts';
+import type { EndedCall, Rollups } from './rollups.ts';
+
+export const CRASH_ESTIMATE = 'all that was held, because the gateway ended before the call did';
+
+const COLUMNS = `n, admitted_at AS admittedAt, workspace, workflow, key, user, model, model_sent AS modelSent, endpoint, outcome, attempts, input,
+  cache_write_5m AS cacheWrite5m, cache_write_1h AS cacheWrite1h, cache_read AS cacheRead, output, web_search AS webSearch, cost, estimated,
+  cache_savings AS cacheSavings, duration_us AS durationUs, ttft_us AS ttftUs, held`;
+
+type Row = { [column: string]: bigint | string | null };
+
+/** Every call still open becomes a `crashed` entry at the cost that was held for it, in one transaction with the roll-ups. */
+export function recover(db: Database, rollups: Rollups, now: number): Recovery {
+  const open = db.prepare<[], Row>(`SELECT ${COLUMNS} FROM call WHERE outcome IS NULL`).safeIntegers();
+  const settle = db.prepare(`
+    UPDATE call SET outcome = 'crashed', ended_at = max(admitted_at, ?), cost = held, estimated = 1, estimate_method = ?,
+      attempts = (SELECT count(*) FROM attempt WHERE call = n) WHERE n = ? RETURNING cost, attempts`).safeIntegers();
+  const endAttempts = db.prepare("UPDATE attempt SET outcome = 'crashed' WHERE call = ? AND outcome IS NULL");
+  let crashed = 0;
+  let crashedCost = 0n;
+  db.transaction(() => {
+    for (const row of open.all()) {
+      const { cost, attempts } = settle.get(now, CRASH_ESTIMATE, row['n']) as { cost: bigint; attempts: bigint };
+      endAttempts.run(row['n']);
+      rollups.add({ ...endedCall(row), outcome: 'crashed', attempts: Number(attempts), cost, estimated: true });
+      crashed += 1;
+      crashedCost += cost;
+    }
+    rollups.flush();
+  }).immediate();
+  return { crashed, crashedCost: nanodollars(crashedCost) };
+}
+
+/**
+ * Cuts the roll-ups on the hours and days of another zone, from the rows. Sums from before `rowsFrom`, whose rows retention has
+ * deleted, stay as they were cut. One transaction: a kill in the midst of it leaves the old cut, and the next start does it again.
+ */
+export function recut(db: Database, rollups: Rollups, zone: string): { calls: number } {
+  const rowsFrom = Number(db.prepare("SELECT value FROM meta WHERE key = 'rows_from'").pluck().get() ?? 0);
+  let calls = 0;
+  db.transaction(() => {
+    // Retention cuts at the beginning of a day, so no bucket has rows on both sides of the cut.
+    db.prepare('DELETE FROM rollup WHERE bucket >= ?').run(rowsFrom);
+    // Pages of rows, because a statement that is being read keeps the connection from writing.
+    const page = db.prepare<[bigint], Row>(`SELECT ${COLUMNS} FROM call WHERE n > ? ORDER BY n LIMIT 5000`).safeIntegers();
+    for (let after = 0n; ; ) {
+      const rows = page.all(after);
+      if (rows.length === 0) break;
+      for (const row of rows) {
+        if (row['outcome'] === null || Number(row['admittedAt']) < rowsFrom) continue;
+        rollups.add(endedCall(row));
+        calls += 1;
+      }
+      rollups.flush();
+      after = rows[rows.length - 1]?.['n'] as bigint;
+    }
+    db.prepare("INSERT INTO meta (key, value) VALUES ('timezone', ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(zone);
+  }).immediate();
+  return { calls };
+}
+
+function endedCall(row: Row): EndedCall {
+  const number = (column: string): number => Number(row[column]);
+  const numberOrNull = (column: string): number | null => (row[column] === null ? null : Number(row[column]));
+  return {
+    admittedAt: number('admittedAt'), workspace: number('workspace'), workflow: number('workflow'), key: number('key'), user: number('user'),
+    model: number('model'), modelSent: number('modelSent'), endpoint: String(row['endpoint']), outcome: String(row['outcome']), attempts: number('attempts'),
+    input: number('input'), cacheWrite5m: number('cacheWrite5m'), cacheWrite1h: number('cacheWrite1h'), cacheRead: number('cacheRead'), output: number('output'),
+    webSearch: number('webSearch'), cost: row['cost'] as bigint, estimated: row['estimated'] === 1n, cacheSavings: row['cacheSavings'] as bigint,
+    durationUs: numberOrNull('durationUs'), ttftUs: numberOrNull('ttftUs'),
+  };
+}

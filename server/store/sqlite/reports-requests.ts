@@ -1,0 +1,204 @@
+// server/store/sqlite/reports-requests.ts: the list of calls in pages, newest or oldest first, by whatever filter.
+
+import { nanodollars } from '../../domain/money.ts';
+import { epochMs } from '../../domain/ids.ts';
+import type { Endpoint, Outcome } from '../../domain/call.ts';
+import { BadQuery, type CallRow, type Filter, type Page } from '../../domain/reports.ts';
+import { GRAIN, NO_NAME } from './migrations.ts';
+import { conditionOf, matchesOf, type Columns, type Condition, type Field, type Matches, type Source } from './reports-source.ts';
+import { lastStart } from './reports-time.ts';
+
+/** The place of a row in the list: its time of admission, and `n` among calls of one millisecond. */
+interface Place {
+  readonly at: number;
+  readonly n: number;
+}
+
+type Order = 'newest' | 'oldest';
+
+/** Newest first. @throws BadQuery for a cursor that is not one of ours */
+export function requests(source: Source, query: { filter: Filter; limit: number; cursor: string | null }): Page<CallRow> {
+  return pageOf(source, query, 'newest');
+}
+
+/** Oldest first: the pages of an export. @throws BadQuery for a cursor that is not one of ours */
+export function requestsInOrder(source: Source, query: { filter: Filter; limit: number; cursor: string | null }): Page<CallRow> {
+  return pageOf(source, query, 'oldest');
+}
+
+function pageOf(source: Source, { filter, limit, cursor }: { filter: Filter; limit: number; cursor: string | null }, order: Order): Page<CallRow> {
+  const after = cursor === null ? null : placeOf(cursor);
+  const matches = matchesOf(source, filter);
+  if (matches === null) return { rows: [], nextCursor: null };
+  const range = { from: filter.from, to: filter.to };
+  if (after !== null && order === 'newest') range.to = epochMs(Math.min(range.to, after.at + 1));
+  if (after !== null && order === 'oldest') range.from = epochMs(Math.max(range.from, after.at));
+  // One more than asked for tells whether there is a next page.
+  const found = find(source, { matches, ...range, after, order, limit: limit + 1 });
+  const shown = found.slice(0, limit);
+  const last = found.length > limit ? shown.at(-1) : undefined;
+  return { rows: shown.map((row) => callRow(source, row)), nextCursor: last === undefined ? null : cursorOf(last) };
+}
+
+interface Search {
+  readonly matches: Matches;
+  readonly from: number;
+  readonly to: number;
+  /** Null at the list's beginning; else only what comes after it. */
+  readonly after: Place | null;
+  readonly order: Order;
+  readonly limit: number;
+}
+
+/** Fields with an index that also orders by admission, the choosiest first. */
+const DRIVERS = ['action', 'session', 'user', 'key', 'workflow'] as const;
+const DRIVEN_VALUES = 16;
+/** Fields that roll-ups by hour and day tell apart. */
+const ROLLED_UP = ['workspace', 'workflow', 'key', 'model', 'outcome'] as const;
+
+/**
+ * The first `limit` rows in order. A rare value in a long history must not cost a walk through all of it: where a field has an
+ * index of its own, each of its values is walked and the walks are merged; else roll-ups tell which hours hold anything.
+ */
+function find(source: Source, search: Search): Columns[] {
+  const { matches } = search;
+  const driver = DRIVERS.find((field) => {
+    const values = matches.get(field);
+    return values !== undefined && values.length <= DRIVEN_VALUES && !((field === 'user' || field === 'key') && values.includes(NO_NAME));
+  });
+  if (driver !== undefined) {
+    const walks = (matches.get(driver) ?? []).map((value) => {
+      const one = new Map(matches).set(driver, [value]);
+      return read(source, search, conditionOf(one, (field) => field !== driver));
+    });
+    return merged(walks, search);
+  }
+  const rolledUp = new Map([...matches].filter(([field]) => (ROLLED_UP as readonly Field[]).includes(field)));
+  const plain = conditionOf(matches, () => true);
+  if (rolledUp.size === 0) return read(source, search, plain);
+  // Roll-ups know nothing of calls in flight, which have an index of their own and are few.
+  const inFlight = matches.has('outcome') ? [] : read(source, search, plain, 'outcome IS NULL AND +');
+  const ended: Columns[] = [];
+  for (const hours of busyHours(source, search, conditionOf(rolledUp))) {
+    ended.push(...read(source, { ...search, ...hours, limit: search.limit - ended.length }, plain, '+outcome IS NOT NULL AND '));
+    if (ended.length === search.limit) break;
+  }
+  return merged([inFlight, ended], search);
+}
+
+/** @param only SQL before the range; a trailing `+` keeps the range from choosing the index */
+function read(source: Source, { from, to, after, order, limit }: Search, condition: Condition, only = ''): Columns[] {
+  const beyond = after === null ? '' : order === 'newest' ? ' AND (admitted_at < ? OR n < ?)' : ' AND (admitted_at > ? OR n > ?)';
+  const direction = order === 'newest' ? 'DESC' : 'ASC';
+  const sql = `SELECT ${COLUMNS.join(', ')} FROM call WHERE ${only}admitted_at >= ? AND admitted_at < ?${beyond}${condition.sql} ORDER BY admitted_at ${direction}, n ${direction} LIMIT ?`;
+  return source.all(sql, [from, to, ...(after === null ? [] : [after.at, after.n]), ...condition.parameters, limit]);
+}
+
+/** Hours in which calls that match were admitted, in order and disjoint. Days are asked first, so that empty ones cost nothing. */
+function* busyHours(source: Source, { from, to, order }: Search, condition: Condition): Generator<{ from: number; to: number }> {
+  if (from >= to) return;
+  const buckets = (grain: number, first: number, end: number): number[] =>
+    source
+      .all(
+        `SELECT DISTINCT bucket FROM rollup WHERE grain = ${grain} AND bucket >= ? AND bucket < ?${condition.sql} ORDER BY bucket ${order === 'newest' ? 'DESC' : 'ASC'}`,
+        [first, end, ...condition.parameters],
+      )
+      .map((row) => Number(row[0]));
+  // Hours that overlap in name, where a clock changes by half an hour, are cut so that no row is read twice.
+  let reached = order === 'newest' ? to : from;
+  const days = buckets(GRAIN.day, lastStart('day', from, source.zone), to);
+  for (const day of days) {
+    // 26 hours hold any day; hours of the next one only come twice, and are cut.
+    for (const hour of buckets(GRAIN.hour, Math.max(day, lastStart('hour', from, source.zone)), Math.min(day + 26 * HOUR_MS, to))) {
+      const hours = order === 'newest' ? { from: Math.max(hour, from), to: Math.min(hour + HOUR_MS, reached) } : { from: Math.max(hour, reached), to: Math.min(hour + HOUR_MS, to) };
+      if (hours.from >= hours.to) continue;
+      reached = order === 'newest' ? hours.from : hours.to;
+      yield hours;
+    }
+  }
+}
+
+const HOUR_MS = 3_600_000;
+
+function merged(walks: readonly (readonly Columns[])[], { order, limit }: Search): Columns[] {
+  const sign = order === 'newest' ? -1 : 1;
+  return walks
+    .flat()
+    .sort((a, b) => sign * (Number(a[AT.admitted_at]) - Number(b[AT.admitted_at]) || Number(a[AT.n]) - Number(b[AT.n])))
+    .slice(0, limit);
+}
+
+/** Opaque to clients: the place after which the next page begins, with a version in front. */
+function cursorOf(row: Columns): string {
+  return Buffer.from(`1.${row[AT.admitted_at]}.${row[AT.n]}`).toString('base64url');
+}
+
+function placeOf(cursor: string): Place {
+  const match = /^1\.(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  if (match === null) throw new BadQuery('the cursor is not one that this list gave');
+  return { at: Number(match[1]), n: Number(match[2]) };
+}
+
+const COLUMNS = [
+  'n', 'id', 'admitted_at', 'ended_at', 'workspace', 'workflow', 'user', 'session', 'action', 'tags', 'key', 'endpoint', 'stream',
+  'model_requested', 'model_sent', 'model_served', 'outcome', 'status', 'refusal', 'input', 'cache_write_5m', 'cache_write_1h',
+  'cache_read', 'output', 'web_search', 'web_fetch', 'code_execution', 'cost', 'held', 'estimated', 'estimate_method', 'cache_savings',
+  'price', 'ttft_us', 'duration_us', 'overhead_us', 'attempts', 'client_retry', 'stop_reason', 'error_type', 'upstream_request_id',
+] as const;
+type Column = (typeof COLUMNS)[number];
+const AT = Object.fromEntries(COLUMNS.map((column, at) => [column, at])) as Readonly<Record<Column, number>>;
+
+/** The columns of a call that `callRow` reads, in its order. */
+export const CALL_COLUMNS: readonly string[] = COLUMNS;
+
+/** A row of `call` as it is read back. @param row begins with `CALL_COLUMNS` */
+export function callRow(source: Source, row: Columns): CallRow {
+  const text = (column: Column): string | null => row[AT[column]] as string | null;
+  const whole = (column: Column): number => Number(row[AT[column]]);
+  const wholeOrNull = (column: Column): number | null => (row[AT[column]] === null ? null : whole(column));
+  const ms = (column: Column): number | null => (row[AT[column]] === null ? null : whole(column) / 1000);
+  const name = (column: Column): string | null => source.nameOf(row[AT[column]] as bigint);
+  const money = (column: Column) => nanodollars(row[AT[column]] as bigint);
+  const endedAt = wholeOrNull('ended_at');
+  return {
+    id: text('id') as string,
+    admittedAt: epochMs(whole('admitted_at')),
+    endedAt: endedAt === null ? null : epochMs(endedAt),
+    workspace: name('workspace') ?? '',
+    workflow: name('workflow') ?? '',
+    user: name('user'),
+    session: text('session'),
+    action: text('action'),
+    tags: JSON.parse(text('tags') ?? '{}') as Readonly<Record<string, string>>,
+    key: name('key'),
+    endpoint: text('endpoint') as Endpoint,
+    stream: whole('stream') === 1,
+    modelRequested: text('model_requested') ?? name('model_sent'),
+    modelServed: name('model_served'),
+    outcome: text('outcome') as Outcome | null,
+    status: wholeOrNull('status'),
+    refusal: text('refusal'),
+    tokens: {
+      input: whole('input'),
+      cacheWrite5m: whole('cache_write_5m'),
+      cacheWrite1h: whole('cache_write_1h'),
+      cacheRead: whole('cache_read'),
+      output: whole('output'),
+    },
+    serverTools: { webSearch: whole('web_search'), webFetch: whole('web_fetch'), codeExecution: whole('code_execution') },
+    cost: money('cost'),
+    held: money('held'),
+    estimated: whole('estimated') === 1,
+    estimateMethod: text('estimate_method'),
+    cacheSavings: money('cache_savings'),
+    priceVersion: row[AT.price] === null ? null : source.priceVersionOf(row[AT.price] as bigint),
+    timeToFirstTokenMs: ms('ttft_us'),
+    durationMs: ms('duration_us'),
+    overheadMs: ms('overhead_us'),
+    attempts: whole('attempts'),
+    clientRetry: wholeOrNull('client_retry'),
+    stopReason: text('stop_reason'),
+    errorType: text('error_type'),
+    upstreamRequestId: text('upstream_request_id'),
+  };
+}

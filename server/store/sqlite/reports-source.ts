@@ -1,0 +1,117 @@
+// server/store/sqlite/reports-source.ts: what every report reads through: a read-only connection, its prepared statements, and the names behind the ids.
+
+import Database from 'better-sqlite3';
+import type { Filter } from '../../domain/reports.ts';
+import { NO_NAME } from './migrations.ts';
+
+type Parameter = string | number;
+/** A row as an array in the order of the columns; every integer is a bigint, so that money is never rounded. */
+export type Columns = readonly (bigint | string | Buffer | null)[];
+
+export interface Source {
+  /** IANA zone of the config; cuts hours, days and months. */
+  readonly zone: string;
+  all(sql: string, parameters: readonly Parameter[]): Columns[];
+  each(sql: string, parameters: readonly Parameter[]): IterableIterator<Columns>;
+  /** Runs `read` in one transaction, so that all that it reads stands at one instant. */
+  atOnce<T>(read: () => T): T;
+  /** The id of a name; null when no row was ever written with it. */
+  idOf(text: string): number | null;
+  /** Null for the id of "none". */
+  nameOf(id: bigint | number): string | null;
+  close(): void;
+}
+
+const STATEMENTS_KEPT = 200;
+const NAMES_KEPT = 50_000;
+
+/** @throws SqliteError when the file is missing or is no database */
+export function openSource(file: string, zone: string): Source {
+  const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 5_000 });
+  db.pragma('query_only = ON');
+  // Pages of roll-ups are read again by the next chart; 32 MB hold those of a year or so.
+  db.pragma('cache_size = -32768');
+
+  const statements = new Map<string, Database.Statement<Parameter[], Columns>>();
+  function statement(sql: string): Database.Statement<Parameter[], Columns> {
+    const kept = statements.get(sql);
+    if (kept) return kept;
+    // The texts differ by the filters and groups that are in use; the oldest makes way, so that odd queries cannot pile up.
+    const oldest = statements.size < STATEMENTS_KEPT ? undefined : statements.keys().next().value;
+    if (oldest !== undefined) statements.delete(oldest);
+    const made = db.prepare<Parameter[], Columns>(sql).raw(true).safeIntegers(true);
+    statements.set(sql, made);
+    return made;
+  }
+
+  // Names are never changed and ids never used again, so what was read once stays true.
+  const names = new Map<number, string | null>([[NO_NAME, null]]);
+
+  return {
+    zone,
+    all: (sql, parameters) => statement(sql).all(...parameters),
+    each: (sql, parameters) => statement(sql).iterate(...parameters),
+    atOnce: (read) => db.transaction(read).deferred(),
+    idOf(text) {
+      const row = statement('SELECT id FROM name WHERE text = ?').get(text);
+      return row === undefined ? null : Number(row[0]);
+    },
+    nameOf(id) {
+      const key = Number(id);
+      const known = names.get(key);
+      if (known !== undefined) return known;
+      const text = (statement('SELECT text FROM name WHERE id = ?').get(key)?.[0] ?? null) as string | null;
+      if (names.size >= NAMES_KEPT) names.clear();
+      names.set(key, text);
+      return text;
+    },
+    close: () => db.close(),
+  };
+}
+
+/** Fields of a filter whose columns hold ids of names, in roll-ups as in rows. */
+export const NAME_FIELDS = ['workspace', 'workflow', 'key', 'user', 'model'] as const;
+/** Fields whose columns hold text. */
+const TEXT_FIELDS = ['outcome', 'session', 'action'] as const;
+const FIELDS = [...NAME_FIELDS, ...TEXT_FIELDS] as const;
+export type Field = (typeof FIELDS)[number];
+
+/** What a column must be, one of; values as they are stored. A field without a condition is absent. */
+export type Matches = ReadonlyMap<Field, readonly Parameter[]>;
+
+/** The filter in terms of stored values; null when it names something that no row was ever written with, so that nothing can match. */
+export function matchesOf(source: Source, filter: Filter): Matches | null {
+  const matches = new Map<Field, readonly Parameter[]>();
+  for (const field of NAME_FIELDS) {
+    if (filter[field].length === 0) continue;
+    const ids = [...new Set(filter[field])].map((text) => source.idOf(text)).filter((id) => id !== null);
+    if (ids.length === 0) return null;
+    matches.set(field, ids);
+  }
+  for (const field of TEXT_FIELDS) if (filter[field].length > 0) matches.set(field, [...new Set(filter[field])]);
+  return matches;
+}
+
+export interface Condition {
+  /** Begins with ` AND `; empty when there is none. */
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * The matches as SQL. Made of column names of ours and of placeholders only; every value is bound.
+ * @param unindexed fields that the planner must not choose an index for: a `+` before a column takes it out of the choice
+ */
+export function conditionOf(matches: Matches, unindexed: (field: Field) => boolean = () => false): Condition {
+  let sql = '';
+  const parameters: Parameter[] = [];
+  for (const [field, values] of matches) {
+    const plus = unindexed(field) ? '+' : '';
+    sql += values.length === 1 ? ` AND ${plus}${field} = ?` : ` AND ${plus}${field} IN (${values.map(() => '?').join(', ')})`;
+    parameters.push(...values);
+    // What partial indexes leave out must be left out by the query in so many words, or the planner cannot use them.
+    if (plus === '' && (field === 'user' || field === 'key') && !values.includes(NO_NAME)) sql += ` AND ${field} <> 0`;
+    if (plus === '' && field === 'outcome' && !values.includes('ok')) sql += ` AND outcome <> 'ok'`;
+  }
+  return { sql, parameters };
+}

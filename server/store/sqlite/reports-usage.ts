@@ -1,0 +1,169 @@
+// server/store/sqlite/reports-usage.ts: usage grouped and summed, from roll-ups wherever they can tell, from rows where only rows can.
+
+import { nanodollars } from '../../domain/money.ts';
+import type { Grouping, Percentiles, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
+import type { EpochMs } from '../../domain/ids.ts';
+import { GRAIN } from './migrations.ts';
+import { addConcatenated, addSketch, SEPARATOR_SQL } from './reports-sketch.ts';
+import { conditionOf, matchesOf, NAME_FIELDS, type Columns, type Condition, type Source } from './reports-source.ts';
+import { periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
+import { count, quantile, type Sketch } from './sketch.ts';
+
+/** Outcomes that are nobody's error, or not the provider's: see `UsageFigures.errors`. */
+const NO_ERROR = `('ok', 'truncated', 'client_abort', 'refused')`;
+
+const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
+  SUM(CASE WHEN outcome IN ${NO_ERROR} THEN 0 ELSE calls END), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read),
+  SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
+  CAST(group_concat(duration, ${SEPARATOR_SQL}) AS BLOB), CAST(group_concat(ttft, ${SEPARATOR_SQL}) AS BLOB)`;
+const ROW_SUMS = `COUNT(*), SUM(attempts), SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR}), SUM(input), SUM(cache_write_5m),
+  SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(CASE WHEN estimated = 1 THEN cost ELSE 0 END),
+  SUM(cache_savings)`;
+
+/**
+ * Every path gives the same figures to the nano-dollar: roll-ups are written in the transaction that ends a call. A range whose
+ * edges cut an hour (or a day, by user) reads the rows of that edge, which are gone after their retention.
+ */
+export function usage(source: Source, query: UsageQuery): UsageReport {
+  const groupings = [...new Set(query.groupBy)];
+  const matches = matchesOf(source, query.filter);
+  const tallies = new Map<string, Tally>();
+  if (matches !== null) {
+    const condition = conditionOf(matches);
+    const segments = segmentsOf(query.filter.from, query.filter.to, source.zone, {
+      hours: groupings.includes('hour'),
+      users: groupings.includes('user') || matches.has('user'),
+      rows: matches.has('session') || matches.has('action'),
+    });
+    for (const segment of segments) readSegment(source, segment, groupings, condition, tallies);
+  }
+
+  const total = newTally([]);
+  for (const tally of tallies.values()) addTally(total, tally);
+  const rows = [...tallies.values()].sort(dearestFirst).slice(0, query.limit);
+  const times = groupings.flatMap((grouping, at) => (isTime(grouping) ? [at] : []));
+  // Sorting is stable: within one time the dearest stays first.
+  if (times.length > 0) rows.sort((a, b) => times.reduce((order, at) => order || Number(a.key[at]) - Number(b.key[at]), 0));
+  return { rows: rows.map((tally): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf(tally) })), total: figuresOf(total) };
+}
+
+type GroupValue = string | EpochMs | null;
+
+interface Tally {
+  /** One value per grouping. */
+  readonly key: readonly GroupValue[];
+  /** Everything but money, in the order of the SQL sums. */
+  readonly counts: number[];
+  /** Cost, its estimated part, cache savings. */
+  readonly money: [bigint, bigint, bigint];
+  readonly duration: Sketch;
+  readonly timeToFirstToken: Sketch;
+}
+
+const COUNTS = 10;
+const newTally = (key: readonly GroupValue[]): Tally => ({
+  key,
+  counts: new Array<number>(COUNTS).fill(0),
+  money: [0n, 0n, 0n],
+  duration: new Map(),
+  timeToFirstToken: new Map(),
+});
+
+const isTime = (grouping: Grouping): grouping is 'hour' | 'day' | 'month' => grouping === 'hour' || grouping === 'day' || grouping === 'month';
+const isName = (grouping: Grouping): boolean => (NAME_FIELDS as readonly Grouping[]).includes(grouping);
+
+/** Adds the figures of one segment to the tallies of their groups. */
+function readSegment(source: Source, segment: Segment, groupings: readonly Grouping[], condition: Condition, tallies: Map<string, Tally>): void {
+  const fromRows = segment.grain === 'rows';
+  const columns = groupings.filter((grouping) => !isTime(grouping)) as string[];
+  const timed = columns.length < groupings.length;
+  // A segment gives finer times than are asked for; they are folded below, where the zone is known.
+  if (timed) columns.unshift(fromRows ? `admitted_at / ${QUARTER_MS}` : 'bucket');
+  const table = segment.grain === 'rows' ? 'call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ?' : `rollup WHERE grain = ${GRAIN[segment.grain]} AND bucket >= ? AND bucket < ?`;
+  const parameters = [segment.from, segment.to, ...condition.parameters];
+  const grouped = columns.length > 0 ? ` GROUP BY ${columns.join(', ')}` : '';
+  const selected = columns.map((column) => `${column}, `).join('');
+
+  const folds = groupings.map((grouping): ((row: Columns) => GroupValue) => {
+    if (!isTime(grouping)) {
+      const at = columns.indexOf(grouping);
+      return isName(grouping) ? (row) => source.nameOf(row[at] as bigint) : (row) => row[at] as string;
+    }
+    // A roll-up's hour is its bucket as it stands.
+    if (grouping === 'hour' && !fromRows) return (row) => Number(row[0]) as EpochMs;
+    const startOf = periodStarts(grouping, source.zone);
+    return fromRows ? (row) => startOf(Number(row[0]) * QUARTER_MS) : (row) => startOf(Number(row[0]));
+  });
+  const tallyOf = (row: Columns): Tally => {
+    const key = folds.map((fold) => fold(row));
+    const text = JSON.stringify(key);
+    let tally = tallies.get(text);
+    if (tally === undefined) tallies.set(text, (tally = newTally(key)));
+    return tally;
+  };
+
+  const sums = `SELECT ${selected}${fromRows ? ROW_SUMS : ROLLUP_SUMS} FROM ${table}${condition.sql}${grouped} HAVING COUNT(*) > 0`;
+  for (const row of source.each(sums, parameters)) {
+    const tally = tallyOf(row);
+    let at = columns.length;
+    for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + Number(row[at++]);
+    for (const i of [0, 1, 2] as const) tally.money[i] += row[at++] as bigint;
+    if (fromRows) continue;
+    addConcatenated(tally.duration, row[at++] as Buffer | null);
+    addConcatenated(tally.timeToFirstToken, row[at++] as Buffer | null);
+  }
+  if (!fromRows) return;
+  const times = `SELECT ${selected}duration_us, ttft_us FROM ${table} AND outcome <> 'refused'${condition.sql}`;
+  for (const row of source.each(times, parameters)) {
+    const tally = tallyOf(row);
+    const [duration, ttft] = row.slice(columns.length);
+    if (typeof duration === 'bigint') count(tally.duration, Number(duration));
+    if (typeof ttft === 'bigint') count(tally.timeToFirstToken, Number(ttft));
+  }
+}
+
+function addTally(sum: Tally, part: Tally): void {
+  for (let i = 0; i < COUNTS; i++) sum.counts[i] = (sum.counts[i] as number) + (part.counts[i] as number);
+  for (const i of [0, 1, 2] as const) sum.money[i] += part.money[i];
+  addSketch(sum.duration, part.duration);
+  addSketch(sum.timeToFirstToken, part.timeToFirstToken);
+}
+
+/** By cost, then by the group's values, so that equal costs keep one order from one answer to the next. */
+function dearestFirst(a: Tally, b: Tally): number {
+  if (a.money[0] !== b.money[0]) return a.money[0] > b.money[0] ? -1 : 1;
+  for (const [at, left] of a.key.entries()) {
+    const right = b.key[at] ?? null;
+    if (left === right) continue;
+    // No value comes before every value.
+    if (left === null || right === null) return left === null ? -1 : 1;
+    return left < right ? -1 : 1;
+  }
+  return 0;
+}
+
+function groupOf(groupings: readonly Grouping[], tally: Tally): UsageRow['group'] {
+  return Object.fromEntries(groupings.map((grouping, at) => [grouping, tally.key[at] ?? null]));
+}
+
+function figuresOf({ counts, money, duration, timeToFirstToken }: Tally): UsageFigures {
+  const [requests = 0, attempts = 0, refused = 0, errors = 0, input = 0, cacheWrite5m = 0, cacheWrite1h = 0, cacheRead = 0, output = 0, webSearches = 0] = counts;
+  return {
+    requests, attempts, refused, errors,
+    tokens: { input, cacheWrite5m, cacheWrite1h, cacheRead, output },
+    webSearches,
+    cost: nanodollars(money[0]),
+    estimatedCost: nanodollars(money[1]),
+    cacheSavings: nanodollars(money[2]),
+    duration: percentilesOf(duration),
+    timeToFirstToken: percentilesOf(timeToFirstToken),
+  };
+}
+
+function percentilesOf(sketch: Sketch): Percentiles {
+  const ms = (fraction: number): number | null => {
+    const microseconds = quantile(sketch, fraction);
+    return microseconds === null ? null : microseconds / 1000;
+  };
+  return { p50: ms(0.5), p95: ms(0.95) };
+}

@@ -1,0 +1,33 @@
+// server/store/sqlite/retention.ts: deletes rows that are too old, a little at a time. Roll-ups, prices, keys and the audit log stay.
+
+import type { Database } from 'better-sqlite3';
+import { periodAt } from '../../domain/calendar.ts';
+import { epochMs } from '../../domain/ids.ts';
+
+const ROWS_AT_ONCE = 500;
+/** Freed pages given back to the file system per chunk; 500 rows are some 60 pages. */
+const PAGES_AT_ONCE = 128;
+const DAY_MS = 86_400_000;
+
+/**
+ * Deletes one chunk of calls admitted before the local day that began `days` days ago, each with its attempts.
+ * @returns how many calls went; 0 when nothing is left to do
+ */
+export function deleteOldRows(db: Database, { now, days, zone }: { now: number; days: number; zone: string }): number {
+  const cut = periodAt('day', epochMs(now - days * DAY_MS), zone).from;
+  const deleted = db.transaction(() => {
+    // A call in flight is never old; should a clock say so, it stays until it ends.
+    const old = db.prepare<[number, number], number>('SELECT n FROM call WHERE admitted_at < ? AND outcome IS NOT NULL ORDER BY admitted_at LIMIT ?').pluck().all(cut, ROWS_AT_ONCE);
+    if (old.length === 0) return 0;
+    db.prepare(`INSERT INTO meta (key, value) VALUES ('rows_from', ?) ON CONFLICT DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))`).run(String(cut));
+    const deleteAttempts = db.prepare('DELETE FROM attempt WHERE call = ?');
+    const deleteCall = db.prepare('DELETE FROM call WHERE n = ?');
+    for (const n of old) {
+      deleteAttempts.run(n);
+      deleteCall.run(n);
+    }
+    return old.length;
+  }).immediate();
+  if (deleted > 0) db.pragma(`incremental_vacuum(${PAGES_AT_ONCE})`);
+  return deleted;
+}
