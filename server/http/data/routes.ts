@@ -71,7 +71,7 @@ export function matchRoute(method: string, target: string): Matched | RouteFailu
   if (path === '/v1/messages' && method === 'POST') return { route: ROUTES[0]!, path, query, workspace: null, workflow: null };
 
   const segments = path.slice(1).split('/');
-  if (ENCODED_TRICK.test(path) || segments.some((s) => s === '.' || s === '..') || (segments.length > 1 && segments.includes(''))) return 'malformed';
+  if (ENCODED_TRICK.test(path) || segments.some((s) => s === '.' || s === '..') || segments.slice(0, -1).includes('')) return 'malformed';
   if (segments[0] !== 'w') return matchTemplate(method, segments, query, null, null) ?? 'unknown';
 
   const [, workspace, ...rest] = segments;
