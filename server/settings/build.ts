@@ -1,0 +1,138 @@
+// server/settings/build.ts: the parsed config as the complete, readonly value that everything else reads.
+
+import { DateTime } from 'luxon';
+import type { Budget } from '../domain/budget.ts';
+import { hashSecret, type VirtualKey } from '../domain/directory.ts';
+import { DEFAULT_WORKSPACE, epochMs, type BudgetId, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
+import { nanodollars, usdNumber } from '../domain/money.ts';
+import type { Channel, HostPort, Policy, Settings, Workspace } from '../domain/settings.ts';
+import type { Config } from './schema.ts';
+
+/** What is decided outside the file. */
+export interface Surroundings {
+  /** Absolute. */
+  readonly file: string;
+  readonly digest: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Absolute. */
+  readonly pricesFile: string;
+  /** Null takes the file's. */
+  readonly listen: HostPort | null;
+  readonly adminListen: HostPort | null;
+}
+
+/** Pure. The config has passed every check: nothing is checked here. */
+export function buildSettings(config: Config, around: Surroundings): Settings {
+  const { upstream } = config;
+  return {
+    file: around.file,
+    digest: around.digest,
+    listen: around.listen ?? config.listen,
+    admin: { listen: around.adminListen ?? config.admin.listen, token: config.admin.token === '' ? null : config.admin.token },
+    access: config.access,
+    timezone: config.timezone,
+    dataDir: around.dataDir,
+    upstream: {
+      origin: upstream.origin,
+      keys: new Map(Object.entries(upstream.keys).filter(([, secret]) => secret !== '')),
+      connectTimeoutMs: upstream.connect_timeout,
+      streamHeadersTimeoutMs: upstream.stream_headers_timeout,
+      headersTimeoutMs: upstream.headers_timeout,
+      idleTimeoutMs: upstream.idle_timeout,
+      connections: upstream.connections ?? config.max_in_flight,
+    },
+    prices: { file: around.pricesFile, unknownModel: config.prices.unknown_model },
+    workspaces: workspacesOf(config),
+    keys: config.keys.map((key) => virtualKey(key, config.timezone)),
+    budgets: config.budgets.map(budgetOf),
+    alerts: {
+      channels: Object.entries(config.alerts.channels).map(([id, { type, ...fields }]): Channel => ({ id, type, fields: new Map(Object.entries(fields)) })),
+      anomaly: { enabled: config.alerts.anomaly.enabled, floorUsdPerHour: usdNumber(config.alerts.anomaly.floor_usd_per_hour) },
+    },
+    retention: { requestsDays: config.retention.requests_days },
+    onAbort: config.on_abort,
+    body: { messagesBytes: config.body.messages, batchesBytes: config.body.batches, filesBytes: config.body.files, heldBytes: config.body.held },
+    maxInFlight: config.max_in_flight,
+    drainMs: config.drain,
+    ledger: config.ledger,
+    log: config.log,
+    unmetered: config.unmetered,
+  };
+}
+
+function workspacesOf(config: Config): ReadonlyMap<WorkspaceId, Workspace> {
+  const workspaces = config.workspaces.map((written): Workspace => ({
+    id: written.id as WorkspaceId,
+    upstreamKey: written.upstream_key,
+    ...policyOf(written),
+    workflows: (written.workflows ?? []).map((workflow) => ({ id: workflow.id as WorkflowId, ...policyOf(workflow) })),
+    openWorkflows: written.open_workflows ?? written.workflows === undefined,
+  }));
+  const byId = new Map(workspaces.map((workspace) => [workspace.id, workspace]));
+  const needsDefault = config.access === 'open' || workspaces.length === 0;
+  if (needsDefault && !byId.has(DEFAULT_WORKSPACE)) byId.set(DEFAULT_WORKSPACE, FIRST_WORKSPACE);
+  return byId;
+}
+
+/** Where calls belong before anyone has declared a workspace. */
+const FIRST_WORKSPACE: Workspace = {
+  id: DEFAULT_WORKSPACE,
+  upstreamKey: 'default',
+  models: { allow: null, deny: [], alias: new Map() },
+  limits: { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null },
+  maxOutputTokens: null,
+  workflows: [],
+  openWorkflows: true,
+};
+
+const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'max_output_tokens'>): Policy => ({
+  models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)) },
+  limits: {
+    requestsPerMinute: written.limits.requests_per_minute ?? null,
+    inputTokensPerMinute: written.limits.input_tokens_per_minute ?? null,
+    outputTokensPerMinute: written.limits.output_tokens_per_minute ?? null,
+    concurrent: written.limits.concurrent ?? null,
+  },
+  maxOutputTokens: written.max_output_tokens ?? null,
+});
+
+function virtualKey(written: Config['keys'][number], zone: string): VirtualKey {
+  // A key that is bound to a workflow may name no other unless it says so; one that is not may name any.
+  const others = written.workflow === undefined ? null : [];
+  return {
+    id: written.id as KeyId,
+    workspace: written.workspace as WorkspaceId,
+    workflow: (written.workflow ?? null) as WorkflowId | null,
+    workflows: (written.workflows as WorkflowId[] | undefined) ?? others,
+    secretHash: hashSecret(written.secret),
+    origin: 'config',
+    createdAt: null,
+    expiresAt: written.expires === undefined ? null : expiryOf(written.expires, zone),
+    revokedAt: null,
+    lastUsedAt: null,
+    hint: null,
+  };
+}
+
+/** The instant of an ISO 8601 day or time, in `zone` where it names no offset; null when it is neither. */
+export function expiryOf(text: string, zone: string): EpochMs | null {
+  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)) return null;
+  const at = DateTime.fromISO(text, { zone });
+  return at.isValid ? epochMs(at.toMillis()) : null;
+}
+
+function budgetOf(written: Config['budgets'][number]): Budget {
+  const { scope } = written;
+  return {
+    id: written.id as BudgetId,
+    scope: { workspace: scope.workspace ?? null, workflow: scope.workflow ?? null, key: scope.key ?? null, user: scope.user ?? null, model: scope.model ?? null },
+    limit: written.limit_usd,
+    period: written.period,
+    mode: written.mode,
+    tolerance: nanodollars((written.limit_usd * BigInt(written.tolerance)) / 1_000_000n),
+    alertAt: written.alert_at.map((millionths) => millionths / 1_000_000),
+    alertForecast: written.alert_forecast,
+    notify: written.notify,
+  };
+}

@@ -1,0 +1,117 @@
+// server/settings/load.ts: from a config file to settings, or to everything that is wrong with it at once.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Settings } from '../domain/settings.ts';
+import { buildSettings } from './build.ts';
+import { Cursor } from './cursor.ts';
+import { readDocument, type ConfigDocument } from './document.ts';
+import { parseHostPort } from './fields.ts';
+import type { Env } from './interpolate.ts';
+import { mistakesOf, shown } from './issues.ts';
+import type { Mistake } from './mistakes.ts';
+import { expiryMistakes } from './expiry.ts';
+import { referenceMistakes } from './references.ts';
+import { safetyMistakes } from './safety.ts';
+import { configSchema } from './schema.ts';
+
+/** What the command line says instead of the file; undefined leaves the file's word. */
+export interface Overrides {
+  readonly dataDir?: string | undefined;
+  /** `host:port` */
+  readonly listen?: string | undefined;
+  /** `host:port` */
+  readonly adminListen?: string | undefined;
+}
+
+export type Loaded = { readonly ok: true; readonly settings: Settings } | { readonly ok: false; readonly mistakes: readonly Mistake[] };
+
+const MAX_BYTES = 1024 * 1024;
+export const DEFAULT_CONFIG = 'config/tollgate.yaml';
+
+/** The config file to read: what the command line names, else TOLLGATE_CONFIG, else config/tollgate.yaml. */
+export const configFile = (named: string | undefined, env: Env): string => named ?? (env.TOLLGATE_CONFIG || DEFAULT_CONFIG);
+
+/**
+ * Reads and checks a config file. Never throws for what is in it, nor for a file that cannot be read: those are mistakes.
+ * @param file as messages should name it; relative to the working directory
+ */
+export function loadSettings({ file, env, overrides = {} }: { file: string; env: Env; overrides?: Overrides }): Loaded {
+  const whole = (what: string, expected: string | null = null): Loaded => ({ ok: false, mistakes: [{ file, line: 1, column: 1, what, expected, suggestion: null }] });
+  let bytes: Buffer;
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_BYTES) return whole('the file is larger than 1 MB', 'a config file; `--config` or TOLLGATE_CONFIG names it');
+    bytes = readFileSync(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return whole('there is no such file', `a config file; \`--config\` or TOLLGATE_CONFIG names it, and ${DEFAULT_CONFIG} of the repository is one to start from`);
+    if (code === 'EISDIR') return whole('this is a folder', 'a config file; `--config` or TOLLGATE_CONFIG names it');
+    return whole(`the file cannot be read (${code ?? 'unknown error'})`, 'a config file that this user may read');
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return whole('the file is not UTF-8 text', 'YAML in UTF-8');
+  }
+  return loadText({ file, text, digest: digestOf(bytes), env, overrides });
+}
+
+/** What a file's bytes are recognized by: SHA-256 in hex. */
+export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/**
+ * The same, for text at hand.
+ *
+ * A relative `prices.file` is looked up from the working directory first, then from the folder of the config file, then
+ * from the folder above that one; the first that is there is taken.
+ * A relative `data_dir` is meant from the working directory; the command line wins over TOLLGATE_DATA_DIR, and that over the file.
+ * @param exists for tests; asks the disk unless told
+ */
+export function loadText(given: { file: string; text: string; env: Env; digest?: string; overrides?: Overrides; exists?: (path: string) => boolean }): Loaded {
+  const { file, text, env, overrides = {}, exists = existsSync } = given;
+  const document = readDocument(file, text, env);
+  const mistakes = [...document.mistakes];
+  // An empty file says nothing, which is to take every default.
+  const parsed = document.readable ? configSchema.safeParse(document.value ?? {}) : null;
+  if (parsed) {
+    if (!parsed.success) mistakes.push(...mistakesOf(parsed.error.issues, document));
+    mistakes.push(...overrideMistakes(document, overrides), ...referenceMistakes(document), ...expiryMistakes(document), ...safetyMistakes(document, overrides));
+  }
+  const prices = document.readable ? pricesFile(document, file, exists) : null;
+  if (prices?.mistake) mistakes.push(prices.mistake);
+  if (!parsed?.success || !prices?.path || mistakes.length > 0) return { ok: false, mistakes: inOrder(mistakes) };
+
+  const dataDir = overrides.dataDir ?? (env.TOLLGATE_DATA_DIR || parsed.data.data_dir);
+  const settings = buildSettings(parsed.data, {
+    file: resolve(file),
+    digest: given.digest ?? digestOf(Buffer.from(text)),
+    dataDir: resolve(dataDir),
+    pricesFile: prices.path,
+    listen: overrides.listen === undefined ? null : parseHostPort(overrides.listen),
+    adminListen: overrides.adminListen === undefined ? null : parseHostPort(overrides.adminListen),
+  });
+  return { ok: true, settings };
+}
+
+function pricesFile(document: ConfigDocument, file: string, exists: (path: string) => boolean): { path: string | null; mistake: Mistake | null } {
+  const field = new Cursor(document).field('prices').field('file');
+  // What is no text is a mistake that the schema reports.
+  if (field.written && (field.text() ?? '').trim() === '') return { path: null, mistake: null };
+  const written = field.text() ?? 'config/prices.yaml';
+  const folder = dirname(resolve(file));
+  const candidates = [...new Set([resolve(written), resolve(folder, written), resolve(dirname(folder), written)])];
+  const path = candidates.find(exists) ?? null;
+  if (path !== null) return { path, mistake: null };
+  // Without a word about prices in the file, the place to write one is its beginning.
+  return { path, mistake: document.mistake(field.path, `there is no price book ${field.written ? shown(written, field.path, document) : `"${written}"`}`, 'a file, from the working directory, the folder of this file or the folder above it') };
+}
+
+function overrideMistakes(document: ConfigDocument, overrides: Overrides): Mistake[] {
+  const flags = [['--listen', overrides.listen], ['--admin-listen', overrides.adminListen]] as const;
+  return flags.flatMap(([flag, value]) => (value === undefined || parseHostPort(value) ? [] : [document.mistake([], `${JSON.stringify(value)} does not fit ${flag}`, 'host:port, such as 127.0.0.1:4100 or [::1]:4100')]));
+}
+
+const inOrder = (mistakes: Mistake[]): Mistake[] => mistakes.sort((a, b) => a.line - b.line || a.column - b.column);

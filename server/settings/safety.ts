@@ -1,0 +1,50 @@
+// server/settings/safety.ts: what must hold of the config as a whole: no port open to others without credentials, no body limit that can never be met.
+
+import { Cursor } from './cursor.ts';
+import type { ConfigDocument } from './document.ts';
+import { isLoopback, parseHostPort, SECRET_LENGTH } from './fields.ts';
+import type { Mistake } from './mistakes.ts';
+import { configSchema } from './schema.ts';
+
+/** Addresses that win over those in the file, as `host:port`; undefined leaves the file's. */
+export interface Addresses {
+  readonly listen?: string | undefined;
+  readonly adminListen?: string | undefined;
+}
+
+export function safetyMistakes(document: ConfigDocument, overrides: Addresses): Mistake[] {
+  const config = new Cursor(document);
+  return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...bodyMistakes(config.field('body'), document)];
+}
+
+/** An address that cannot be read is reported by the schema, and counts as loopback here. */
+const reachable = (address: string | null): boolean => {
+  const parsed = address === null ? null : parseHostPort(address);
+  return parsed !== null && !isLoopback(parsed.host);
+};
+
+function dataPortMistakes(config: Cursor, document: ConfigDocument, override: string | undefined): Mistake[] {
+  const listen = config.field('listen');
+  if (!reachable(override ?? listen.text()) || config.field('access').text() === 'keys') return [];
+  const place = override === undefined ? listen.path : ['access'];
+  return [document.mistake(place, 'other machines can reach the data port, and it asks for no key', '`access: keys`, or a loopback address such as 127.0.0.1:4100')];
+}
+
+function adminPortMistakes(config: Cursor, document: ConfigDocument, override: string | undefined): Mistake[] {
+  const admin = config.field('admin');
+  const token = admin.field('token');
+  if (document.unfilled(token.path)) return [];
+  const text = token.text() ?? '';
+  if (text !== '' && text.length < SECRET_LENGTH) return [document.mistake(token.path, 'the admin token is too short', `at least ${SECRET_LENGTH} characters`)];
+  if (text !== '' || !reachable(override ?? admin.field('listen').text())) return [];
+  const place = token.written ? token.path : [...admin.path, 'listen'];
+  return [document.mistake(place, 'other machines can reach the admin port, and it asks for no token', '`admin.token` to be set, or a loopback address such as 127.0.0.1:4101')];
+}
+
+function bodyMistakes(body: Cursor, document: ConfigDocument): Mistake[] {
+  const parsed = configSchema.shape.body.safeParse(body.value ?? {});
+  if (!parsed.success) return [];
+  return (['messages', 'batches'] as const)
+    .filter((name) => parsed.data[name] > parsed.data.held)
+    .map((name) => document.mistake(['body', body.field(name).written ? name : 'held'], `body.${name} is larger than body.held, so such a body could never be let in`, `body.held to be at least body.${name}`));
+}

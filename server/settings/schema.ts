@@ -1,0 +1,146 @@
+// server/settings/schema.ts: everything that tollgate.yaml may say. Closed: what is not here is a mistake. The descriptions become the hover text of editors.
+
+import { z } from 'zod';
+import { PERIODS } from '../domain/calendar.ts';
+import { bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, usd, whole, words } from './fields.ts';
+
+const GLOB = 'the name of a model, where `*` stands for any run of characters and `?` for one';
+const glob = () => modelName(GLOB, /^[^\s]{1,256}$/);
+const MODEL = 'the name of a model, without wildcards';
+
+const policy = {
+  models: section({
+    allow: list(glob(), 'model names').optional().describe('Models that may be called; `*` stands for any run of characters. Left out: every model. An empty list: none.'),
+    deny: list(glob(), 'model names').prefault([]).describe('Models that may not be called, whatever `allow` says.'),
+    alias: z
+      .record(modelName(MODEL), modelName(MODEL), { error: 'a mapping of the name a client writes to the model that is called' })
+      .prefault({})
+      .describe('The name that a client writes: the model that is called, checked and priced instead.'),
+  }).prefault({}).describe('Which models may be called.'),
+  limits: section({
+    requests_per_minute: whole(1).optional().describe('Requests per minute, as a bucket that refills steadily. Left out: no limit.'),
+    input_tokens_per_minute: whole(1).optional().describe('Input tokens per minute; cache writes count, cache reads do not. Left out: no limit.'),
+    output_tokens_per_minute: whole(1).optional().describe('Output tokens per minute. Left out: no limit.'),
+    concurrent: whole(1).optional().describe('Calls in flight at once. Left out: no limit.'),
+  }).prefault({}).describe('How fast calls may come.'),
+  max_output_tokens: whole(1).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
+};
+
+const workflow = section({
+  id: name().describe('The name of the workflow, unique in its workspace.'),
+  ...policy,
+});
+
+const workspace = section({
+  id: name().describe('The name of the workspace: who pays.'),
+  upstream_key: name().prefault('default').describe('Which of `upstream.keys` its calls go out with. Default: default.'),
+  ...policy,
+  workflows: list(workflow, 'workflows').optional().describe('The named uses inside the workspace. Each may narrow the workspace\'s rules, never loosen them.'),
+  open_workflows: flag().optional().describe('Whether calls may name workflows that are not listed here. Default: true when `workflows` is left out, false otherwise.'),
+});
+
+const SCOPE = 'a mapping of organization: true, or of one or more of workspace, workflow, key, user and model';
+const scope = section({
+  organization: z.union([z.literal(true), z.literal('true')], { error: '`true`, or to be left out' }).optional().describe('`true`: every call. Stands alone.'),
+  workspace: name().optional().describe('Calls of this workspace.'),
+  workflow: name().optional().describe('Calls of this workflow.'),
+  key: name().optional().describe('Calls with this key; it may also be one that `tollgate keys create` issued.'),
+  user: words('the name of a user').optional().describe('Calls of this user, as the client names it.'),
+  model: modelName(MODEL).optional().describe('Calls of exactly this model, aliases resolved.'),
+});
+
+const budget = section({
+  id: name().describe('The name of the budget.'),
+  scope: scope.refine((fields) => Object.values(fields).some((value) => value !== undefined), { error: SCOPE }).describe('Which calls count. All that is written must match.'),
+  limit_usd: usd().describe('US dollars per period, exact to nine decimal places.'),
+  period: choice(PERIODS).describe('The window after which it starts anew, cut in `timezone`. Weeks begin on Monday.'),
+  mode: choice(['hard', 'soft']).prefault('hard').describe('`hard` refuses calls that do not fit; `soft` only alerts. Default: hard.'),
+  tolerance: percent('0%', '1000%').prefault('0%').describe('How far the calls in flight may overshoot a hard limit, as a share of it. Default: 0%, never.'),
+  alert_at: list(percent('0.0001%', '1000%'), 'percentages').prefault(['50%', '80%', '100%']).describe('Shares of the limit at which to alert, ascending. Default: 50%, 80%, 100%.'),
+  alert_forecast: flag().prefault(true).describe('Whether to alert when the limit will be reached before the period ends. Default: true.'),
+  notify: list(name(), 'channel names').prefault([]).describe('Channels of `alerts.channels` that are told. The dashboard shows every alert.'),
+});
+
+const key = section({
+  id: name().describe('The public name of the key.'),
+  workspace: name().describe('The workspace it stands for.'),
+  workflow: name().optional().describe('The workflow its calls belong to. Left out: calls name theirs.'),
+  workflows: list(name(), 'workflow names').optional().describe('Other workflows that its calls may name. Left out: none besides its own `workflow`, or every one if it has none.'),
+  secret: secret().describe(`What the client sends; at least ${SECRET_LENGTH} characters. Write it as a variable, "\${NAME}".`),
+  expires: words('a day such as 2027-01-31, or an instant such as 2027-01-31T18:00:00Z').optional().describe('When it stops working: an ISO 8601 instant, or a day, which means its first moment in `timezone`. Left out: never.'),
+});
+
+const url = () => z.string({ error: 'an http or https address' }).regex(/^https?:\/\/[^\s/]+[^\s]*$/, { error: 'an http or https address' });
+const CHANNEL = 'a mapping with type: slack, teams, pagerduty, webhook or email';
+const channel = z.discriminatedUnion('type', [
+  section({ type: z.literal('slack'), url: url().describe('The incoming webhook of Slack.') }),
+  section({ type: z.literal('teams'), url: url().describe('The webhook of a Teams workflow.') }),
+  section({ type: z.literal('pagerduty'), routing_key: secret().describe('The integration key of the Events API v2.') }),
+  section({
+    type: z.literal('webhook'),
+    url: url().describe('Where to POST, as Standard Webhooks describes.'),
+    secret: secret().optional().describe('Signs each delivery. Left out: unsigned.'),
+  }),
+  section({
+    type: z.literal('email'),
+    smtp: z.string({ error: 'smtp://host:port or smtps://host:port' }).regex(/^smtps?:\/\/[^\s]+$/, { error: 'smtp://host:port or smtps://host:port' }).describe('The mail server, with user and password if it asks for them.'),
+    from: words('a mail address').describe('The sender.'),
+    to: list(words('a mail address'), 'mail addresses').min(1, { error: 'at least one mail address' }).describe('Who gets it.'),
+  }),
+], { error: (issue) => (issue.code === 'invalid_union' ? 'slack, teams, pagerduty, webhook or email' : CHANNEL) });
+
+export const configSchema = section({
+  listen: hostPort().prefault('127.0.0.1:4100').describe('Where apps reach the Claude API. An address other than loopback demands `access: keys`. Default: 127.0.0.1:4100.'),
+  admin: section({
+    listen: hostPort().prefault('127.0.0.1:4101').describe('Where the dashboard, the admin API and /metrics are. An address other than loopback demands a token. Default: 127.0.0.1:4101.'),
+    token: credential().prefault('').describe(`The token of the admin API, at least ${SECRET_LENGTH} characters. Empty: open, on loopback only.`),
+  }).prefault({}).describe('The admin port.'),
+  access: choice(['open', 'keys']).prefault('open').describe('`keys` demands a Tollgate key of every call; `open`, on loopback only, lets calls without one through. Default: open.'),
+  timezone: words('a time zone such as Europe/Berlin').prefault('UTC').describe('The IANA time zone that cuts days and months for budgets and reports. Default: UTC.'),
+  data_dir: words('a folder').prefault('./data').describe('Where the ledger lives. TOLLGATE_DATA_DIR and --data-dir win over it. Default: ./data.'),
+  upstream: section({
+    origin: origin().prefault('https://api.anthropic.com').describe('Where calls go. Default: https://api.anthropic.com.'),
+    keys: z.record(name(), credential(), { error: 'a mapping of names to provider keys' }).prefault({}).describe('Provider keys by name, as variables. A name whose variable is empty is as if it were not there.'),
+    connect_timeout: duration().prefault('10s').describe('To connect, TLS included. Default: 10s.'),
+    stream_headers_timeout: duration().prefault('120s').describe('To the response headers of a stream. Default: 120s.'),
+    headers_timeout: duration().prefault('600s').describe('To the response headers of everything else. Default: 600s.'),
+    idle_timeout: duration().prefault('300s').describe('Silence in a response body. Default: 300s.'),
+    connections: whole(1, 65_535).optional().describe('Connections to the origin at most. Default: as many as `max_in_flight`.'),
+  }).prefault({}).describe('The provider.'),
+  prices: section({
+    file: words('a file').prefault('config/prices.yaml').describe('The price book. A relative path is looked up from the working directory, then from the folder of this file, then from the folder above. Default: config/prices.yaml.'),
+    unknown_model: choice(['ceiling', 'refuse']).prefault('ceiling').describe('A model without a price: `ceiling` counts it at the dearest price there is, `refuse` refuses the call. Default: ceiling.'),
+  }).prefault({}).describe('What calls cost.'),
+  workspaces: list(workspace, 'workspaces').prefault([]).describe('Who pays. In open access, and where none is listed, there is a workspace `default` too.'),
+  keys: list(key, 'keys').prefault([]).describe('Tollgate keys declared here; others are issued by `tollgate keys create`.'),
+  budgets: list(budget, 'budgets').prefault([]).describe('Limits in dollars.'),
+  alerts: section({
+    channels: z.record(name(), channel, { error: 'a mapping of names to channels' }).prefault({}).describe('Who is told, by name.'),
+    anomaly: section({
+      enabled: flag().prefault(true).describe('Whether to alert when an hour costs far more than that hour of the week does. Default: true.'),
+      floor_usd_per_hour: usd().prefault('5').describe('An excess below this many dollars an hour is never an anomaly. Default: 5.'),
+    }).prefault({}).describe('Unusual spend.'),
+  }).prefault({}).describe('Who is told of what.'),
+  retention: section({
+    requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),
+  }).prefault({}).describe('How long data is kept.'),
+  on_abort: choice(['cut', 'drain']).prefault('cut').describe('When a client leaves a stream: `cut` ends it upstream too and estimates what it cost, `drain` reads on to the exact usage. Default: cut.'),
+  body: section({
+    messages: bytes().prefault('32MB').describe('The largest body of a message. Default: 32MB.'),
+    batches: bytes().prefault('256MB').describe('The largest body of a batch. Default: 256MB.'),
+    files: bytes().prefault('500MB').describe('The largest file. Default: 500MB.'),
+    held: bytes().prefault('256MB').describe('Bodies held in memory at once, all together. Default: 256MB.'),
+  }).prefault({}).describe('How large request bodies may be. A KB is 1,024 bytes.'),
+  max_in_flight: whole(1, 65_535).prefault(2000).describe('Calls in flight at once, all together. Default: 2000.'),
+  drain: duration().prefault('30s').describe('How long streams may go on after SIGTERM. Default: 30s.'),
+  ledger: section({
+    durability: choice(['full', 'normal']).prefault('full').describe('`full` survives a power cut; `normal` may lose the last second then, and is faster. Both survive a crash of the gateway. Default: full.'),
+  }).prefault({}).describe('The database.'),
+  log: section({
+    level: choice(['debug', 'info', 'warn', 'error']).prefault('info').describe('The least that is logged. Default: info.'),
+  }).prefault({}).describe('The log. It never holds prompts, answers or keys.'),
+  unmetered: list(name(), 'feature names').prefault([]).describe('Billed features that cannot be metered yet, turned on by name; their calls are shown as unmetered.'),
+});
+
+/** The config as parsed: every default filled in, every value in its unit; cross references not checked yet. */
+export type Config = z.output<typeof configSchema>;
