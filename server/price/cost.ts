@@ -1,0 +1,158 @@
+// server/price/cost.ts: what a call cost, line by line, from the response's own account of how it was served.
+
+import { NO_MONEY, picodollars, roundUpToNano } from '../domain/money.ts';
+import type { Cost, CostLine, Ending, PriceRow, Quote } from '../domain/price.ts';
+import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
+import type { PriceBook } from './book.ts';
+import { outputShortfall, withoutUsage } from './estimate.ts';
+import { asksForUs, isBatch } from './quote.ts';
+import { ratesFor, type Serving } from './rates.ts';
+
+/** A model's row for this call; `ceiling` where the dearest known rates stand in. */
+interface Priced {
+  readonly row: PriceRow;
+  readonly basis: Quote['basis'];
+  /** As shown on the bill. */
+  readonly model: string;
+  readonly bytesPerToken: number;
+}
+
+/** One model request within a call, to be billed. */
+interface Turn extends Priced {
+  readonly tokens: Tokens;
+  readonly serving: Serving;
+}
+
+const UNLISTED_BYTES_PER_TOKEN = 3;
+
+/** The cost of a call; see `Pricing.cost`. Pure but for the book, which is asked for models other than the quoted one. */
+export function costOf(quote: Quote, ending: Ending, book: PriceBook, assumeUs: boolean): Cost {
+  const { reading } = ending;
+  const { row } = quote;
+  if (row === null || isFree(quote, ending)) return nothingDue(quote, reading);
+  const priced = (model: string | null): Priced => pricedAs(quote, row, model, book);
+  if (reading.usage === null) {
+    const own = priced(null);
+    const { tokens, method } = withoutUsage(quote, reading, own.bytesPerToken);
+    const serving = { batch: isBatch(quote.endpoint), fast: quote.ask?.speed === 'fast', us: asksForUs(quote.ask, assumeUs) };
+    return bill(quote, reading, row, [{ ...own, tokens, serving }], method);
+  }
+  const turns = turnsOf(quote, reading.usage, reading, priced, assumeUs, book);
+  if (reading.complete) return bill(quote, reading, row, turns, null);
+  const served = priced(reading.usage.modelServed);
+  const reported = turns.reduce((sum, turn) => sum + turn.tokens.output, 0);
+  const missing = outputShortfall(quote, reading, served.bytesPerToken, reported);
+  const last = turns.at(-1);
+  const method = missing > 0 ? 'prompt from message_start, output from streamed text' : 'prompt and output as last reported';
+  if (missing === 0 || !last) return bill(quote, reading, row, turns, method);
+  // Added to the last turn, so that the prompt-length band of that turn prices it too.
+  return bill(quote, reading, row, [...turns.slice(0, -1), { ...last, tokens: { ...last.tokens, output: last.tokens.output + missing } }], method);
+}
+
+/**
+ * Nothing is due for a call that never left, for an answer that is an error or a redirect, for a batch's creation (its results are
+ * billed), and for a stream whose only content is an error: it failed before it began.
+ */
+function isFree(quote: Quote, { status, sent, reading }: Ending): boolean {
+  if (quote.basis === 'free' || quote.endpoint === 'batches' || !sent) return true;
+  if (status !== null && status >= 300) return true;
+  return reading.usage === null && reading.errorType !== null && reading.contentBytes === 0;
+}
+
+/** The rows frozen in the quote price the quoted model; others are looked up at the same instant, and never come out free. */
+function pricedAs(quote: Quote, own: PriceRow, model: string | null, book: PriceBook): Priced {
+  const listing = book.lookup(model ?? quote.model ?? own.model, quote.quotedAt);
+  const bytesPerToken = listing?.bytesPerToken ?? UNLISTED_BYTES_PER_TOKEN;
+  if (model === null || model === quote.model) return { row: own, basis: quote.basis, model: quote.basis === 'ceiling' ? (quote.model ?? own.model) : own.model, bytesPerToken };
+  if (!listing) return { row: book.dearest(quote.quotedAt).row, basis: 'ceiling', model, bytesPerToken };
+  return { row: listing.row.model === own.model ? own : listing.row, basis: 'listed', model: listing.row.model, bytesPerToken };
+}
+
+/** The model requests that are billed: `usage.iterations` where there are any, else the top level as one. */
+function turnsOf(quote: Quote, usage: Usage, reading: Reading, priced: (model: string | null) => Priced, assumeUs: boolean, book: PriceBook): Turn[] {
+  const serving: Serving = {
+    batch: isBatch(quote.endpoint) || usage.serviceTier === 'batch',
+    fast: usage.speed === 'fast',
+    // The response decides; only the OpenAI-compatible endpoint and text completion cannot say where they ran.
+    us: usage.inferenceGeo === 'us' || (assumeUs && usage.inferenceGeo === null && (quote.endpoint === 'chat_completions' || quote.endpoint === 'complete')),
+  };
+  const turn = (of: Priced, tokens: Tokens, how: Serving): Turn => ({ ...withFastRates(of, how, quote, book), tokens, serving: how });
+  // A refusal before any output is shown in the counters and billed to nobody.
+  const refused = reading.stopReason === 'refusal' && usage.tokens.output === 0 && reading.contentBytes === 0;
+  if (usage.parts.length === 0) return refused ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
+  const fallbackAt = usage.parts.findLastIndex((part) => part.type === 'fallback_message');
+  return usage.parts.flatMap((part, index) => {
+    const attempt = part.type === 'message' || part.type === 'fallback_message';
+    const declined = attempt && part.tokens.output === 0 && (refused || index < fallbackAt);
+    if (declined) return [];
+    const own = priced(modelOf(part, quote, usage));
+    // Entries carry no speed: the top level's is the serving attempt's, an earlier attempt ran as asked, an advisor at standard speed.
+    const fast = attempt && index < fallbackAt ? quote.ask?.speed === 'fast' && own.row.fast !== null : serving.fast && part.type !== 'advisor_message';
+    return [turn(own, part.tokens, { ...serving, fast })];
+  });
+}
+
+/** Compaction runs on the model of the request; any other entry that names none ran on the one that served. */
+const modelOf = (part: UsagePart, quote: Quote, usage: Usage): string | null => part.model ?? (part.type === 'compaction' ? quote.model : usage.modelServed);
+
+/** Served fast by a model without fast rates in the book: some fast rate was charged, so the dearest stands in. */
+function withFastRates(priced: Priced, serving: Serving, quote: Quote, book: PriceBook): Priced {
+  if (!serving.fast || serving.batch || priced.row.fast !== null) return priced;
+  return { ...priced, row: book.dearest(quote.quotedAt).row, basis: 'ceiling' };
+}
+
+function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Turn[], method: string | null): Cost {
+  const lines = new Map<string, CostLine>();
+  let saved = 0n;
+  const add = (line: Omit<CostLine, 'amount'>): void => {
+    const key = `${line.kind} ${line.model} ${line.priceVersion} ${line.factors.join()}`;
+    const quantity = (lines.get(key)?.quantity ?? 0) + line.quantity;
+    if (quantity > 0) lines.set(key, { ...line, quantity, amount: picodollars(line.unitPrice * BigInt(quantity)) });
+  };
+  for (const { row, model, tokens, serving } of turns) {
+    const { rates, factors } = ratesFor(row, serving, promptTokens(tokens));
+    for (const kind of TOKEN_KINDS) {
+      add({ kind, model, quantity: tokens[kind], unitPrice: rates[kind], factors, priceVersion: row.version });
+    }
+    saved += BigInt(tokens.cacheRead) * (rates.input - rates.cacheRead);
+    saved -= BigInt(tokens.cacheWrite5m) * (rates.cacheWrite5m - rates.input) + BigInt(tokens.cacheWrite1h) * (rates.cacheWrite1h - rates.input);
+  }
+  const serverTools = reading.usage?.serverTools ?? NO_SERVER_TOOLS;
+  // Batches pay search fees in full, and no factor touches them.
+  add({ kind: 'web_search', model: turns[0]?.model ?? own.model, quantity: serverTools.webSearch, unitPrice: own.webSearchFee, factors: [], priceVersion: own.version });
+  const guessed = turns.some((turn) => turn.basis === 'ceiling');
+  const methods = [...(method === null ? [] : [method]), ...(guessed ? ['dearest listed rates for a model or speed that is not in the price book'] : [])];
+  return {
+    ...told(quote, reading),
+    lines: [...lines.values()],
+    total: roundUpToNano(picodollars([...lines.values()].reduce((sum, line) => sum + line.amount, 0n))),
+    tokens: turns.length > 0 ? turns.map((turn) => turn.tokens).reduce(addTokens) : (reading.usage?.tokens ?? NO_TOKENS),
+    estimated: methods.length > 0,
+    estimateMethod: methods.length > 0 ? methods.join('; ') : null,
+    cacheSavings: roundUpToNano(picodollars(saved)),
+    prices: [...new Map([own, ...turns.map((turn) => turn.row)].map((row) => [row.version, row])).values()],
+    basis: guessed ? 'ceiling' : 'listed',
+  };
+}
+
+function nothingDue(quote: Quote, reading: Reading): Cost {
+  return {
+    ...told(quote, reading),
+    lines: [], total: NO_MONEY, tokens: reading.usage?.tokens ?? NO_TOKENS, estimated: false, estimateMethod: null, cacheSavings: NO_MONEY,
+    prices: quote.row ? [quote.row] : [],
+    basis: quote.basis,
+  };
+}
+
+/** What the response said of itself, kept so that the row can be priced again. */
+function told(quote: Quote, { usage }: Reading): Pick<Cost, 'serverTools' | 'parts' | 'modelServed' | 'speed' | 'serviceTier' | 'inferenceGeo'> {
+  return {
+    serverTools: usage?.serverTools ?? NO_SERVER_TOOLS,
+    parts: usage?.parts ?? [],
+    modelServed: usage?.modelServed ?? null,
+    speed: usage?.speed ?? null,
+    // Only a batch's own results say so by where they came from.
+    serviceTier: usage?.serviceTier ?? (quote.endpoint === 'batch_results' && usage ? 'batch' : null),
+    inferenceGeo: usage?.inferenceGeo ?? null,
+  };
+}

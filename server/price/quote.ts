@@ -1,0 +1,119 @@
+// server/price/quote.ts: the most that a call can cost, before it is made and once its prompt is known.
+
+import type { Ask, Endpoint } from '../domain/call.ts';
+import type { EpochMs } from '../domain/ids.ts';
+import { NO_MONEY, picodollars, roundUpToNano, type Nanodollars, type Picodollars } from '../domain/money.ts';
+import type { PriceRow, Quote, Rates } from '../domain/price.ts';
+import { TOKEN_KINDS, promptTokens, type Tokens } from '../domain/usage.ts';
+import type { Listing } from './book.ts';
+import { ratesFor, type Serving } from './rates.ts';
+
+/** Endpoints whose calls have a price. */
+const BILLED: ReadonlySet<Endpoint> = new Set(['messages', 'batches', 'batch_results', 'chat_completions', 'complete']);
+const BATCH: ReadonlySet<Endpoint> = new Set(['batches', 'batch_results']);
+
+/**
+ * The most that the provider adds to a prompt on account of tools: 804 tokens of tool instructions, up to 7,500 in all with one of the
+ * computer or browser toolsets (Anthropic's pricing page, August 2026). The ask does not say which tools a call declares.
+ */
+const TOOL_PROMPT_TOKENS = 7_500;
+/** The OpenAI-compatible and the text completion endpoint know none of those toolsets. */
+const TOOL_PROMPT_TOKENS_ELSEWHERE = 804;
+/** A loop of server tools pauses after this many turns (`pause_turn`); what bounds searches where the call sets no `max_uses`. */
+const SERVER_LOOP_TURNS = 10;
+
+/** One model that may be billed within a call. */
+export interface Candidate {
+  readonly listing: Listing;
+  /** The serving may differ from the call's own: a fallback entry can ask for another speed. */
+  readonly fallback: boolean;
+}
+
+/**
+ * The quote of a billed call. Its ceiling is the sum of
+ *  - prompt × the dearest rate that its tokens can have (see `dearestPromptRate`). A byte-level tokenizer makes at most one token per
+ *    byte and JSON escapes only lengthen text, so body bytes bound what was written; to that come the provider's tool instructions and
+ *    a fixed most per image. No request can exceed the context window, which is also the bound where bytes are none;
+ *  - `max_tokens` × output rate: the limit is strict and thinking counts inside it. Without one, the model's own maximum;
+ *  - the same again for every fallback model: an attempt that declines half-way is billed beside the one that serves;
+ *  - a fee for every search allowed.
+ * Not bounded by anything in the request: server tools re-reading a growing prompt beyond one context window, and advisors. Their
+ * excess is booked all the same.
+ */
+export function quoteFor(input: { endpoint: Endpoint; ask: Ask; model: string; at: EpochMs; basis: Quote['basis']; candidates: readonly [Candidate, ...Candidate[]]; assumeUs: boolean }): Quote {
+  const { endpoint, ask, candidates } = input;
+  const own = candidates[0].listing;
+  const maxInputTokens = inputBound(endpoint, ask, own);
+  const maxOutputTokens = outputBound(ask, own.row);
+  const exact = candidates
+    .map(({ listing, fallback }) => attemptCeiling(listing, endpoint, ask, fallback, input.assumeUs))
+    .reduce((sum, amount) => sum + amount, searchCeiling(ask, own.row) as bigint);
+  return {
+    endpoint,
+    quotedAt: input.at,
+    model: input.model,
+    row: own.row,
+    basis: input.basis,
+    ceiling: roundUpToNano(picodollars(exact)),
+    maxInputTokens,
+    maxOutputTokens,
+    likelyInputTokens: Math.max(1, Math.min(Math.ceil(ask.bodyBytes / own.bytesPerToken), maxInputTokens)),
+    ask,
+  };
+}
+
+/** The quote of a call that costs us nothing: a free endpoint, or one that another organization pays for. */
+export function freeQuote(input: { endpoint: Endpoint; ask: Ask | null; model: string | null; at: EpochMs }): Quote {
+  return { endpoint: input.endpoint, quotedAt: input.at, model: input.model, row: null, basis: 'free', ceiling: NO_MONEY, maxInputTokens: 0, maxOutputTokens: 0, likelyInputTokens: 0, ask: input.ask };
+}
+
+export const isBilled = (endpoint: Endpoint): boolean => BILLED.has(endpoint);
+export const isBatch = (endpoint: Endpoint): boolean => BATCH.has(endpoint);
+
+/** Whether the call asks for US-only inference; `assumeUs`: a workspace's default makes it so where the request says nothing. */
+export const asksForUs = (ask: Ask | null, assumeUs: boolean): boolean => ask?.inferenceGeo === 'us' || (assumeUs && (ask?.inferenceGeo ?? null) === null);
+
+/**
+ * The most the call can still cost once `message_start` told its prompt. Prompt tokens are exact from there on, unless something can
+ * make the prompt grow or start over (server tools, compaction, threads, fallbacks): then nothing shrinks.
+ */
+export function ceilingAfterStart(quote: Quote, started: Tokens, assumeUs: boolean): Nanodollars {
+  const { ask, row } = quote;
+  if (!ask || !row) return quote.ceiling;
+  if (ask.unboundedInput || ask.serverTools.length > 0 || ask.fallbackModels.length > 0) return quote.ceiling;
+  const { rates } = ratesFor(row, servingOf(quote.endpoint, ask, assumeUs), promptTokens(started));
+  const tokens: Tokens = { ...started, output: Math.max(quote.maxOutputTokens, started.output) };
+  const exact = TOKEN_KINDS.reduce((sum, kind) => sum + rates[kind] * BigInt(tokens[kind]), searchCeiling(ask, row) as bigint);
+  const rest = roundUpToNano(picodollars(exact));
+  return rest < quote.ceiling ? rest : quote.ceiling;
+}
+
+function attemptCeiling(listing: Listing, endpoint: Endpoint, ask: Ask, fallback: boolean, assumeUs: boolean): bigint {
+  const { row } = listing;
+  const serving = servingOf(endpoint, ask, assumeUs);
+  const input = inputBound(endpoint, ask, listing);
+  const { rates } = ratesFor(row, fallback ? { ...serving, fast: true } : serving, input);
+  return dearestPromptRate(rates, ask) * BigInt(input) + rates.output * BigInt(outputBound(ask, row));
+}
+
+const servingOf = (endpoint: Endpoint, ask: Ask, assumeUs: boolean): Serving => ({ batch: isBatch(endpoint), fast: ask.speed === 'fast', us: asksForUs(ask, assumeUs) });
+
+/** Tokens of a prompt are plain, read from the cache or, where the call asks for caching, written to it: whichever costs most, for all. */
+function dearestPromptRate(rates: Rates, ask: Ask): Picodollars {
+  const possible = [rates.input, rates.cacheRead];
+  // Server tools and threads may cache on their own account, for five minutes.
+  if (ask.cacheTtl !== null || ask.unboundedInput || ask.serverTools.length > 0) possible.push(rates.cacheWrite5m);
+  if (ask.cacheTtl === '1h') possible.push(rates.cacheWrite1h);
+  return possible.reduce((a, b) => (a > b ? a : b));
+}
+
+function inputBound(endpoint: Endpoint, ask: Ask, listing: Listing): number {
+  const window = listing.row.contextWindowTokens;
+  if (ask.unboundedInput || ask.serverTools.length > 0) return window;
+  const tools = endpoint === 'chat_completions' || endpoint === 'complete' ? TOOL_PROMPT_TOKENS_ELSEWHERE : TOOL_PROMPT_TOKENS;
+  return Math.min(ask.bodyBytes + tools + ask.inlineImages * listing.imageTokens, window);
+}
+
+const outputBound = (ask: Ask, row: PriceRow): number => ask.maxTokens ?? row.maxOutputTokens;
+
+const searchCeiling = (ask: Ask, row: PriceRow): Picodollars => picodollars(row.webSearchFee * BigInt(ask.maxSearches ?? SERVER_LOOP_TURNS));
