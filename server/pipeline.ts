@@ -17,7 +17,8 @@ import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { decodeBody, scanAsk, spliceModel } from './identify/ask.ts';
+import { scanAsk, spliceModel } from './identify/ask.ts';
+import { decodeBody } from './identify/body.ts';
 import { identify } from './identify/caller.ts';
 
 /** One request, as the data port hands it over: routed, and nothing more. */

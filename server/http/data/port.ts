@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { ClaimedTags } from '../../domain/call.ts';
 import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
 import type { Settings } from '../../domain/settings.ts';
-import { parseTags } from '../../identify/tags.ts';
+import { readTags } from '../../identify/tags.ts';
 import { serve, type Call, type Services } from '../../pipeline.ts';
 import { BodyBudget, readBody } from './body.ts';
 import { newCallId } from './call-id.ts';
@@ -67,11 +67,11 @@ export function createDataPort(services: Services): DataPort {
       const matched = matchRoute(request.method ?? '', request.url ?? '');
       if (matched === 'malformed') return turnAway(MALFORMED_PATH);
       if (matched === 'unknown') return turnAway(UNKNOWN_PATH);
-      const claimed = claimedTags(request, matched);
-      if (claimed === null) return turnAway(MALFORMED_TAGS);
+      const claimed = readTags({ header: (name) => oneHeader(request, name), pathWorkspace: matched.workspace, pathWorkflow: matched.workflow });
+      if (!claimed.ok) return turnAway(claimed.refusal);
 
       inFlight++;
-      const call = callOf(id, now, matched, claimed, request, reply);
+      const call = callOf(id, now, matched, claimed.value, request, reply);
       serve(call, services)
         .catch((error: unknown) => {
           // Not foreseen, so nothing is known of the answer: no detail leaves the house.
@@ -147,22 +147,6 @@ function greet(reply: ServerResponse): void {
   reply.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok","service":"tollgate"}');
 }
 
-function claimedTags(request: IncomingMessage, matched: Matched): ClaimedTags | null {
-  const tags = parseTags(oneHeader(request, 'x-tollgate-tags'));
-  const priority = oneHeader(request, 'x-tollgate-priority');
-  if (!tags.ok || (priority !== null && priority !== 'interactive' && priority !== 'background')) return null;
-  return {
-    pathWorkspace: matched.workspace,
-    pathWorkflow: matched.workflow,
-    headerWorkflow: oneHeader(request, 'x-tollgate-workflow'),
-    user: oneHeader(request, 'x-tollgate-user'),
-    session: oneHeader(request, 'x-tollgate-session') ?? oneHeader(request, 'x-claude-code-session-id'),
-    action: oneHeader(request, 'x-tollgate-action'),
-    tags: tags.value,
-    priority,
-  };
-}
-
 /** A header's value; Node joins repeated ones with a comma, which then match no key and no name. Null when absent or empty. */
 function oneHeader(request: IncomingMessage, name: string): string | null {
   const value = request.headers[name];
@@ -193,4 +177,3 @@ const DRAINING: Refusal = { reason: 'draining', message: 'The gateway is shuttin
 const OVERLOADED: Refusal = { reason: 'overloaded', message: 'The gateway serves as many calls as it can. Try again in a second.', rule: null, retryAfterSeconds: 1 };
 const MALFORMED_PATH: Refusal = { reason: 'malformed', message: 'The path holds something that no path of the API can: an encoded or double slash, a dot segment, or bytes outside printable ASCII.', rule: null, retryAfterSeconds: null };
 const UNKNOWN_PATH: Refusal = { reason: 'unknown_path', message: 'This gateway does not serve that method and path. It serves the Claude API: /v1/messages, /v1/models, /v1/files and so on, also behind /w/{workspace}/{workflow}.', rule: null, retryAfterSeconds: null };
-const MALFORMED_TAGS: Refusal = { reason: 'malformed', message: 'x-tollgate-tags must be k=v pairs with commas between them, at most 16; x-tollgate-priority must be interactive or background.', rule: null, retryAfterSeconds: null };
