@@ -1,0 +1,56 @@
+// test/standin/world.ts: what the routes share (one stand-in), and what one request brings along.
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Usage } from '@anthropic-ai/sdk/resources/messages/messages.js';
+import type { PromptCache } from './cache.ts';
+import type { Chance } from './chance.ts';
+import type { Faults } from './faults.ts';
+import type { RateLimits } from './limits.ts';
+import type { ApiVersion } from './validate.ts';
+
+/** What a test fixes about one answer. Absent fields are left to the seed. */
+export interface Plan {
+  /** As in `x-standin-fault`. */
+  readonly fault?: string;
+  /** The plan waits for a request whose path is this; without it, it takes the next request of any path. */
+  readonly path?: string;
+  /** What the model says. */
+  readonly text?: string;
+  /** So many output tokens of text, within `max_tokens`. */
+  readonly outputTokens?: number;
+  readonly searches?: number;
+  /** The model that serves the call, whatever was asked for; may be one that nobody knows. */
+  readonly served?: string;
+  /** Laid over the final usage. */
+  readonly usage?: Partial<Usage> & Readonly<Record<string, unknown>>;
+  /** Laid over the usage of `message_start`. */
+  readonly startUsage?: Partial<Usage> & Readonly<Record<string, unknown>>;
+  /** Added to the response's headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Waits for this before the response headers. */
+  readonly until?: Promise<unknown>;
+}
+
+export interface World {
+  readonly now: () => number;
+  readonly cache: PromptCache;
+  readonly limits: RateLimits;
+  /** Scheme, host and port that clients reach the stand-in by. */
+  readonly origin: () => string;
+}
+
+export interface Visit {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** Decoded. */
+  readonly body: Buffer;
+  readonly requestId: string;
+  readonly workspace: string;
+  readonly version: ApiVersion;
+  readonly betas: readonly string[];
+  readonly chance: Chance;
+  readonly faults: Faults;
+  readonly plan: Plan;
+}
