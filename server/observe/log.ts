@@ -1,0 +1,49 @@
+// server/observe/log.ts: the log: JSON lines by pino, from an allow-list of fields, every text made harmless first.
+
+import { pino, type DestinationStream } from 'pino';
+import type { Log, LogFields } from '../domain/observer.ts';
+import type { Settings } from '../domain/settings.ts';
+
+const FIELDS = ['call', 'workspace', 'workflow', 'key', 'endpoint', 'outcome', 'reason', 'status', 'code', 'ms', 'count', 'file', 'detail'] as const satisfies readonly (keyof LogFields)[];
+const MOST_BYTES = 256;
+/** C0 and C1 controls, line and paragraph separators, and what turns the direction of text around on a screen. */
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+export interface LeveledLog extends Log {
+  /** For a reload of the config. */
+  setLevel(level: Settings['log']['level']): void;
+}
+
+/** @param destination where the lines go; standard output unless told */
+export function createLog(level: Settings['log']['level'], destination?: DestinationStream): LeveledLog {
+  const sink = pino(
+    { level, base: null, messageKey: 'event', timestamp: () => `,"time":"${new Date().toISOString()}"`, formatters: { level: (label) => ({ level: label }) } },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  );
+  const write = (as: 'debug' | 'info' | 'warn' | 'error') => (event: string, fields?: LogFields) => {
+    if (sink.isLevelEnabled(as)) sink[as](fields === undefined ? {} : allowed(fields), '%s', harmless(event));
+  };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), setLevel: (next) => void (sink.level = next) };
+}
+
+/** Field by field from the list: an object that carries more than its type says leaves the rest behind. */
+function allowed(fields: LogFields): Record<string, string | number> {
+  const out: Record<string, string | number> = {};
+  for (const name of FIELDS) {
+    const value: unknown = fields[name];
+    if (typeof value === 'string') out[name] = harmless(value);
+    else if (typeof value === 'number' && Number.isFinite(value)) out[name] = value;
+  }
+  return out;
+}
+
+const encoder = new TextEncoder();
+const room = new Uint8Array(MOST_BYTES);
+
+/** Controls become `\uXXXX` in plain letters, so that they stay harmless once a reader has decoded the JSON; cut at 256 bytes, never inside a character. */
+function harmless(text: string): string {
+  const short = text.length > MOST_BYTES ? text.slice(0, MOST_BYTES) : text;
+  const escaped = short.replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  // Through bytes and back: half a surrogate pair becomes U+FFFD.
+  return Buffer.from(room.buffer, 0, encoder.encodeInto(escaped, room).written).toString('utf8');
+}

@@ -1,0 +1,164 @@
+// server/observe/samples.ts: every metric of the catalogue as samples, from the tallies and the services.
+
+import type { IntervalHistogram } from 'node:perf_hooks';
+import { usdNumber } from '../domain/money.ts';
+import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
+import type { Histogram } from './histogram.ts';
+import type { Labels } from './labels.ts';
+import { COST_KINDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, POLICY_ACTIONS, RETRY_REASONS, type MetricKey } from './metric-names.ts';
+import type { MetricSources } from './metrics.ts';
+import type { CallSeries, Tallies } from './tallies.ts';
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** Where it differs from the metric's own: `_bucket`, `_sum` and `_count` of a histogram. */
+  readonly metricName?: string;
+}
+
+export interface SampleSources {
+  readonly sources: MetricSources;
+  readonly labels: Labels;
+  readonly tallies: Tallies;
+  readonly eventLoop: IntervalHistogram;
+}
+
+/** Series of one key of a virtual-key gauge at most. */
+const MOST_KEYS = 500;
+const MOST_BUDGETS = 100;
+
+/** Pico-dollars as dollars, for a scrape only. */
+const dollars = (pico: bigint): number => Number(pico) / 1e12;
+const one = (value: number | null): Sample[] => (value === null ? [] : [{ labels: {}, value }]);
+const seconds = (at: number): number => at / 1000;
+const callLabels = ({ workspace, workflow, model }: CallSeries): Record<string, string> => ({ workspace, workflow, model });
+
+export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources): Record<MetricKey, () => Sample[] | Promise<Sample[]>> {
+  const now = () => sources.clock.now();
+  const standings = () => sources.standings(now()).slice(0, MOST_BUDGETS);
+  return {
+    requests: () =>
+      tallies.calls.flatMap((series) =>
+        METRIC_ENDPOINTS.flatMap((endpoint, at) => {
+          const counts = series.outcomes[at];
+          return counts ? METRIC_OUTCOMES.map((outcome, o) => ({ labels: { ...callLabels(series), endpoint, outcome }, value: counts[o] ?? 0 })) : [];
+        }),
+      ),
+    turnedAway: () => [...tallies.turnedAway].map(([reason, value]) => ({ labels: { reason }, value })),
+    tokens: () => tallies.calls.flatMap((s) => TOKEN_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] }, value: s.tokens[at] ?? 0 }))),
+    cost: () => tallies.calls.flatMap((s) => COST_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind }, value: dollars(s.cost[at] ?? 0n) }))),
+    cacheDiscount: () => tallies.pairs.map(({ workspace, model, cacheDiscount }) => ({ labels: { workspace, model }, value: dollars(cacheDiscount) })),
+    cachePremium: () => tallies.pairs.map(({ workspace, model, cachePremium }) => ({ labels: { workspace, model }, value: dollars(cachePremium) })),
+    retries: () =>
+      tallies.pairs.flatMap(({ workspace, model, retries, clientRetries }) => [
+        ...RETRY_REASONS.map((reason, at) => ({ labels: { workspace, model, source: 'proxy', reason }, value: retries[at] ?? 0 })),
+        { labels: { workspace, model, source: 'client', reason: 'unknown' }, value: clientRetries },
+      ]),
+    policyDecisions: () =>
+      [...tallies.decisions.values()].flatMap(({ workspace, policy, counts }) => POLICY_ACTIONS.map((action, at) => ({ labels: { workspace, policy, action }, value: counts[at] ?? 0 }))),
+    duration: () =>
+      tallies.pairs.flatMap(({ workspace, model, duration }) => [
+        ...histogram('duration', { workspace, model, stream: 'true' }, duration.stream),
+        ...histogram('duration', { workspace, model, stream: 'false' }, duration.whole),
+      ]),
+    timeToFirstToken: () => tallies.pairs.flatMap(({ workspace, model, timeToFirstToken }) => histogram('timeToFirstToken', { workspace, model }, timeToFirstToken)),
+    outputSpeed: () => [...tallies.models].flatMap(([model, { speed }]) => histogram('outputSpeed', { model }, speed)),
+    requestTokens: () =>
+      [...tallies.models].flatMap(([model, { input, output }]) => [
+        ...histogram('requestTokens', { model, direction: 'input' }, input),
+        ...histogram('requestTokens', { model, direction: 'output' }, output),
+      ]),
+    requestCost: () => [...tallies.requestCost].flatMap(([workspace, costs]) => histogram('requestCost', { workspace }, costs)),
+    overhead: () => histogram('overhead', {}, tallies.overhead),
+    inFlight: () => [...tallies.inFlight].map(([workspace, value]) => ({ labels: { workspace }, value })),
+
+    budgetLimit: () => standings().map(({ budget }) => ({ labels: { budget: budget.id }, value: usdNumber(budget.limit) })),
+    budgetSpent: () => standings().map(({ budget, spent }) => ({ labels: { budget: budget.id }, value: usdNumber(spent) })),
+    budgetHeld: () => standings().map(({ budget, held }) => ({ labels: { budget: budget.id }, value: usdNumber(held) })),
+    budgetElapsed: () => standings().map(({ budget, period }) => ({ labels: { budget: budget.id }, value: (now() - period.from) / (period.to - period.from) })),
+    async budgetForecast() {
+      const samples: Sample[] = [];
+      for (const standing of standings()) {
+        const forecast = await sources.forecast(standing);
+        if (forecast === null) continue;
+        for (const bound of ['p50', 'p90'] as const) samples.push({ labels: { budget: standing.budget.id, bound }, value: usdNumber(forecast[bound]) });
+      }
+      return samples;
+    },
+    headroom: () =>
+      sources
+        .headroom(now())
+        .filter((row) => row.limit > 0)
+        .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, dimension: row.dimension }, value: row.remaining / row.limit })),
+    upstreamRequestsLimit: () =>
+      sources
+        .headroom(now())
+        .filter((row) => row.dimension === 'requests')
+        .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass }, value: row.limit })),
+    upstreamTokensLimit: () =>
+      sources
+        .headroom(now())
+        .filter((row) => row.dimension !== 'requests')
+        .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, direction: { tokens: 'all', input_tokens: 'input', output_tokens: 'output', requests: '' }[row.dimension] }, value: row.limit })),
+
+    recordsDropped: () => one(0),
+    recordQueue: () => one(sources.ledgerHealth().queued),
+    ledgerWritable: () => one(sources.ledgerHealth().writable ? 1 : 0),
+    ledgerCommit() {
+      const { lastCommitMs } = sources.ledgerHealth();
+      return one(lastCommitMs === null ? null : seconds(lastCommitMs));
+    },
+    openHolds: () => one(sources.openHolds()),
+    unpriced: () => one(tallies.unpriced()),
+    usageIncomplete: () => [...tallies.incomplete].map(([reason, value]) => ({ labels: { reason }, value })),
+    labelOverflow: () => [...labels.overflow].map(([label, value]) => ({ labels: { label }, value })),
+    priceBookVerified() {
+      const inForce = new Map<string, { from: number; verified: number }>();
+      for (const row of sources.priceRows()) {
+        if (row.effectiveFrom > now() || row.effectiveFrom < (inForce.get(row.model)?.from ?? 0)) continue;
+        inForce.set(row.model, { from: row.effectiveFrom, verified: Date.parse(row.verifiedOn) });
+      }
+      return inForce.size === 0 ? [] : one(seconds(Math.min(...[...inForce.values()].map((row) => row.verified))));
+    },
+    async keyLastUsed() {
+      const keys = await sources.keys();
+      return keys
+        .filter((key) => key.revokedAt === null)
+        .slice(0, MOST_KEYS)
+        .map((key) => ({ labels: { key: key.id }, value: key.lastUsedAt === null ? 0 : seconds(key.lastUsedAt) }));
+    },
+    databaseSize: () => one(sources.databaseBytes()),
+    configReloadOk: () => one(sources.config().ok ? 1 : 0),
+    configReloadAt: () => one(seconds(sources.config().loadedAt)),
+    buildInfo: () => [{ labels: { version: sources.version, node: process.version }, value: 1 }],
+    eventLoopDelay: () =>
+      // Without a sample since the last reset the histogram says NaN or an enormous number.
+      eventLoop.count === 0
+        ? []
+        : [
+            { labels: { percentile: 'p50' }, value: eventLoop.percentile(50) / 1e9 },
+            { labels: { percentile: 'p99' }, value: eventLoop.percentile(99) / 1e9 },
+            { labels: { percentile: 'max' }, value: eventLoop.max / 1e9 },
+          ],
+    memory: () => one(process.memoryUsage.rss()),
+    cpu() {
+      const { user, system } = process.cpuUsage();
+      return one((user + system) / 1e6);
+    },
+    startTime: () => one(Math.round(Date.now() / 1000 - process.uptime())),
+  };
+}
+
+function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead', labels: Record<string, string>, values: Histogram): Sample[] {
+  const { name } = METRICS[key];
+  const samples: Sample[] = [];
+  let count = 0;
+  for (const [at, bound] of values.bounds.entries()) {
+    count += values.counts[at] ?? 0;
+    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: count });
+  }
+  count += values.counts[values.bounds.length] ?? 0;
+  samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count });
+  samples.push({ metricName: `${name}_sum`, labels, value: values.sum }, { metricName: `${name}_count`, labels, value: count });
+  return samples;
+}

@@ -1,0 +1,294 @@
+// server/observe/tallies.ts: what is counted for every call, in own arrays and maps: it runs on the data path, so it must cost next to nothing.
+
+import type { CostLine, Cost } from '../domain/price.ts';
+import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
+import type { Observer } from '../domain/observer.ts';
+import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
+import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
+import { createHistogram, observe, type Histogram } from './histogram.ts';
+import type { Labels } from './labels.ts';
+import { COST_KINDS, INCOMPLETE_REASONS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, NONE, OTHER, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome } from './metric-names.ts';
+import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason } from './outcome.ts';
+
+/** Caps on sets of labels; past them a set is counted under `other`, which is a set of its own. */
+export const SET_CAPS = { calls: 600, pairs: 200, decisions: 500 } as const;
+
+/** Of one workspace, workflow and model. */
+export interface CallSeries {
+  readonly workspace: string;
+  readonly workflow: string;
+  readonly model: string;
+  /** By METRIC_ENDPOINTS, then METRIC_OUTCOMES; null where the endpoint was never called. */
+  readonly outcomes: (number[] | null)[];
+  /** By TOKEN_KINDS. */
+  readonly tokens: number[];
+  /** Pico-dollars by COST_KINDS, exact. */
+  readonly cost: bigint[];
+}
+
+/** Of one workspace and model. */
+export interface PairSeries {
+  readonly workspace: string;
+  readonly model: string;
+  readonly duration: { readonly stream: Histogram; readonly whole: Histogram };
+  readonly timeToFirstToken: Histogram;
+  /** By RETRY_REASONS. */
+  readonly retries: number[];
+  clientRetries: number;
+  /** Pico-dollars. */
+  cacheDiscount: bigint;
+  cachePremium: bigint;
+}
+
+export interface ModelSeries {
+  readonly input: Histogram;
+  readonly output: Histogram;
+  readonly speed: Histogram;
+}
+
+export interface Tallies {
+  readonly observer: Observer;
+  readonly calls: CallSeries[];
+  readonly pairs: PairSeries[];
+  readonly models: ReadonlyMap<string, ModelSeries>;
+  readonly requestCost: ReadonlyMap<string, Histogram>;
+  readonly overhead: Histogram;
+  readonly inFlight: ReadonlyMap<string, number>;
+  readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
+  readonly turnedAway: ReadonlyMap<RefusalReason, number>;
+  readonly incomplete: ReadonlyMap<string, number>;
+  unpriced(): number;
+  /** Makes the series of every configured workspace and workflow, at zero. */
+  prepare(): void;
+}
+
+const OUTCOME_AT = indexOf(METRIC_OUTCOMES);
+const ENDPOINT_AT = indexOf(METRIC_ENDPOINTS);
+const RETRY_AT = indexOf(RETRY_REASONS);
+const SERVER_TOOL_AT = COST_KINDS.indexOf('server_tool');
+const UNITEMIZED_AT = COST_KINDS.indexOf('unitemized');
+/** Token kinds and cost kinds stand in one order, so that one index serves both. */
+const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_KINDS), web_search: SERVER_TOOL_AT };
+
+const zeros = (length: number): number[] => new Array<number>(length).fill(0);
+const add = (counts: number[], at: number, by: number): void => void (counts[at] = (counts[at] ?? 0) + by);
+
+export function createTallies(labels: Labels): Tallies {
+  const calls: CallSeries[] = [];
+  const callTree = new Map<string, Map<string, Map<string, CallSeries>>>();
+  const pairs: PairSeries[] = [];
+  const pairTree = new Map<string, Map<string, PairSeries>>();
+  const models = new Map<string, ModelSeries>();
+  const requestCost = new Map<string, Histogram>();
+  const overhead = createHistogram(METRICS.overhead.buckets);
+  const inFlight = new Map<string, number>();
+  const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
+  const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
+  const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
+  let unpriced = 0;
+
+  const callSeries = (workspace: string, workflow: string, model: string): CallSeries => {
+    const known = callTree.get(workspace)?.get(workflow)?.get(model);
+    if (known) return known;
+    if (calls.length >= SET_CAPS.calls && workspace !== OTHER) {
+      labels.overflowed('series');
+      return callSeries(OTHER, OTHER, OTHER);
+    }
+    const made: CallSeries = { workspace, workflow, model, outcomes: METRIC_ENDPOINTS.map(() => null), tokens: zeros(TOKEN_KINDS.length), cost: COST_KINDS.map(() => 0n) };
+    calls.push(made);
+    branch(branch(callTree, workspace, () => new Map<string, Map<string, CallSeries>>()), workflow, () => new Map<string, CallSeries>()).set(model, made);
+    return made;
+  };
+  const pairSeries = (workspace: string, model: string): PairSeries => {
+    const known = pairTree.get(workspace)?.get(model);
+    if (known) return known;
+    if (pairs.length >= SET_CAPS.pairs && workspace !== OTHER) {
+      labels.overflowed('series');
+      return pairSeries(OTHER, OTHER);
+    }
+    const made: PairSeries = {
+      workspace,
+      model,
+      duration: { stream: createHistogram(METRICS.duration.buckets), whole: createHistogram(METRICS.duration.buckets) },
+      timeToFirstToken: createHistogram(METRICS.timeToFirstToken.buckets),
+      retries: zeros(RETRY_REASONS.length),
+      clientRetries: 0,
+      cacheDiscount: 0n,
+      cachePremium: 0n,
+    };
+    pairs.push(made);
+    branch(pairTree, workspace, () => new Map<string, PairSeries>()).set(model, made);
+    return made;
+  };
+  const modelSeries = (model: string): ModelSeries =>
+    branch(models, model, () => ({
+      input: createHistogram(METRICS.requestTokens.buckets),
+      output: createHistogram(METRICS.requestTokens.buckets),
+      speed: createHistogram(METRICS.outputSpeed.buckets),
+    }));
+  const countOutcome = (series: CallSeries, endpoint: MetricEndpoint, outcome: MetricOutcome): void => {
+    const at = ENDPOINT_AT[endpoint];
+    const counts = series.outcomes[at] ?? (series.outcomes[at] = zeros(METRIC_OUTCOMES.length));
+    add(counts, OUTCOME_AT[outcome], 1);
+  };
+  const decide = (workspace: string, rule: string, action: (typeof POLICY_ACTIONS)[number]): void => {
+    const policy = labels.policy(rule);
+    let key = `${workspace} ${policy}`;
+    if (decisions.size >= SET_CAPS.decisions && !decisions.has(key)) {
+      labels.overflowed('series');
+      workspace = OTHER;
+      key = `${OTHER} ${policy}`;
+    }
+    const entry = branch(decisions, key, () => ({ workspace, policy, counts: zeros(POLICY_ACTIONS.length) }));
+    add(entry.counts, POLICY_ACTIONS.indexOf(action), 1);
+  };
+  const countDecisions = (workspace: string, entry: LedgerEntry['opened'] | RefusedEntry): boolean => {
+    let blocked = false;
+    for (const { rule, verdict } of entry.decisions) {
+      if (verdict === 'allow') continue;
+      if (verdict === 'refuse') blocked = true;
+      decide(workspace, rule, verdict === 'refuse' ? 'block' : verdict === 'would_refuse' ? 'warn' : 'downgrade');
+    }
+    return blocked;
+  };
+
+  /** Tokens and money by the model that each line was priced with: a fallback or an advisor has its own. */
+  const countCost = (workspace: string, workflow: string, model: string, cost: Cost): void => {
+    const own = callSeries(workspace, workflow, model);
+    let sum = 0n;
+    for (const line of cost.lines) {
+      const label = cost.prices.length > 1 ? labels.model(modelOf(line, cost)) : model;
+      const series = label === model ? own : callSeries(workspace, workflow, label);
+      const at = KIND_AT[line.kind];
+      series.cost[at] = (series.cost[at] ?? 0n) + line.amount;
+      sum += line.amount;
+      if (at < TOKEN_KINDS.length) add(series.tokens, at, line.quantity);
+    }
+    if (cost.lines.length === 0) countTokens(own, cost.tokens);
+    // A whole nano-dollar or more that no line explains; less is the rounding of the row.
+    const rest = cost.total * 1000n - sum;
+    if (rest >= 1000n) own.cost[UNITEMIZED_AT] = (own.cost[UNITEMIZED_AT] ?? 0n) + rest;
+  };
+
+  const settled = ({ opened, settlement }: LedgerEntry): void => {
+    const { cost } = settlement;
+    const workspace = labels.workspace(opened.caller.workspace);
+    const workflow = labels.workflow(workspace, opened.caller.workflow);
+    inFlight.set(workspace, (inFlight.get(workspace) ?? 0) - 1);
+    const model = labels.model(cost.prices[0]?.model ?? opened.price?.model ?? cost.modelServed ?? opened.modelSent);
+    const outcome = metricOutcome({ outcome: settlement.outcome, status: settlement.status, stopReason: settlement.stopReason, errorType: settlement.errorType });
+    const endpoint = METRIC_ENDPOINT[opened.endpoint];
+    countOutcome(callSeries(workspace, workflow, model), endpoint, outcome);
+    countCost(workspace, workflow, model, cost);
+    countDecisions(workspace, opened);
+    if (cost.basis === 'ceiling') unpriced++;
+    if (cost.estimated) {
+      const reason = incompleteReason(settlement.outcome);
+      incomplete.set(reason, (incomplete.get(reason) ?? 0) + 1);
+    }
+
+    const pair = pairSeries(workspace, model);
+    observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000);
+    observe(overhead, settlement.overheadMs / 1000);
+    for (let at = 0; at + 1 < settlement.attempts.length; at++) {
+      const failed = settlement.attempts[at];
+      if (failed) add(pair.retries, RETRY_AT[retryReason(failed)], 1);
+    }
+    if (opened.clientRetry !== null && opened.clientRetry > 0) pair.clientRetries++;
+    const { timeToFirstTokenMs } = settlement;
+    if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, timeToFirstTokenMs / 1000);
+
+    const prompt = promptTokens(cost.tokens);
+    if (prompt + cost.tokens.output > 0) {
+      const series = modelSeries(model);
+      observe(series.input, prompt);
+      observe(series.output, cost.tokens.output);
+      const writingMs = timeToFirstTokenMs === null ? 0 : settlement.durationMs - timeToFirstTokenMs;
+      if (opened.stream && settlement.outcome === 'ok' && writingMs > 0) observe(series.speed, (cost.tokens.output * 1000) / writingMs);
+    }
+    if (cost.basis !== 'free') observe(branch(requestCost, workspace, () => createHistogram(METRICS.requestCost.buckets)), Number(cost.total) / 1e9);
+    if (cost.tokens.cacheRead + cost.tokens.cacheWrite5m + cost.tokens.cacheWrite1h > 0) {
+      const premium = writePremium(cost);
+      const discount = cost.cacheSavings * 1000n + premium;
+      // The two differ by what the ledger stored as savings; a negative rest can only be premium.
+      pair.cachePremium += discount < 0n ? premium - discount : premium;
+      if (discount > 0n) pair.cacheDiscount += discount;
+    }
+  };
+
+  const refused = (entry: RefusedEntry): void => {
+    const workspace = labels.workspace(entry.caller.workspace);
+    const workflow = labels.workflow(workspace, entry.caller.workflow);
+    const model = entry.modelRequested === null ? NONE : labels.model(entry.modelRequested);
+    countOutcome(callSeries(workspace, workflow, model), METRIC_ENDPOINT[entry.endpoint], REFUSAL_OUTCOMES[entry.refusal]);
+    if (!countDecisions(workspace, entry)) decide(workspace, `gateway:${entry.refusal}`, 'block');
+  };
+
+  return {
+    observer: {
+      started(workspace) {
+        const label = labels.workspace(workspace);
+        inFlight.set(label, (inFlight.get(label) ?? 0) + 1);
+      },
+      settled,
+      refused,
+      turnedAway: (reason) => void turnedAway.set(reason, (turnedAway.get(reason) ?? 0) + 1),
+    },
+    calls,
+    pairs,
+    models,
+    requestCost,
+    overhead,
+    inFlight,
+    decisions,
+    turnedAway,
+    incomplete,
+    unpriced: () => unpriced,
+    prepare() {
+      const messages = METRIC_ENDPOINTS.indexOf('messages');
+      for (const [workspace, workflow] of labels.pairs) {
+        inFlight.set(workspace, inFlight.get(workspace) ?? 0);
+        for (const model of [NONE, ...labels.namedModels]) {
+          // The room for series is for traffic first: at most half of it goes to zeros.
+          if (calls.length < SET_CAPS.calls / 2) callSeries(workspace, workflow, model).outcomes[messages] ??= zeros(METRIC_OUTCOMES.length);
+          if (pairs.length < SET_CAPS.pairs / 2 && model !== NONE) pairSeries(workspace, model);
+        }
+      }
+    },
+  };
+}
+
+function countTokens(series: CallSeries, tokens: Tokens): void {
+  for (let at = 0; at < TOKEN_KINDS.length; at++) {
+    const kind = TOKEN_KINDS[at];
+    if (kind) add(series.tokens, at, tokens[kind]);
+  }
+}
+
+/** The book's name for the model of a line; the name on the line may be a dated one. */
+function modelOf(line: CostLine, cost: Cost): string {
+  for (const row of cost.prices) if (row.version === line.priceVersion) return row.model;
+  return line.model;
+}
+
+/** What cache writes cost more than the same tokens uncached, in pico-dollars: their price scaled by the row's own ratio of the two. */
+function writePremium(cost: Cost): bigint {
+  let premium = 0n;
+  for (const line of cost.lines) {
+    if (line.kind !== 'cacheWrite5m' && line.kind !== 'cacheWrite1h') continue;
+    const rates = cost.prices.find((row) => row.version === line.priceVersion)?.standard;
+    if (!rates || rates[line.kind] === 0n) continue;
+    premium += line.amount - (line.amount * rates.input) / rates[line.kind];
+  }
+  return premium;
+}
+
+function branch<Value>(tree: Map<string, Value>, key: string, make: () => Value): Value {
+  let value = tree.get(key);
+  if (value === undefined) tree.set(key, (value = make()));
+  return value;
+}
+
+function indexOf<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name, at) => [name, at])) as Record<Name, number>;
+}
