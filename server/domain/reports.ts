@@ -129,6 +129,7 @@ export interface Page<Row> {
 /**
  * Reads, off the main thread, so that a chart never stalls a stream.
  * @throws BadQuery for a cursor that is not one of ours
+ * @throws ReportsUnavailable when too many reads wait, one takes too long, or the store cannot be read; asking again later may help
  */
 export interface Reports {
   usage(query: UsageQuery): Promise<UsageReport>;
@@ -147,4 +148,8 @@ export interface Reports {
 
 export class BadQuery extends Error {
   override readonly name = 'BadQuery';
+}
+
+export class ReportsUnavailable extends Error {
+  override readonly name = 'ReportsUnavailable';
 }

@@ -77,20 +77,19 @@ function find(source: Source, search: Search): Columns[] {
   const plain = conditionOf(matches, () => true);
   if (rolledUp.size === 0) return read(source, search, plain);
   // Roll-ups know nothing of calls in flight, which have an index of their own and are few.
-  const inFlight = matches.has('outcome') ? [] : read(source, search, plain, 'outcome IS NULL AND +');
+  const inFlight = matches.has('outcome') ? [] : read(source, search, plain, 'call INDEXED BY call_open WHERE outcome IS NULL');
   const ended: Columns[] = [];
   for (const hours of busyHours(source, search, conditionOf(rolledUp))) {
-    ended.push(...read(source, { ...search, ...hours, limit: search.limit - ended.length }, plain, '+outcome IS NOT NULL AND '));
+    ended.push(...read(source, { ...search, ...hours, limit: search.limit - ended.length }, plain, 'call WHERE +outcome IS NOT NULL'));
     if (ended.length === search.limit) break;
   }
   return merged([inFlight, ended], search);
 }
 
-/** @param only SQL before the range; a trailing `+` keeps the range from choosing the index */
-function read(source: Source, { from, to, after, order, limit }: Search, condition: Condition, only = ''): Columns[] {
+function read(source: Source, { from, to, after, order, limit }: Search, condition: Condition, table = 'call WHERE true'): Columns[] {
   const beyond = after === null ? '' : order === 'newest' ? ' AND (admitted_at < ? OR n < ?)' : ' AND (admitted_at > ? OR n > ?)';
   const direction = order === 'newest' ? 'DESC' : 'ASC';
-  const sql = `SELECT ${COLUMNS.join(', ')} FROM call WHERE ${only}admitted_at >= ? AND admitted_at < ?${beyond}${condition.sql} ORDER BY admitted_at ${direction}, n ${direction} LIMIT ?`;
+  const sql = `SELECT ${COLUMNS.join(', ')} FROM ${table} AND admitted_at >= ? AND admitted_at < ?${beyond}${condition.sql} ORDER BY admitted_at ${direction}, n ${direction} LIMIT ?`;
   return source.all(sql, [from, to, ...(after === null ? [] : [after.at, after.n]), ...condition.parameters, limit]);
 }
 

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import type { Filter } from '../../domain/reports.ts';
 import { NO_NAME } from './migrations.ts';
 
-type Parameter = string | number;
+type Parameter = string | number | bigint;
 /** A row as an array in the order of the columns; every integer is a bigint, so that money is never rounded. */
 export type Columns = readonly (bigint | string | Buffer | null)[];
 
@@ -18,10 +18,13 @@ export interface Source {
   /** The id of a name; null when no row was ever written with it. */
   idOf(text: string): number | null;
   /** Null for the id of "none". */
-  nameOf(id: bigint | number): string | null;
+  nameOf(id: bigint): string | null;
+  /** @throws Error for an id that no price has */
+  priceVersionOf(id: bigint): string;
   close(): void;
 }
 
+const NO_ID = BigInt(NO_NAME);
 const STATEMENTS_KEPT = 200;
 const NAMES_KEPT = 50_000;
 
@@ -45,7 +48,8 @@ export function openSource(file: string, zone: string): Source {
   }
 
   // Names are never changed and ids never used again, so what was read once stays true.
-  const names = new Map<number, string | null>([[NO_NAME, null]]);
+  const names = new Map<bigint, string>();
+  const priceVersions = new Map<bigint, string>();
 
   return {
     zone,
@@ -57,13 +61,22 @@ export function openSource(file: string, zone: string): Source {
       return row === undefined ? null : Number(row[0]);
     },
     nameOf(id) {
-      const key = Number(id);
-      const known = names.get(key);
+      if (id === NO_ID) return null;
+      const known = names.get(id);
       if (known !== undefined) return known;
-      const text = (statement('SELECT text FROM name WHERE id = ?').get(key)?.[0] ?? null) as string | null;
+      const text = statement('SELECT text FROM name WHERE id = ?').get(id)?.[0];
+      if (typeof text !== 'string') throw new Error(`no name has the id ${id}`);
       if (names.size >= NAMES_KEPT) names.clear();
-      names.set(key, text);
+      names.set(id, text);
       return text;
+    },
+    priceVersionOf(id) {
+      const known = priceVersions.get(id);
+      if (known !== undefined) return known;
+      const version = statement('SELECT version FROM price_version WHERE id = ?').get(id)?.[0];
+      if (typeof version !== 'string') throw new Error(`no price version has the id ${id}`);
+      priceVersions.set(id, version);
+      return version;
     },
     close: () => db.close(),
   };
