@@ -1,9 +1,11 @@
 // server/store/sqlite/recovery.ts: what a start does before calls flow: ends the calls that a crash left open, and cuts roll-ups anew when the zone changed.
 
 import type { Database } from 'better-sqlite3';
-import { nanodollars } from '../../domain/money.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Recovery } from '../../domain/ledger.ts';
-import type { EndedCall, Rollups } from './rollups.ts';
+import { nanodollars } from '../../domain/money.ts';
+import type { Buckets } from './buckets.ts';
+import { rollupsOf, type EndedCall, type Rollups } from './rollups.ts';
 
 export const CRASH_ESTIMATE = 'all that was held, because the gateway ended before the call did';
 
@@ -39,8 +41,11 @@ export function recover(db: Database, rollups: Rollups, now: number): Recovery {
  * Cuts the roll-ups on the hours and days of another zone, from the rows. Sums from before `rowsFrom`, whose rows retention has
  * deleted, stay as they were cut. One transaction: a kill in the midst of it leaves the old cut, and the next start does it again.
  */
-export function recut(db: Database, rollups: Rollups, zone: string): { calls: number } {
-  const rowsFrom = Number(db.prepare("SELECT value FROM meta WHERE key = 'rows_from'").pluck().get() ?? 0);
+export function recut(db: Database, bucketsAt: (at: EpochMs) => Buckets, zone: string): { calls: number } {
+  const rowsFrom = epochMs(Number(db.prepare("SELECT value FROM meta WHERE key = 'rows_from'").pluck().get() ?? 0));
+  // A bucket that begins before the cut is named by the cut, so that the next recut finds all that this one wrote.
+  const notBefore = (bucket: EpochMs): EpochMs => (bucket < rowsFrom ? rowsFrom : bucket);
+  const rollups = rollupsOf(db, (at) => ({ hour: notBefore(bucketsAt(at).hour), day: notBefore(bucketsAt(at).day) }));
   let calls = 0;
   db.transaction(() => {
     // Retention cuts at the beginning of a day, so no bucket has rows on both sides of the cut.

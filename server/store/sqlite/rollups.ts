@@ -1,7 +1,7 @@
 // server/store/sqlite/rollups.ts: the sums per hour and day, gathered per transaction and written before it commits.
 
 import type { Database } from 'better-sqlite3';
-import { epochMs } from '../../domain/ids.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
 import { addEncoded, count, encode, type Sketch } from './sketch.ts';
@@ -58,7 +58,7 @@ const UPSERT = `
   ON CONFLICT DO UPDATE SET ${MEASURES.map((m) => `${m} = ${m} + excluded.${m}`).join(', ')},
     duration = merge_sketches(duration, excluded.duration), ttft = merge_sketches(ttft, excluded.ttft)`;
 
-export function rollupsOf(db: Database, bucketsAt: (at: ReturnType<typeof epochMs>) => Buckets): Rollups {
+export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Rollups {
   db.function('merge_sketches', { deterministic: true }, (a: unknown, b: unknown) => mergeEncoded(a as Uint8Array, b as Uint8Array));
   const upsert = db.prepare(UPSERT);
   const groups = new Map<string, Group>();

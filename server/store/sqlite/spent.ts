@@ -3,7 +3,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Scope } from '../../domain/budget.ts';
 import { periodAt } from '../../domain/calendar.ts';
-import { epochMs } from '../../domain/ids.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
 import { GRAIN } from './migrations.ts';
 import type { Names } from './names.ts';
@@ -18,7 +18,7 @@ const WITHOUT_USER: readonly Level[] = [{ kind: 'day', grain: GRAIN.day }, { kin
 const WITH_USER: readonly Level[] = [{ kind: 'day', grain: GRAIN.userDay }];
 
 /** @returns nano-dollars of settled calls admitted in [from, to) */
-export function spentOf(db: Database, names: Names, bucketsAt: (at: ReturnType<typeof epochMs>) => Buckets, zone: string): (scope: Scope, from: number, to: number) => bigint {
+export function spentOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => Buckets, zone: string): (scope: Scope, from: number, to: number) => bigint {
   return (scope, from, to) => {
     const conditions: string[] = [];
     const values: number[] = [];

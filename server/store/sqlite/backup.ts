@@ -1,0 +1,36 @@
+// server/store/sqlite/backup.ts: a whole, checked copy of the ledger while it is being written.
+
+import { chmodSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { inspect } from './inspection.ts';
+
+export interface BackupDone {
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/**
+ * Copies the ledger that `db` has open to a file that must not exist yet. The copy is made a few pages at a time, between
+ * other work of the thread, and holds every change that was committed before the promise resolves. It is checked, and only then
+ * gets its name: a file of that name is always a whole backup. Calls in flight are in it as open; a start from it ends them as crashed.
+ * @throws Error when the file exists, cannot be written, or does not pass the check
+ */
+export async function backUp(db: Database.Database, file: string): Promise<BackupDone> {
+  if (existsSync(file)) throw new Error(`${file} exists; a backup never overwrites a file`);
+  const started = performance.now();
+  const partial = `${file}.partial-${process.pid}`;
+  try {
+    await db.backup(partial);
+    chmodSync(partial, 0o600);
+    // One file, without a write-ahead log beside it, can be moved about safely.
+    const copy = new Database(partial);
+    copy.pragma('journal_mode = DELETE');
+    copy.close();
+    inspect(partial);
+    // Unlike rename, link never replaces a file that came to be in the meantime.
+    linkSync(partial, file);
+    return { bytes: statSync(file).size, ms: Math.round(performance.now() - started) };
+  } finally {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true });
+  }
+}

@@ -1,0 +1,62 @@
+// server/store/sqlite/database.ts: opens the ledger's file for the one thread that writes it.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, linkSync, rmSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { inspect } from './inspection.ts';
+import { migrate } from './migrations.ts';
+import { corrupt, LedgerRefused, refusalOf } from './refusal.ts';
+
+/**
+ * Opens a ledger for writing, after looking at it closely; makes one where there is none.
+ * @param durability `full` syncs every commit, so that it survives the loss of power; `normal` syncs checkpoints only, which survives any end of the process
+ * @throws LedgerRefused, with the file unchanged
+ */
+export function openForWriting(file: string, durability: 'full' | 'normal'): { db: Database.Database; checked: boolean } {
+  const found = inspect(file);
+  try {
+    if (found === 'absent') create(file);
+    const db = new Database(file, { timeout: 5_000, fileMustExist: true });
+    db.pragma('journal_mode = WAL');
+    db.pragma(`synchronous = ${durability}`);
+    db.pragma('cache_size = -32000');
+    db.pragma('journal_size_limit = 67108864');
+    db.pragma('foreign_keys = ON');
+    migrate(db);
+    // A write that takes nothing back: a file that cannot be written must stop the start, not the first call.
+    db.exec("BEGIN IMMEDIATE; INSERT INTO meta (key, value) VALUES ('last_start', datetime('now')) ON CONFLICT DO UPDATE SET value = excluded.value; COMMIT");
+    return { db, checked: found !== 'checked_in_part' };
+  } catch (error) {
+    throw error instanceof LedgerRefused ? error : (refusalOf(error, file) ?? error);
+  }
+}
+
+/** Made under another name and renamed when whole, so that a file of the ledger's name always is a ledger. */
+function create(file: string): void {
+  const draft = `${file}.new`;
+  const remove = (): void => {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(draft + end, { force: true });
+  };
+  remove();
+  try {
+    const db = new Database(draft);
+    chmodSync(draft, 0o600);
+    // Must be set before the first table.
+    db.pragma('auto_vacuum = INCREMENTAL');
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    migrate(db);
+    db.prepare("INSERT INTO meta (key, value) VALUES ('install_secret', ?), ('created_at', ?)").run(randomBytes(32).toString('hex'), new Date().toISOString());
+    db.close();
+    linkSync(draft, file);
+  } finally {
+    remove();
+  }
+}
+
+/** A value of `meta` that every ledger has. @throws LedgerRefused when it is missing */
+export function metaOf(db: Database.Database, key: string): string {
+  const value = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(key);
+  if (value === undefined) throw corrupt(db.name, `meta ${key} is missing`);
+  return value;
+}

@@ -1,0 +1,98 @@
+// server/store/sqlite/open-ledger.ts: opens the SQLite ledger: the lock, the writing thread, recovery, and the contracts it serves.
+
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Clock } from '../../domain/ids.ts';
+import type { Ledger, Recovery } from '../../domain/ledger.ts';
+import { nanodollars } from '../../domain/money.ts';
+import type { Log } from '../../domain/observer.ts';
+import type { PriceRow } from '../../domain/price.ts';
+import type { BackupDone } from './backup.ts';
+import { SqliteKeyRing, type Declared } from './key-ring.ts';
+import { lockLedger } from './lock.ts';
+import { auditOp, OP, openOp, priceContent, refuseOp, settleOp, type PriceRef } from './operations.ts';
+import { refusalOf } from './refusal.ts';
+import { WriterClient } from './writer-client.ts';
+
+export { LedgerRefused } from './refusal.ts';
+export type { Declared } from './key-ring.ts';
+
+export interface LedgerOptions {
+  /** Absolute; its directory is made if need be. */
+  readonly file: string;
+  /** The compiled `writer.js`. */
+  readonly workerEntry: URL;
+  /** IANA; cuts the roll-ups. */
+  readonly timezone: string;
+  readonly durability: 'full' | 'normal';
+  readonly retentionDays: number;
+  readonly declared: Declared;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface OpenLedger {
+  readonly ledger: Ledger;
+  readonly keys: SqliteKeyRing;
+  readonly recovery: Recovery;
+  /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
+  readonly installSecret: string;
+  /** Copies the ledger to a file that must not exist yet, and checks the copy. @throws Error with a sentence for the operator */
+  backup(file: string): Promise<BackupDone>;
+  /** Takes up a new number of days to keep rows, and deletes what is too old now. */
+  retain(days: number): Promise<void>;
+  /** Limits the file to so many pages of 4 KiB, to rehearse a full disk. */
+  limitPages(pages: number): Promise<void>;
+}
+
+/**
+ * Opens the ledger, or makes one where there is none. When it resolves, calls that a crash left open are settled.
+ * @throws LedgerRefused when the file is damaged, not ours, newer, not writable or in use; it is left as it was
+ */
+export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
+  const { file, log } = options;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw refusalOf(error, file) ?? error;
+  }
+  const lock = lockLedger(file);
+  try {
+    const { timezone, durability, retentionDays, clock } = options;
+    const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, now: clock.now() }, log);
+    const keys = new SqliteKeyRing(client, opened.keys, options.declared, clock);
+    const recovery = { crashed: opened.crashed, crashedCost: nanodollars(opened.crashedCost) };
+    if (recovery.crashed > 0) log.warn('calls_crashed', { count: recovery.crashed });
+    return {
+      ledger: ledgerOf(client, keys, lock.release),
+      keys,
+      recovery,
+      installSecret: opened.installSecret,
+      backup: (to) => client.ask<BackupDone>({ kind: 'backup', file: to }),
+      retain: (days) => client.ask<void>({ kind: 'retention', days }),
+      limitPages: (pages) => client.ask<void>({ kind: 'max_pages', pages }),
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function ledgerOf(client: WriterClient, keys: SqliteKeyRing, release: () => void): Ledger {
+  const priceRef = (row: PriceRow): PriceRef => [row.version, client.knowsPrice(row.version) ? null : priceContent(row)];
+  return {
+    open: (entry) => client.write(openOp(entry, priceRef)),
+    attempt: (id, number, startedAt) => client.write([OP.attempt, id, number, startedAt]),
+    settle: (settlement) => client.write(settleOp(settlement, priceRef)),
+    refuse: (entry) => client.write(refuseOp(entry)),
+    audit: (entry) => client.write(auditOp(entry)),
+    spent: async (scope, from, to) => nanodollars(await client.ask<bigint>({ kind: 'spent', scope, from, to })),
+    health: () => client.health(),
+    async close() {
+      await keys.close();
+      await client.close();
+      release();
+    },
+  };
+}
+

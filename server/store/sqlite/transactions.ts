@@ -1,0 +1,100 @@
+// server/store/sqlite/transactions.ts: turns a batch of operations into one transaction, in which one that is refused does not hurt the others.
+
+import type { Database } from 'better-sqlite3';
+import { auditLogOf } from './audit-log.ts';
+import type { Buckets } from './buckets.ts';
+import { callsOf, OpRefused } from './calls.ts';
+import { keysTableOf, type KeysTable } from './keys-table.ts';
+import type { Batch, FromWriter, OpFailure } from './messages.ts';
+import type { Names } from './names.ts';
+import { OP, type Op } from './operations.ts';
+import { rollupsOf } from './rollups.ts';
+import type { EpochMs } from '../../domain/ids.ts';
+
+export interface Transactions {
+  /** Commits a batch and says what came of it. Never throws: a store that cannot be written is an answer. */
+  apply(batch: Batch): FromWriter;
+  readonly keys: KeysTable;
+}
+
+export function transactionsOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => Buckets): Transactions {
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const rollups = rollupsOf(db, bucketsAt);
+  const calls = callsOf(db, names, rollups);
+  const audit = auditLogOf(db);
+  const keys = keysTableOf(db, audit);
+  const probe = db.prepare("INSERT INTO meta (key, value) VALUES ('last_probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
+
+  const applyOne = (op: Op, again: boolean): void => {
+    switch (op[0]) {
+      case OP.open: return calls.open(op);
+      case OP.attempt: return calls.attempt(op);
+      case OP.settle: return calls.settle(op, again);
+      case OP.refuse: return calls.refuse(op);
+      case OP.audit: return audit({ at: op[1], actor: op[2], action: op[3], subject: op[4], detail: op[5] });
+      case OP.keyCreate: return keys.create(op);
+      case OP.keyRotate: return keys.rotate(op);
+      case OP.keyRevoke: return keys.revoke(op);
+      case OP.keysUsed: return keys.used(op);
+      case OP.probe: probe.run(String(op[1])); return;
+    }
+  };
+
+  /** @param broken places of operations that threw in an earlier try; they are left out */
+  const attempt = (batch: Batch, broken: ReadonlyMap<number, OpFailure>): FromWriter => {
+    const failed = [...broken.values()];
+    const started = performance.now();
+    begin.run();
+    batch.ops.forEach((op, index) => {
+      if (broken.has(index)) return;
+      try {
+        applyOne(op, index < batch.again);
+      } catch (error) {
+        // Refused before it wrote anything: the transaction is none the worse.
+        if (error instanceof OpRefused) failed.push({ index, code: error.code, message: error.message });
+        else throw Object.assign(error as Error, { index });
+      }
+    });
+    rollups.flush();
+    commit.run();
+    calls.committed();
+    const committedMs = performance.now() - started;
+    return failed.length === 0 ? committedMs : { committedMs, failed };
+  };
+
+  return {
+    keys,
+    apply(batch) {
+      const broken = new Map<number, OpFailure>();
+      for (;;) {
+        try {
+          return attempt(batch, broken);
+        } catch (error) {
+          const { code, message, index } = error as { code?: unknown; message: string; index?: number };
+          forget();
+          // What went wrong is the operation's own fault, e.g. a value of the wrong type: the batch goes again without it.
+          if (index !== undefined && !isTroubleOfStore(code)) {
+            broken.set(index, { index, code: 'unwritable', message });
+            continue;
+          }
+          return { trouble: typeof code === 'string' ? `${code}: ${message}` : message };
+        }
+      }
+    },
+  };
+
+  function forget(): void {
+    try {
+      if (db.inTransaction) db.exec('ROLLBACK');
+    } catch {
+      // A rollback fails only where SQLite rolled back by itself already; the next BEGIN tells if not.
+    }
+    names.forget();
+    calls.forget();
+    rollups.forget();
+  }
+}
+
+const isTroubleOfStore = (code: unknown): boolean =>
+  typeof code === 'string' && /^SQLITE_(FULL|IOERR|READONLY|BUSY|LOCKED|CANTOPEN|CORRUPT|NOTADB|NOMEM|PROTOCOL|PERM|AUTH|INTERRUPT|ABORT)/.test(code);

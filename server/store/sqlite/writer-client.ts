@@ -1,0 +1,245 @@
+// server/store/sqlite/writer-client.ts: the main thread's side of the writer: groups operations into batches and tells their callers what came of them.
+
+import { Worker } from 'node:worker_threads';
+import { LedgerUnavailable, type LedgerHealth } from '../../domain/ledger.ts';
+import type { Log } from '../../domain/observer.ts';
+import type { Ask, FromWriter, OpFailure, Opened, WriterSettings } from './messages.ts';
+import { OP, type Op, type PriceRef } from './operations.ts';
+import { LedgerRefused } from './refusal.ts';
+
+/** More waiting than this and the caller hears that the ledger cannot keep up. Settlements are always taken: calls in flight bound them. */
+const QUEUE_LIMIT = 10_000;
+/** Keeps one transaction well under what a caller would notice. */
+const BATCH_LIMIT = 512;
+const RETRY_MS = 500;
+
+interface Pending {
+  readonly op: Op;
+  /** True once a try of it failed: it may have been written all the same. */
+  again: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** An operation that the writer refused; the rest of its batch was written. */
+export class OperationFailed extends Error {
+  readonly code: string;
+  constructor(failure: OpFailure) {
+    super(failure.message);
+    this.name = 'OperationFailed';
+    this.code = failure.code;
+  }
+}
+
+export class WriterClient {
+  private readonly worker: Worker;
+  private readonly log: Log;
+  private queue: Pending[] = [];
+  private underWay: Pending[] | null = null;
+  private scheduled = false;
+  private retry: NodeJS.Timeout | null = null;
+  private trouble: string | null = null;
+  private lastCommitMs: number | null = null;
+  private dead = false;
+  private closing = false;
+  private idle: (() => void)[] = [];
+  private readonly asked = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  private lastAsk = 0;
+  /** Versions of price rows that the writer has committed, so their content need not be sent again. */
+  private readonly knownPrices = new Set<string>();
+
+  private constructor(worker: Worker, log: Log) {
+    this.worker = worker;
+    this.log = log;
+  }
+
+  /** @throws LedgerRefused when the ledger cannot be opened */
+  static async start(entry: URL, settings: WriterSettings, log: Log): Promise<{ client: WriterClient; opened: Opened }> {
+    const worker = new Worker(entry, { workerData: settings, name: 'ledger' });
+    const client = new WriterClient(worker, log);
+    const opened = await new Promise<Opened>((resolve, reject) => {
+      worker.on('message', (message: FromWriter) => {
+        if (typeof message === 'object' && 'opened' in message) resolve(message.opened);
+        else if (typeof message === 'object' && 'refused' in message) {
+          const { code, message: text } = message.refused;
+          reject(code === 'failed' ? new Error(text) : new LedgerRefused(code, text));
+        } else client.receive(message);
+      });
+      worker.on('error', (error) => {
+        client.die(`the writing thread failed: ${error.message}`);
+        reject(error);
+      });
+      worker.on('exit', () => {
+        if (!client.closing) client.die('the writing thread ended');
+        reject(new Error('the writing thread ended'));
+      });
+    });
+    return { client, opened };
+  }
+
+  /**
+   * Resolves when the operation is committed.
+   * Rejects with `LedgerUnavailable` when it was not and will not be, with `OperationFailed` when the writer said no to it alone.
+   */
+  write(op: Op): Promise<void> {
+    const kept = op[0] === OP.settle;
+    if (this.dead || this.closing || (!kept && (this.trouble !== null || this.queue.length >= QUEUE_LIMIT))) {
+      return Promise.reject(new LedgerUnavailable(this.trouble ?? (this.closing ? 'the ledger is closing' : 'too many changes wait for the disk')));
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push({ op, again: false, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** Whether the writer still needs a price row's content. */
+  knowsPrice(version: string): boolean {
+    return this.knownPrices.has(version);
+  }
+
+  /** Asks for something other than a write; answered between two batches. */
+  ask<T>(what: Ask['what']): Promise<T> {
+    if (this.dead) return Promise.reject(new LedgerUnavailable(this.trouble ?? 'the ledger is closed'));
+    this.lastAsk += 1;
+    const message: Ask = { ask: this.lastAsk, what };
+    return new Promise<T>((resolve, reject) => {
+      this.asked.set(message.ask, { resolve, reject });
+      this.worker.postMessage(message);
+    });
+  }
+
+  health(): LedgerHealth {
+    return {
+      writable: this.trouble === null && !this.dead,
+      queued: this.queue.length + (this.underWay?.length ?? 0),
+      lastCommitMs: this.lastCommitMs,
+      trouble: this.trouble,
+    };
+  }
+
+  /** Writes what waits, then ends the thread. What still cannot be written is given up, and a start will find those calls open. */
+  async close(): Promise<void> {
+    if (this.closing || this.dead) return;
+    this.closing = true;
+    if (this.trouble !== null) this.retryNow();
+    if (this.queue.length > 0 || this.underWay !== null) await new Promise<void>((resolve) => this.idle.push(resolve));
+    if (this.dead) return;
+    const exited = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
+    await this.ask({ kind: 'close' });
+    await exited;
+    this.dead = true;
+  }
+
+  /** Once per turn of the event loop: calls that came in together share a commit, and a lone one waits for nothing. */
+  private schedule(): void {
+    if (this.scheduled || this.underWay !== null || this.trouble !== null) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      if (this.underWay === null && this.trouble === null) this.send();
+    });
+  }
+
+  private send(): void {
+    const batch = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
+    this.queue = this.queue.length <= BATCH_LIMIT ? [] : this.queue.slice(BATCH_LIMIT);
+    this.underWay = batch;
+    // What is tried again stands at the front of the queue.
+    const fresh = batch.findIndex((p) => !p.again);
+    this.worker.postMessage({ again: fresh === -1 ? batch.length : fresh, ops: batch.map((p) => p.op) });
+  }
+
+  private receive(message: FromWriter): void {
+    if (typeof message === 'number') this.committed(message, []);
+    else if ('committedMs' in message) this.committed(message.committedMs, message.failed);
+    else if ('trouble' in message) this.failed(message.trouble);
+    else if ('answer' in message) {
+      const asked = this.asked.get(message.answer);
+      this.asked.delete(message.answer);
+      if ('error' in message) asked?.reject(new Error(message.error));
+      else asked?.resolve(message.value as never);
+    } else if ('log' in message) {
+      const { level, event, ...fields } = message.log;
+      this.log[level](event, fields);
+    }
+  }
+
+  private committed(ms: number, failed: readonly OpFailure[]): void {
+    const batch = this.underWay ?? [];
+    this.underWay = null;
+    this.lastCommitMs = ms;
+    if (this.trouble !== null) {
+      this.trouble = null;
+      this.log.info('ledger_writable_again', { count: batch.length });
+    }
+    // The next commit starts before this one's callers run.
+    if (this.queue.length > 0) this.send();
+    const failures = failed.length === 0 ? null : new Map(failed.map((f) => [f.index, f]));
+    for (let i = 0; i < batch.length; i++) {
+      const pending = batch[i] as Pending;
+      const failure = failures?.get(i);
+      if (failure !== undefined) {
+        pending.reject(new OperationFailed(failure));
+        continue;
+      }
+      this.learnPrices(pending.op);
+      pending.resolve();
+    }
+    if (this.queue.length === 0 && this.underWay === null) this.nowIdle();
+  }
+
+  private learnPrices(op: Op): void {
+    const learn = (ref: PriceRef): void => {
+      if (ref[1] !== null) this.knownPrices.add(ref[0]);
+    };
+    if (op[0] === OP.open) {
+      const price = op[op.length - 1] as PriceRef | null;
+      if (price !== null) learn(price);
+    } else if (op[0] === OP.settle) (op[op.length - 2] as PriceRef[]).forEach(learn);
+  }
+
+  /** Nothing of the batch under way was written. Settlements stay and are tried again; all else hears of it. */
+  private failed(trouble: string): void {
+    if (this.trouble === null) this.log.error('ledger_unwritable', { detail: trouble });
+    this.trouble = trouble;
+    const all = [...(this.underWay ?? []).map((p) => Object.assign(p, { again: true })), ...this.queue];
+    this.underWay = null;
+    this.queue = all.filter((p) => p.op[0] === OP.settle);
+    for (const p of all) if (p.op[0] !== OP.settle) p.reject(new LedgerUnavailable(trouble));
+    if (this.closing) {
+      this.die(trouble);
+      return;
+    }
+    this.retry = setTimeout(() => this.retryNow(), RETRY_MS);
+  }
+
+  private retryNow(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    if (this.underWay !== null) return;
+    // With nothing to write there would be nothing to find out by.
+    if (this.queue.length === 0) this.queue.push({ op: [OP.probe, Date.now()], again: false, resolve: () => {}, reject: () => {} });
+    this.send();
+  }
+
+  /** The end of all writing. */
+  private die(trouble: string): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.trouble = trouble;
+    if (this.retry !== null) clearTimeout(this.retry);
+    const lost = [...(this.underWay ?? []), ...this.queue];
+    this.log.error('ledger_closed_with_changes_unwritten', { count: lost.length, detail: trouble });
+    this.queue = [];
+    this.underWay = null;
+    for (const p of lost) p.reject(new LedgerUnavailable(trouble));
+    for (const { reject } of this.asked.values()) reject(new LedgerUnavailable(trouble));
+    this.asked.clear();
+    this.nowIdle();
+    void this.worker.terminate();
+  }
+
+  private nowIdle(): void {
+    for (const resolve of this.idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,125 @@
+// server/store/sqlite/writer.ts: the thread that owns the ledger's file and alone writes it. Started by writer-client.ts.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Database } from 'better-sqlite3';
+import { backUp } from './backup.ts';
+import { bucketsIn } from './buckets.ts';
+import { metaOf, openForWriting } from './database.ts';
+import type { Ask, FromWriter, ToWriter, WriterSettings } from './messages.ts';
+import { namesOf } from './names.ts';
+import { recover, recut } from './recovery.ts';
+import { LedgerRefused } from './refusal.ts';
+import { deleteOldRows } from './retention.ts';
+import { rollupsOf } from './rollups.ts';
+import { spentOf } from './spent.ts';
+import { transactionsOf } from './transactions.ts';
+
+/** How often old rows are looked for, and the pause between two chunks, in which batches go first. */
+const RETENTION_EVERY_MS = 60_000;
+const RETENTION_PAUSE_MS = 20;
+
+const settings = workerData as WriterSettings;
+const port = parentPort;
+if (port === null) throw new Error('the writer runs as a thread');
+const post = (message: FromWriter): void => port.postMessage(message);
+// The gateway's clock is handed in; this thread follows it at the distance it had at the start.
+const clockAhead = settings.now - Date.now();
+const now = (): number => Date.now() + clockAhead;
+
+try {
+  start();
+} catch (error) {
+  const code = error instanceof LedgerRefused ? error.code : 'failed';
+  post({ refused: { code, message: error instanceof Error ? error.message : String(error) } });
+}
+
+function start(): void {
+  const { db, checked } = openForWriting(settings.file, settings.durability);
+  try {
+    serve(db, checked);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function serve(db: Database, checked: boolean): void {
+  if (!checked) post({ log: { level: 'info', event: 'ledger_checked_in_part', detail: 'the file is large: rows of calls were not checked' } });
+  const bucketsAt = bucketsIn(settings.timezone);
+  const recovery = startUp(db, bucketsAt);
+  const names = namesOf(db);
+  const transactions = transactionsOf(db, names, bucketsAt);
+  const spent = spentOf(db, names, bucketsAt, settings.timezone);
+  let retentionDays = settings.retentionDays;
+  let backupsRunning = 0;
+
+  const retire = (): void => {
+    let deleted = 0;
+    const step = (): void => {
+      try {
+        // Pages that change under a running backup would have to be copied again.
+        const chunk = backupsRunning > 0 ? 0 : deleteOldRows(db, { now: now(), days: retentionDays, zone: settings.timezone });
+        deleted += chunk;
+        retention = chunk > 0 ? setTimeout(step, RETENTION_PAUSE_MS) : setTimeout(retire, RETENTION_EVERY_MS);
+        if (chunk === 0 && deleted > 0) post({ log: { level: 'info', event: 'retention', count: deleted } });
+      } catch (error) {
+        post({ log: { level: 'warn', event: 'retention_failed', detail: error instanceof Error ? error.message : String(error) } });
+        retention = setTimeout(retire, RETENTION_EVERY_MS);
+      }
+    };
+    step();
+  };
+  let retention = setTimeout(retire, 0);
+
+  const answer = async ({ what }: Ask): Promise<Extract<FromWriter, { value: unknown }>['value']> => {
+    switch (what.kind) {
+      case 'spent': return spent(what.scope, what.from, what.to);
+      case 'keys': return transactions.keys.all();
+      case 'max_pages': db.pragma(`max_page_count = ${what.pages}`); return null;
+      case 'retention':
+        retentionDays = what.days;
+        clearTimeout(retention);
+        retire();
+        return null;
+      case 'backup':
+        backupsRunning += 1;
+        try {
+          return await backUp(db, what.file);
+        } finally {
+          backupsRunning -= 1;
+        }
+      case 'close':
+        clearTimeout(retention);
+        db.pragma('optimize');
+        db.close();
+        return null;
+    }
+  };
+
+  port?.on('message', (message: ToWriter) => {
+    if ('ops' in message) {
+      post(transactions.apply(message));
+      return;
+    }
+    answer(message).then(
+      (value) => {
+        post({ answer: message.ask, value });
+        if (message.what.kind === 'close') port.close();
+      },
+      (error: unknown) => post({ answer: message.ask, error: error instanceof Error ? error.message : String(error) }),
+    );
+  });
+  post({ opened: { ...recovery, keys: transactions.keys.all(), installSecret: metaOf(db, 'install_secret') } });
+}
+
+/** All that must be done before calls flow. */
+function startUp(db: Database, bucketsAt: ReturnType<typeof bucketsIn>): ReturnType<typeof recover> {
+  const recovery = recover(db, rollupsOf(db, bucketsAt), now());
+  const cutIn = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'timezone'").pluck().get();
+  if (cutIn !== settings.timezone) {
+    const started = performance.now();
+    const { calls } = recut(db, bucketsAt, settings.timezone);
+    if (cutIn !== undefined) post({ log: { level: 'info', event: 'rollups_recut', count: calls, ms: Math.round(performance.now() - started), detail: `${cutIn} to ${settings.timezone}` } });
+  }
+  return recovery;
+}
