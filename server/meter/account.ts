@@ -1,0 +1,81 @@
+// server/meter/account.ts: what is known of a response so far, whichever shape it comes in.
+
+import type { Reading, Tokens } from '../domain/usage.ts';
+import { asObject, asWord, UsageMerge } from './usage-merge.ts';
+
+/** Gathers a reading. Every method takes what came from outside as it is and never throws. */
+export class Account {
+  readonly #merge = new UsageMerge();
+  readonly #monotonic: () => number;
+  #modelServed: string | null = null;
+  #stopReason: string | null = null;
+  #errorType: string | null = null;
+  #errorCode: string | null = null;
+  #firstContentAt: number | null = null;
+  #obstacle: Reading['obstacle'] = null;
+  #finalOutput = false;
+  #ended = false;
+  contentBytes = 0;
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
+  }
+
+  /** A Messages usage. @param final whether its output is the real count, and not the placeholder of `message_start` */
+  usage(value: unknown, final: boolean): void {
+    if (this.#merge.take(value) && final) this.#finalOutput = true;
+  }
+
+  /** A usage in OpenAI's shape. */
+  chatUsage(value: unknown): void {
+    if (this.#merge.takeChat(value)) this.#finalOutput = true;
+  }
+
+  tokens(): Tokens {
+    return this.#merge.tokens();
+  }
+
+  model(value: unknown): void {
+    this.#modelServed = asWord(value) ?? this.#modelServed;
+  }
+
+  stopReason(value: unknown): void {
+    this.#stopReason = asWord(value) ?? this.#stopReason;
+  }
+
+  /** An error object, i.e. what stands under `error` in the body. */
+  error(value: unknown): void {
+    const error = asObject(value);
+    this.#errorType = asWord(error?.['type']) ?? 'unknown_error';
+    this.#errorCode = asWord(asObject(error?.['details'])?.['error_code']);
+  }
+
+  /** Content went by just now. */
+  content(bytes: number): void {
+    this.#firstContentAt ??= this.#monotonic();
+    this.contentBytes += bytes;
+  }
+
+  /** The first obstacle is the one that is told. */
+  stuck(obstacle: NonNullable<Reading['obstacle']>): void {
+    this.#obstacle ??= obstacle;
+  }
+
+  /** The response said itself that it is over. */
+  ended(): void {
+    this.#ended = true;
+  }
+
+  reading(): Reading {
+    return {
+      usage: this.#merge.usage(this.#modelServed),
+      complete: this.#finalOutput && this.#ended,
+      contentBytes: this.contentBytes,
+      stopReason: this.#stopReason,
+      errorType: this.#errorType,
+      errorCode: this.#errorCode,
+      firstContentAt: this.#firstContentAt,
+      obstacle: this.#obstacle,
+    };
+  }
+}
