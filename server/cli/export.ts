@@ -1,0 +1,68 @@
+// server/cli/export.ts: `tollgate export`: the tables as CSV, exactly as they are.
+
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import type { Grouping } from '../domain/reports.ts';
+import { adminClient } from './admin-client.ts';
+import { CommandError, EXIT } from './exit.ts';
+import type { Terminal } from './main.ts';
+import { asJson, example, queryOf, withRange, type RangeOptions } from './options.ts';
+import { groupings } from './report.ts';
+
+type ExportOptions = RangeOptions & { output?: string; by?: Grouping[] };
+
+export function exportCommand(program: Command, terminal: Terminal): void {
+  const exports = program.command('export').description('write requests or usage as CSV').helpCommand(false).addHelpText('after', example('export requests --from now-30d --output requests.csv'));
+  const output = ['-o, --output <file>', 'write to this file (default: standard output)'] as const;
+
+  withRange(exports.command('requests').description('one line per call'))
+    .option(...output)
+    .addHelpText('after', example('export requests --from now-30d --output requests.csv', 'export requests --workspace support | head'))
+    .action((options: ExportOptions) => write(`/api/export/requests.csv?${queryOf(options)}`, options, terminal));
+
+  withRange(exports.command('usage').description('one line per group'))
+    .option(...output)
+    .option('--by <names>', 'group by these, comma-separated, as in `report`', groupings)
+    .addHelpText('after', example('export usage --from now-90d --by day,workspace --output usage.csv'))
+    .action((options: ExportOptions) => write(`/api/export/usage.csv?${queryOf(options, { group_by: options.by?.join(',') })}`, options, terminal));
+}
+
+async function write(path: string, options: ExportOptions, terminal: Terminal): Promise<void> {
+  if (options.json && options.output === undefined) throw new CommandError('--json tells what was written; it needs --output', EXIT.usage);
+  const body = await adminClient(options, terminal.env).stream(path);
+  if (options.output === undefined) {
+    const text = new TextDecoder();
+    for await (const chunk of broken(body)) terminal.out(text.decode(chunk, { stream: true }));
+    return;
+  }
+  const file = resolve(options.output);
+  const part = `${file}.part`;
+  let bytes = 0;
+  try {
+    await pipeline(broken(body), async function* (chunks) {
+      for await (const chunk of chunks) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+    }, createWriteStream(part));
+    // Under its own name only once it is whole: half an export looks like a cheap month.
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`${file} cannot be written: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+  terminal.out(options.json ? asJson({ file, bytes }) : `${file}: ${bytes} bytes\n`);
+}
+
+/** Says in words that the connection broke, whoever reads it. */
+async function* broken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch {
+    throw new CommandError('the export broke off: the gateway ended the connection', EXIT.unreachable);
+  }
+}

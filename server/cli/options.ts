@@ -1,0 +1,46 @@
+// server/cli/options.ts: the options that several commands share.
+
+import type { Command } from 'commander';
+import type { GatewayOptions } from './admin-client.ts';
+
+/** For a command that asks a running gateway. */
+export function withGateway(command: Command): Command {
+  return command
+    .option('--config <file>', 'the config that says where the gateway is (default: TOLLGATE_CONFIG, or config/tollgate.yaml)')
+    .option('--url <address>', 'the admin port, e.g. http://127.0.0.1:4101 (default: as in the config)')
+    .option('--token <token>', 'the admin token (default: as in the config; with --url: TOLLGATE_ADMIN_TOKEN)')
+    .option('--json', 'print the answer as JSON');
+}
+
+export interface AskOptions extends GatewayOptions {
+  readonly json?: boolean;
+}
+
+/** The filters of the admin API; each may be repeated, and any of its values matches. */
+export const FILTERS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'session', 'action'] as const;
+
+export interface RangeOptions extends AskOptions, Partial<Record<(typeof FILTERS)[number], string[]>> {
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export function withRange(command: Command): Command {
+  command
+    .option('--from <time>', 'from this time: ISO 8601, or now-7d (units s, m, h, d, w) (default: now-7d)')
+    .option('--to <time>', 'to this time, not in it (default: now)');
+  for (const name of FILTERS) command.option(`--${name} <${name}>`, `only this ${name}; may be repeated`, (value: string, before: string[] = []) => [...before, value]);
+  return withGateway(command);
+}
+
+/** The range and filters as a query string, with whatever else is asked for. */
+export function queryOf(options: RangeOptions, more: Readonly<Record<string, string | undefined>> = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ from: options.from, to: options.to, ...more })) if (value !== undefined) query.set(name, value);
+  for (const name of FILTERS) for (const value of options[name] ?? []) query.append(name, value);
+  return query.toString();
+}
+
+/** An example under the help of a command. */
+export const example = (...lines: string[]): string => `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  $ npx tollgate ${line}`).join('\n')}`;
+
+export const asJson = (answer: unknown): string => `${JSON.stringify(answer, null, 2)}\n`;

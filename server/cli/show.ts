@@ -1,0 +1,29 @@
+// server/cli/show.ts: how answers look in a terminal.
+
+import { nanoFromUsd } from '../domain/money.ts';
+
+/** Columns padded to their widest cell; those named in `right` are aligned to the right, as figures are. */
+export function table(columns: readonly string[], rows: readonly (readonly string[])[], right: readonly string[] = []): string {
+  const cells = [columns, ...rows].map((row) => row.map(printable));
+  const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index]!.length)));
+  return cells
+    .map((row) => row.map((cell, index) => (right.includes(columns[index]!) ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!))).join('  ').trimEnd())
+    .join('\n');
+}
+
+/** Names come from clients: what could move the cursor or colour the terminal is shown as `?`. */
+export const printable = (text: string): string => text.replace(/\p{C}/gu, '?');
+
+/** Dollars as a person reads them: four places, rounded up, so that nothing that cost money looks free. */
+export function dollars(usd: string): string {
+  const nano = nanoFromUsd(usd);
+  const magnitude = nano < 0n ? -nano : nano;
+  const units = (magnitude + 99_999n) / 100_000n;
+  const whole = (units / 10_000n).toString().replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${nano < 0n ? '-' : ''}$${whole}.${(units % 10_000n).toString().padStart(4, '0')}`;
+}
+
+export const count = (value: number): string => value.toLocaleString('en-US');
+
+/** To the minute, UTC; `none` where there is no instant. */
+export const minute = (instant: string | null, none: string): string => (instant === null ? none : `${instant.slice(0, 16).replace('T', ' ')} UTC`);
