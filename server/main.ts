@@ -3,7 +3,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import { compose, StartFailure, type Gateway } from './compose.ts';
 import type { HostPort, Settings } from './domain/settings.ts';
-import { loadSettings } from './settings/load.ts';
+import { configFile, loadSettings } from './settings/load.ts';
 import { mistakeText } from './settings/mistakes.ts';
 import { watchSettings } from './settings/watch.ts';
 
@@ -17,10 +17,9 @@ export interface ServeOptions {
 
 /** Exit codes: 0 stopped as told; 1 could not start; 3 the ledger's file is damaged or not ours. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const file = options.config ?? process.env['TOLLGATE_CONFIG'] ?? 'config/tollgate.yaml';
+  const file = configFile(options.config, process.env);
   const overrides = { dataDir: options.dataDir ?? process.env['TOLLGATE_DATA_DIR'], listen: options.listen, adminListen: options.adminListen };
-  const load = () => loadSettings({ file, env: process.env, overrides });
-  const loaded = load();
+  const loaded = loadSettings({ file, env: process.env, overrides });
   if (!loaded.ok) return fail(loaded.mistakes.map(mistakeText).join('\n'), 1);
 
   let gateway: Gateway;
@@ -39,9 +38,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     throw error;
   }
 
-  const watch = watchSettings({ load, current: loaded.settings, onReload: (settings) => gateway.reload(settings), onMistakes: (mistakes) => gateway.reloadFailed(mistakes.map(mistakeText)) });
+  const watch = watchSettings({
+    current: loaded.settings,
+    env: process.env,
+    overrides,
+    onReload: (settings) => gateway.reload(settings),
+    onMistakes: (mistakes) => gateway.reloadFailed(mistakes.map(mistakeText)),
+  });
   stopOnSignals(async (drain) => {
-    watch.close();
+    await watch.close();
     await gateway.close(drain ? gateway.settings().drainMs : 0);
   });
   greet(gateway, loaded.settings);

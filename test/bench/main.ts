@@ -1,0 +1,232 @@
+// test/bench/main.ts: `npm run bench`: the gateway against nginx and a direct connection, in one run, interleaved, as ratios.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startFixedUpstream, startGateway, startNginxProxy, startStandin } from './subjects.ts';
+import { cpuSeconds, LOAD_CORE, residentBytes, startOn, stop, type Program } from './system.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    only: { type: 'string', default: 'json,large,latency,events,memory' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--only json,large,latency,events,memory]');
+  process.exit(0);
+}
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const parts = new Set(values.only.split(','));
+
+const KEY = 'bench-virtual-key-of-the-load';
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
+const running: Program[] = [];
+const loadProgram = fileURLToPath(new URL('load.js', import.meta.url));
+
+/** What the goal is, as a ratio to nginx or an absolute figure; the lower the better unless `higher`. */
+interface Row {
+  readonly what: string;
+  readonly unit: string;
+  readonly must: number;
+  readonly goal: number;
+  readonly higher?: boolean;
+  readonly values: number[];
+}
+const rows: Row[] = [];
+const row = (what: string, unit: string, must: number, goal: number, higher = false): Row => {
+  const made = { what, unit, must, goal, higher, values: [] };
+  rows.push(made);
+  return made;
+};
+
+try {
+  checkPrograms();
+  console.log(`node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
+  console.log(`${rounds} rounds of ${seconds} s each; subjects on one core, load and upstream on the other. A load average above 1 before the start means noise.\n`);
+  if (parts.has('json') || parts.has('large') || parts.has('latency')) await againstFixedUpstream();
+  if (parts.has('events') || parts.has('memory')) await againstStandin();
+  print();
+} finally {
+  await Promise.all(running.map((program) => stop(program.process)));
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function againstFixedUpstream(): Promise<void> {
+  const upstream = keep(await startFixedUpstream(folder, message(2048)));
+  const direct: Program = { ...upstream, name: 'direct' };
+  const nginx = keep(await startNginxProxy(folder, 'proxy-json', upstream.url));
+  const tollgate = keep(await startGateway(folder, 'gateway-json', upstream.url, KEY));
+  if (parts.has('json')) await throughput('2 KB', 2048, { direct, nginx, tollgate });
+  if (parts.has('large')) await throughput('100 KB', 100 * 1024, { direct, nginx, tollgate });
+  if (parts.has('latency')) await addedLatency({ direct, nginx, tollgate }, tollgate.adminUrl);
+}
+
+interface Subjects {
+  readonly direct: Program;
+  readonly nginx: Program;
+  readonly tollgate: Program;
+}
+
+/** Closed loop with 32 connections: as many requests as one core serves, and what each costs. */
+async function throughput(size: string, bytes: number, { direct, nginx, tollgate }: Subjects): Promise<void> {
+  const perSecond = row(`requests/s, ${size} body, ÷ nginx`, '×', 0.22, 0.3, true);
+  const cpu = row(`CPU per request, ${size} body, ÷ nginx`, '×', 4.5, 3.3);
+  const script = wrkScript(bytes);
+  await wrk(nginx, script, 1);
+  await wrk(tollgate, script, 2);
+  for (let round = 0; round < rounds; round++) {
+    const plain = await wrk(direct, script, seconds);
+    const proxied = await wrk(nginx, script, seconds);
+    const governed = await wrk(tollgate, script, seconds);
+    perSecond.values.push(governed.perSecond / proxied.perSecond);
+    cpu.values.push(governed.cpuMicros / proxied.cpuMicros);
+    console.log(
+      `${size} round ${round + 1}: direct ${plain.perSecond.toFixed(0)}/s; nginx ${proxied.perSecond.toFixed(0)}/s ${proxied.cpuMicros.toFixed(1)} µs; tollgate ${governed.perSecond.toFixed(0)}/s ${governed.cpuMicros.toFixed(1)} µs`,
+    );
+  }
+}
+
+async function wrk(subject: Program, script: string, forSeconds: number): Promise<{ perSecond: number; cpuMicros: number }> {
+  const before = cpuSeconds(subject.process);
+  const { child, output } = startOn(LOAD_CORE, 'wrk', ['-t1', '-c32', `-d${forSeconds}s`, '-s', script, `${subject.url}/v1/messages`]);
+  await once(child, 'close');
+  const used = cpuSeconds(subject.process) - before;
+  const requests = Number(/(\d+) requests in/.exec(output())?.[1] ?? 0);
+  if (requests === 0 || /Non-2xx/.test(output())) throw new Error(`wrk against ${subject.name}:\n${output()}`);
+  return { perSecond: requests / forSeconds, cpuMicros: (used / requests) * 1e6 };
+}
+
+/** Open loop at 1,000 requests a second: what the subject adds to a direct call. */
+async function addedLatency({ direct, nginx, tollgate }: Subjects, adminUrl: string): Promise<void> {
+  const added = row("p50 added at 1,000/s ÷ nginx's", '×', 3, 2.2);
+  const loop = row('event-loop delay p99.9 under that load', 'ms', 20, 10);
+  for (let round = 0; round < rounds; round++) {
+    const plain = await load('paced', direct, 2048, {}, '1000', String(seconds));
+    const proxied = await load('paced', nginx, 2048, {}, '1000', String(seconds));
+    const scrape = async () => (await (await fetch(`${adminUrl}/metrics`)).text()).match(/tollgate_event_loop_delay_seconds\{percentile="(?:p99\.9|p999|0\.999|99\.9)"\} (\S+)/)?.[1];
+    await scrape();
+    const governed = await load('paced', tollgate, 2048, {}, '1000', String(seconds));
+    loop.values.push(Number(await scrape()) * 1000);
+    added.values.push((governed['p50']! - plain['p50']!) / (proxied['p50']! - plain['p50']!));
+    console.log(
+      `1,000/s round ${round + 1}: p50 direct ${ms(plain['p50'])}, nginx ${ms(proxied['p50'])}, tollgate ${ms(governed['p50'])}; p99 ${ms(plain['p99'])}, ${ms(proxied['p99'])}, ${ms(governed['p99'])}; failed ${plain['failed']}, ${proxied['failed']}, ${governed['failed']}`,
+    );
+  }
+}
+
+async function againstStandin(): Promise<void> {
+  const standin = keep(await startStandin());
+  const nginx = keep(await startNginxProxy(folder, 'proxy-sse', standin.url));
+  const tollgate = keep(await startGateway(folder, 'gateway-sse', standin.url, KEY));
+  if (parts.has('events')) {
+    await streamed('lone SSE events (50 streams, one event each 20 ms)', 'CPU per lone SSE event ÷ nginx', 1.8, 1.6, 50, { events: 200, every: 20 }, nginx, tollgate);
+    await streamed('SSE back to back (50 streams of 5,000 events)', 'CPU per SSE event back to back ÷ nginx', Number.NaN, Number.NaN, 50, { events: 5_000, every: 0 }, nginx, tollgate);
+  }
+  if (parts.has('memory')) await memoryPerStream(nginx, tollgate);
+}
+
+async function streamed(title: string, what: string, must: number, goal: number, count: number, sse: { events: number; every: number }, nginx: Program, tollgate: Program): Promise<void> {
+  const ratio = row(what, '×', must, goal);
+  const headers = { 'x-standin-sse': `events=${sse.events},bytes=120,every=${sse.every}` };
+  for (let round = -1; round < rounds; round++) {
+    const perEvent: number[] = [];
+    for (const subject of [nginx, tollgate]) {
+      const before = cpuSeconds(subject.process);
+      const { failed } = await load('streams', subject, 2048, headers, String(count));
+      if (failed) throw new Error(`${failed} streams failed through ${subject.name}`);
+      perEvent.push(((cpuSeconds(subject.process) - before) / (count * sse.events)) * 1e6);
+    }
+    if (round < 0) continue;
+    ratio.values.push(perEvent[1]! / perEvent[0]!);
+    console.log(`${title}, round ${round + 1}: nginx ${perEvent[0]!.toFixed(2)} µs, tollgate ${perEvent[1]!.toFixed(2)} µs per event`);
+  }
+}
+
+async function memoryPerStream(nginx: Program, tollgate: Program): Promise<void> {
+  const count = 1_000;
+  const perStream = row('memory per open stream', 'KB', 60, 45);
+  const headers = { 'x-standin-sse': 'events=100,bytes=120,every=1000' };
+  // Once before it counts: the first streams also fill pools and compile code.
+  for (const counted of [false, true]) {
+    for (const subject of [nginx, tollgate]) {
+      const before = residentBytes(subject.process);
+      const files = inputFiles(2048, headers);
+      const child = spawn('taskset', ['-c', LOAD_CORE, process.execPath, loadProgram, 'hold', subject.url, ...files, String(count)], { stdio: ['pipe', 'pipe', 'inherit'] });
+      await once(child.stdout, 'data');
+      const grown = (residentBytes(subject.process) - before) / count / 1024;
+      child.stdin.end();
+      await once(child, 'close');
+      if (!counted) continue;
+      console.log(`${count} open streams: ${subject.name} ${grown.toFixed(1)} KB each`);
+      if (subject === tollgate) perStream.values.push(grown);
+    }
+  }
+}
+
+async function load(mode: string, subject: Program, bytes: number, headers: Record<string, string>, ...args: string[]): Promise<Record<string, number>> {
+  const { child, output } = startOn(LOAD_CORE, process.execPath, [loadProgram, mode, subject.url, ...inputFiles(bytes, headers), ...args]);
+  await once(child, 'close');
+  const line = output().trim().split('\n').at(-1) ?? '';
+  if (!line.startsWith('{')) throw new Error(`the load against ${subject.name} failed:\n${output()}`);
+  return JSON.parse(line) as Record<string, number>;
+}
+
+function inputFiles(bytes: number, headers: Record<string, string>): [string, string] {
+  const files: [string, string] = [join(folder, 'headers.json'), join(folder, `body-${bytes}.json`)];
+  writeFileSync(files[0], JSON.stringify({ 'content-type': 'application/json', 'anthropic-version': '2023-06-01', 'x-api-key': KEY, ...headers }));
+  writeFileSync(files[1], request(bytes));
+  return files;
+}
+
+function wrkScript(bytes: number): string {
+  const file = join(folder, `wrk-${bytes}.lua`);
+  writeFileSync(file, `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.headers["anthropic-version"] = "2023-06-01"\nwrk.headers["x-api-key"] = "${KEY}"\nwrk.body = [==[${request(bytes)}]==]\n`);
+  return file;
+}
+
+/** A call of about `bytes`, its model last, so that it must be read whole. */
+function request(bytes: number): string {
+  const make = (text: string) => JSON.stringify({ max_tokens: 256, system: 'You label tickets.', messages: [{ role: 'user', content: text }], model: 'claude-haiku-4-5' });
+  return make('The order arrived late. '.repeat(Math.ceil(bytes / 24)).slice(0, bytes - make('').length));
+}
+
+/** An answer of about `bytes`. */
+function message(bytes: number): string {
+  const make = (text: string) =>
+    JSON.stringify({ id: 'msg_bench', type: 'message', role: 'assistant', model: 'claude-haiku-4-5-20251001', content: [{ type: 'text', text }], stop_reason: 'end_turn', stop_sequence: null, usage: { input_tokens: 400, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 350, service_tier: 'standard' } });
+  return make('x'.repeat(Math.max(0, bytes - make('').length)));
+}
+
+function keep<P extends Program>(program: P): P {
+  running.push(program);
+  return program;
+}
+
+function checkPrograms(): void {
+  const missing = ['taskset', 'nginx', 'wrk'].filter((name) => !(process.env['PATH'] ?? '').split(':').some((dir) => existsSync(join(dir, name))));
+  if (missing.length > 0) {
+    console.error(`The benchmark needs ${missing.join(', ')}. On Debian: apt-get install nginx-light wrk util-linux`);
+    process.exit(1);
+  }
+}
+
+function print(): void {
+  const width = Math.max(...rows.map((r) => r.what.length));
+  console.log(`\n${'measured'.padEnd(width)}   median   lowest..highest   must   goal`);
+  for (const r of rows) {
+    const sorted = [...r.values].sort((a, b) => a - b);
+    const median = sorted[Math.floor(sorted.length / 2)] ?? NaN;
+    const meets = (bar: number): string => (Number.isNaN(bar) ? '  -' : `${bar} ${(r.higher ? median >= bar : median <= bar) ? 'met' : 'MISSED'}`);
+    console.log(`${r.what.padEnd(width)}   ${median.toFixed(2)} ${r.unit}   ${sorted[0]?.toFixed(2)}..${sorted.at(-1)?.toFixed(2)}   ${meets(r.must)}   ${meets(r.goal)}`);
+  }
+}
+
+const ms = (value: number | undefined): string => `${(value ?? NaN).toFixed(2)} ms`;
