@@ -1,0 +1,172 @@
+// server/admit/budgets.ts: what every budget has spent and holds, in memory, and the rule that lets a call through all of them or none.
+
+import { covers, firstOverrun, type Budget, type Scope, type ScopeSubject, type Standing } from '../domain/budget.ts';
+import { periodAt, type Period } from '../domain/calendar.ts';
+import type { BudgetId, EpochMs } from '../domain/ids.ts';
+import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
+
+/** Past periods whose last calls are still under way are kept beside the current one; more than this many cannot be needed. */
+const WINDOWS_KEPT = 4;
+
+/** One budget in one period. Old periods live on in the holds of their calls, so a late settlement lands where the call was admitted. */
+interface Window {
+  readonly account: Account;
+  readonly period: Period;
+  spent: Nanodollars;
+  held: Nanodollars;
+}
+
+/** One budget over all its periods. */
+class Account {
+  budget: Budget;
+  readonly zone: string;
+  /** Newest last. */
+  #windows: Window[] = [];
+
+  constructor(budget: Budget, zone: string) {
+    this.budget = budget;
+    this.zone = zone;
+  }
+
+  /** The window that holds an instant; a new one is empty. Found again when the wall clock steps back. */
+  at(at: EpochMs): Window {
+    const known = this.#windows.findLast(({ period }) => at >= period.from && at < period.to);
+    if (known !== undefined) return known;
+    return this.open(periodAt(this.budget.period, at, this.zone), NO_MONEY);
+  }
+
+  open(period: Period, spent: Nanodollars): Window {
+    const window: Window = { account: this, period, spent, held: NO_MONEY };
+    this.#windows.push(window);
+    this.#windows.sort((a, b) => a.period.from - b.period.from);
+    if (this.#windows.length > WINDOWS_KEPT) this.#windows.shift();
+    return window;
+  }
+
+  /** True when an edited budget goes on with the same sums. */
+  continuesAs(budget: Budget, zone: string): boolean {
+    return this.zone === zone && this.budget.period === budget.period && sameScope(this.budget.scope, budget.scope);
+  }
+}
+
+/** What one call holds in the budgets that cover it. */
+export interface BudgetHold {
+  readonly subject: ScopeSubject;
+  readonly admittedAt: EpochMs;
+  amount: Nanodollars;
+  readonly windows: Window[];
+}
+
+/** A budget that a call does not fit into. `exhausted`: it would not fit either if no other call were in flight. */
+export interface Overrun {
+  readonly standing: Standing;
+  readonly exhausted: boolean;
+}
+
+/**
+ * All budgets. Nothing here waits, so a check and the hold that follows it in the same tick are one step: two calls cannot
+ * both take the last dollar. The sums are those of the ledger's rows: what was spent at the start, plus every settlement since.
+ */
+export class Budgets {
+  #accounts = new Map<BudgetId, Account>();
+  /** Budgets that a reload brings: they hold and count already, but do not decide before their past is known. */
+  #joining: Account[] = [];
+  readonly #open = new Set<BudgetHold>();
+
+  /** @param standings `spent` of each budget in its current period; a budget without one has spent nothing */
+  constructor(budgets: readonly Budget[], zone: string, standings: readonly Standing[]) {
+    for (const budget of budgets) this.#accounts.set(budget.id, new Account(budget, zone));
+    for (const { budget, period, spent } of standings) this.#accounts.get(budget.id)?.open(period, spent);
+  }
+
+  /** Every budget that covers a subject, as it stands. */
+  covering(subject: ScopeSubject, at: EpochMs): readonly Standing[] {
+    const standings: Standing[] = [];
+    for (const account of this.#accounts.values()) if (covers(account.budget.scope, subject)) standings.push(standingOf(account.at(at)));
+    return standings;
+  }
+
+  /** The budget that keeps a call out, or null. An exhausted one is named before one that is only held up: waiting would not help. */
+  overrun(standings: readonly Standing[], ask: Nanodollars): Overrun | null {
+    const first = firstOverrun(standings, ask);
+    if (first === null) return null;
+    const exhausted = firstOverrun(standings.map((standing) => ({ ...standing, held: NO_MONEY })), ask);
+    return exhausted === null ? { standing: first, exhausted: false } : { standing: standings.find(({ budget }) => budget === exhausted.budget)!, exhausted: true };
+  }
+
+  /** Holds `amount` in every budget that covers the subject. Must follow `overrun` in the same tick. */
+  hold(subject: ScopeSubject, amount: Nanodollars, at: EpochMs): BudgetHold {
+    const hold: BudgetHold = { subject, admittedAt: at, amount, windows: [] };
+    for (const account of this.#accounts.values()) join(account, hold);
+    for (const account of this.#joining) join(account, hold);
+    this.#open.add(hold);
+    return hold;
+  }
+
+  /** True when the hold became smaller; it never grows. */
+  shrink(hold: BudgetHold, amount: Nanodollars): boolean {
+    if (amount >= hold.amount || amount < 0n) return false;
+    for (const window of hold.windows) window.held = nanodollars(window.held - (hold.amount - amount));
+    hold.amount = amount;
+    return true;
+  }
+
+  /** Replaces the hold by what the call cost, in the period it was admitted in. Exactly once per hold. */
+  settle(hold: BudgetHold, cost: Nanodollars): void {
+    for (const window of hold.windows) {
+      window.held = nanodollars(window.held - hold.amount);
+      window.spent = nanodollars(window.spent + cost);
+    }
+    this.#open.delete(hold);
+  }
+
+  standings(at: EpochMs): Standing[] {
+    return [...this.#accounts.values()].map((account) => standingOf(account.at(at)));
+  }
+
+  /**
+   * Puts edited budgets in force. One that keeps its id, scope and period keeps its sums; any other is new, and comes in with
+   * what the ledger says was spent, plus what settles from this tick on. Rejects, changing nothing, when that cannot be read.
+   * @param spentOf must count every row whose settlement was handed to the ledger before it was called, and no later one
+   */
+  async replace(budgets: readonly Budget[], zone: string, at: EpochMs, spentOf: (budget: Budget, period: Period) => Promise<Nanodollars>): Promise<() => void> {
+    const fresh = budgets.filter((budget) => !this.#accounts.get(budget.id)?.continuesAs(budget, zone)).map((budget) => new Account(budget, zone));
+    for (const account of fresh) for (const hold of this.#open) join(account, hold);
+    this.#joining = fresh;
+    try {
+      await Promise.all(
+        fresh.map(async (account) => {
+          const window = account.at(at);
+          const before = await spentOf(account.budget, window.period);
+          window.spent = nanodollars(window.spent + before);
+        }),
+      );
+    } catch (cause) {
+      this.#joining = [];
+      throw cause;
+    }
+    return () => {
+      const arrived = new Map(fresh.map((account) => [account.budget.id, account]));
+      const next = new Map<BudgetId, Account>();
+      for (const budget of budgets) {
+        const account = arrived.get(budget.id) ?? this.#accounts.get(budget.id)!;
+        account.budget = budget;
+        next.set(budget.id, account);
+      }
+      this.#accounts = next;
+      this.#joining = [];
+    };
+  }
+}
+
+function join(account: Account, hold: BudgetHold): void {
+  if (!covers(account.budget.scope, hold.subject)) return;
+  const window = account.at(hold.admittedAt);
+  window.held = nanodollars(window.held + hold.amount);
+  hold.windows.push(window);
+}
+
+const standingOf = ({ account, period, spent, held }: Window): Standing => ({ budget: account.budget, period, spent, held });
+
+const sameScope = (a: Scope, b: Scope): boolean =>
+  a.workspace === b.workspace && a.workflow === b.workflow && a.key === b.key && a.user === b.user && a.model === b.model;

@@ -1,0 +1,215 @@
+// server/admit/gate.ts: the gate: policy, limits and budgets, decided together in one tick.
+
+import type { Admission, AdmissionRequest, Gate } from '../domain/admission.ts';
+import type { Budget, Standing } from '../domain/budget.ts';
+import type { Period } from '../domain/calendar.ts';
+import type { Caller, Decision } from '../domain/call.ts';
+import type { Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
+import { usdString, type Nanodollars } from '../domain/money.ts';
+import type { Quote } from '../domain/price.ts';
+import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
+import type { Policy, Settings } from '../domain/settings.ts';
+import type { Tokens } from '../domain/usage.ts';
+import { budgetRefusal } from './budget-refusal.ts';
+import { Budgets, type BudgetHold } from './budgets.ts';
+import { clearModels } from './model-policy.ts';
+import { ScopeLimits, type LimitHold } from './scope-limits.ts';
+import { WaitingRoom } from './waiting-room.ts';
+
+/** How long a call waits for holds of others to end, before `budget_held`. */
+const WAIT_MS = 2_000;
+
+/** Reads what a budget has spent in a period; see `Budgets.replace` for what it must count. */
+export type SpentOf = (budget: Budget, period: Period) => Promise<Nanodollars>;
+
+export interface ReloadableGate extends Gate {
+  /**
+   * Puts new settings in force for the next call: policies, limits and budgets together, when the promise resolves. Sums and
+   * calls in flight go on. Rejects when a new budget's past cannot be read; then the old settings stay, whole.
+   */
+  reload(settings: Settings, spentOf: SpentOf): Promise<void>;
+  /** Calls that wait for holds to end, now. */
+  waiting(): number;
+}
+
+/** The rules of one scope, and its limits as they stand. */
+interface Layer {
+  readonly scope: string;
+  readonly policy: Policy;
+  readonly limits: ScopeLimits;
+}
+
+/** Layers by workspace; those of a workflow include the workspace's, first. */
+type Layers = ReadonlyMap<WorkspaceId, { readonly own: readonly Layer[]; readonly workflows: ReadonlyMap<WorkflowId, readonly Layer[]> }>;
+
+/** @param standingsAtStart what each budget has spent in its current period, from the ledger */
+export function createGate({ settings, clock, standingsAtStart }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[] }): ReloadableGate {
+  return new RunningGate(settings, clock, standingsAtStart);
+}
+
+class RunningGate implements ReloadableGate {
+  readonly #clock: Clock;
+  readonly #budgets: Budgets;
+  readonly #waitingRoom = new WaitingRoom();
+  #layers: Layers;
+  /** Reloads follow one another, so that each starts from what the one before put in force. */
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(settings: Settings, clock: Clock, standingsAtStart: readonly Standing[]) {
+    this.#clock = clock;
+    this.#budgets = new Budgets(settings.budgets, settings.timezone, standingsAtStart);
+    this.#layers = layersOf(settings, new Map(), clock.monotonic());
+  }
+
+  clear(...[caller, endpoint, ask]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
+    return clearModels(this.#layersFor(caller), endpoint, ask);
+  }
+
+  async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
+    let outcome = this.#decide(request);
+    if (outcome.kind === 'held') {
+      const attempt = (): boolean => (outcome = this.#decide(request)).kind !== 'held';
+      await this.#waitingRoom.wait(attempt, WAIT_MS, request.signal);
+    }
+    return outcome.kind === 'admitted' ? granted(outcome.admission) : { ok: false, refusal: outcome.refusal };
+  }
+
+  standings(at: EpochMs): readonly Standing[] {
+    return this.#budgets.standings(at);
+  }
+
+  buckets(): ReturnType<Gate['buckets']> {
+    const now = this.#clock.monotonic();
+    const layers = [...this.#layers.values()].flatMap(({ own, workflows }) => [...own, ...[...workflows.values()].map((list) => list.at(-1)!)]);
+    return layers.flatMap(({ limits }) => limits.buckets(now));
+  }
+
+  reload(settings: Settings, spentOf: SpentOf): Promise<void> {
+    const reloaded = this.#reloading.then(async () => {
+      const putInForce = await this.#budgets.replace(settings.budgets, settings.timezone, this.#clock.now(), spentOf);
+      putInForce();
+      this.#layers = layersOf(settings, limitsByScope(this.#layers), this.#clock.monotonic());
+      this.#waitingRoom.wake();
+    });
+    // The next reload starts from the old settings when this one failed; who called hears of it.
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  waiting(): number {
+    return this.#waitingRoom.size;
+  }
+
+  /**
+   * One tick: asks every budget and limit, then takes from all of them or from none. A budget that is exhausted is named before
+   * a limit, as waiting would not help; a limit before a hold, as a call does not wait here for limits.
+   */
+  #decide(request: AdmissionRequest): Decided {
+    const { caller, clearance, quote } = request;
+    const at = this.#clock.now();
+    const now = this.#clock.monotonic();
+    const layers = this.#layersFor(caller);
+    const subject = { workspace: caller.workspace, workflow: caller.workflow, key: caller.key, user: caller.user, model: clearance.model };
+
+    // What costs nothing is let through whatever is spent: clients count tokens to stay within a budget.
+    const free = quote.ceiling === 0n;
+    const standings = free ? [] : this.#budgets.covering(subject, at);
+    const overrun = this.#budgets.overrun(standings, quote.ceiling);
+    if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, quote.ceiling, at) };
+    const inputTokens = free ? null : quote.likelyInputTokens;
+    for (const { limits } of layers) {
+      const obstacle = limits.obstacle(inputTokens, now);
+      if (obstacle !== null) return { kind: 'refused', refusal: obstacle };
+    }
+    if (overrun !== null) return { kind: 'held', refusal: budgetRefusal(overrun, quote.ceiling, at) };
+
+    const decisions = [...clearance.decisions, ...layers.flatMap(({ limits }) => limits.decisions), ...standings.map((standing) => budgetDecision(standing, quote.ceiling))];
+    const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
+    const budgetHold = this.#budgets.hold(subject, quote.ceiling, at);
+    return { kind: 'admitted', admission: new OpenAdmission({ quote, decisions, limitHolds, budgetHold, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
+  }
+
+  readonly #onFreed = (): void => this.#waitingRoom.wake();
+
+  #layersFor(caller: Caller): readonly Layer[] {
+    const workspace = this.#layers.get(caller.workspace);
+    return workspace === undefined ? NO_LAYERS : (workspace.workflows.get(caller.workflow) ?? workspace.own);
+  }
+}
+
+type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused' | 'held'; refusal: Refusal };
+
+const NO_LAYERS: readonly Layer[] = [];
+
+/** One admitted call. */
+class OpenAdmission implements Admission {
+  readonly quote: Quote;
+  readonly decisions: readonly Decision[];
+  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void };
+  #released = false;
+
+  constructor({ quote, decisions, ...parts }: { quote: Quote; decisions: readonly Decision[]; limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void }) {
+    this.quote = quote;
+    this.decisions = decisions;
+    this.#parts = parts;
+  }
+
+  get admittedAt(): EpochMs {
+    return this.#parts.budgetHold.admittedAt;
+  }
+
+  get held(): Nanodollars {
+    return this.#parts.budgetHold.amount;
+  }
+
+  started(tokens: Tokens, ceiling: Nanodollars): void {
+    if (this.#released) return;
+    const { limitHolds, budgetHold, budgets, clock, onFreed } = this.#parts;
+    const now = clock.monotonic();
+    for (const hold of limitHolds) hold.correctInput(limitedInput(tokens), now);
+    if (budgets.shrink(budgetHold, ceiling)) onFreed();
+  }
+
+  release(cost: Nanodollars, tokens: Tokens | null): void {
+    if (this.#released) return;
+    this.#released = true;
+    const { limitHolds, budgetHold, budgets, clock, onFreed } = this.#parts;
+    const now = clock.monotonic();
+    for (const hold of limitHolds) {
+      hold.correctInput(tokens === null ? 0 : limitedInput(tokens), now);
+      hold.leave(tokens?.output ?? 0, now);
+    }
+    budgets.settle(budgetHold, cost);
+    onFreed();
+  }
+}
+
+/** Input as the provider's own limits count it: what is read from the cache is free of them. */
+const limitedInput = (tokens: Tokens): number => tokens.input + tokens.cacheWrite5m + tokens.cacheWrite1h;
+
+function budgetDecision({ budget, spent, held }: Standing, ask: Nanodollars): Decision {
+  // Only soft budgets can be overrun here.
+  const fits = spent + held + ask <= budget.limit + budget.tolerance;
+  return { rule: `budget:${budget.id}`, verdict: fits ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(budget.limit)}` };
+}
+
+/** @param known limits in force, whose use goes on under the new numbers */
+function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLimits>, now: number): Layers {
+  const layer = (scope: string, policy: Policy): Layer => {
+    const limits = known.get(scope);
+    if (limits === undefined) return { scope, policy, limits: new ScopeLimits(scope, policy.limits, now) };
+    limits.change(policy.limits, now);
+    return { scope, policy, limits };
+  };
+  const layers = new Map<WorkspaceId, { own: readonly Layer[]; workflows: ReadonlyMap<WorkflowId, readonly Layer[]> }>();
+  for (const [id, workspace] of settings.workspaces) {
+    const own = [layer(id, workspace)];
+    layers.set(id, { own, workflows: new Map(workspace.workflows.map((workflow) => [workflow.id, [...own, layer(`${id}/${workflow.id}`, workflow)]])) });
+  }
+  return layers;
+}
+
+function limitsByScope(layers: Layers): Map<string, ScopeLimits> {
+  const all = [...layers.values()].flatMap(({ own, workflows }) => [...own, ...[...workflows.values()].flat()]);
+  return new Map(all.map(({ scope, limits }) => [scope, limits]));
+}
