@@ -54,7 +54,7 @@ function zstdStored(bytes: Buffer): Buffer {
   if (bytes.length === 0) return bytes;
   const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0]);
   head.writeUInt32LE(bytes.length, 5);
-  const parts = [head];
+  const parts: Buffer[] = [head];
   for (let at = 0; at < bytes.length; at += 131_072) {
     const block = bytes.subarray(at, at + 131_072);
     const header = Buffer.alloc(3);
@@ -64,11 +64,12 @@ function zstdStored(bytes: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
+const DECODERS = new Map([['gzip', gunzipSync], ['deflate', inflateSync], ['br', brotliDecompressSync]]);
+
 /** A request body as plain bytes. @throws ApiError for an encoding that is unknown or broken */
 export function decodeBody(body: Buffer, encoding: string | undefined): Buffer {
   if (encoding === undefined || encoding === 'identity') return body;
-  const decoders: Readonly<Record<string, (bytes: Buffer, options: { maxOutputLength: number }) => Buffer>> = { gzip: (b, o) => gunzipSync(b, o), deflate: (b, o) => inflateSync(b, o), br: (b, o) => brotliDecompressSync(b, o) };
-  const decode = decoders[encoding];
+  const decode = DECODERS.get(encoding);
   if (!decode) throw new ApiError('invalid_request_error', `Unsupported content-encoding: ${encoding}`, { code: 'request_body_encoding_unsupported' });
   try {
     return decode(body, { maxOutputLength: 64 * 1024 * 1024 });

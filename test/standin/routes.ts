@@ -2,7 +2,12 @@
 
 import { jsonAnswer, type Answer } from './answer.ts';
 import { ApiError } from './errors.ts';
+import { cancelBatch, createBatch, deleteBatch, getBatch, listBatches, batchResults } from './batches.ts';
+import { postChatCompletions } from './chat-completions.ts';
+import { postComplete } from './complete.ts';
+import { deleteFile, fileContent, getFile, listFiles, uploadFile } from './files.ts';
 import { postCountTokens, postMessages } from './messages.ts';
+import { getModel, listModels } from './models-list.ts';
 import type { Visit, World } from './world.ts';
 
 type Route =
@@ -16,6 +21,22 @@ const keyed = (answer: (visit: Visit, world: World) => Answer | Promise<Answer>,
 const table: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
   ['POST', /^\/v1\/messages$/, keyed(postMessages)],
   ['POST', /^\/v1\/messages\/count_tokens$/, keyed(postCountTokens)],
+  ['POST', /^\/v1\/messages\/batches$/, keyed(createBatch)],
+  ['GET', /^\/v1\/messages\/batches$/, keyed(listBatches)],
+  ['GET', /^\/v1\/messages\/batches\/[^/]+$/, keyed(getBatch)],
+  ['DELETE', /^\/v1\/messages\/batches\/[^/]+$/, keyed(deleteBatch)],
+  ['POST', /^\/v1\/messages\/batches\/[^/]+\/cancel$/, keyed(cancelBatch)],
+  ['GET', /^\/v1\/messages\/batches\/[^/]+\/results$/, keyed(batchResults)],
+  ['GET', /^\/v1\/models$/, keyed(listModels)],
+  ['GET', /^\/v1\/models\/[^/]+$/, keyed(getModel)],
+  ['POST', /^\/v1\/files$/, keyed(uploadFile)],
+  ['GET', /^\/v1\/files$/, keyed(listFiles)],
+  ['GET', /^\/v1\/files\/[^/]+$/, keyed(getFile)],
+  ['DELETE', /^\/v1\/files\/[^/]+$/, keyed(deleteFile)],
+  ['GET', /^\/v1\/files\/[^/]+\/content$/, keyed(fileContent)],
+  ['POST', /^\/v1\/complete$/, keyed(postComplete)],
+  // The OpenAI-compatible path takes clients that know nothing of anthropic-version.
+  ['POST', /^\/v1\/chat\/completions$/, keyed(postChatCompletions, false)],
   ['HEAD', /^\/(api\/hello)?$/, { open: true, answer: () => jsonAnswer({}, { body: Buffer.alloc(0) }) }],
   ['GET', /^\/api\/hello$/, { open: true, answer: () => jsonAnswer({ message: 'hello' }) }],
 ];

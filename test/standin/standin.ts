@@ -82,6 +82,9 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
     cache: openPromptCache(now),
     limits: openRateLimits({ ...SCALE_TIER, ...options.limits }, options.limits !== undefined, now),
     origin: () => `http://${options.host ?? '127.0.0.1'}:${(server.address() as AddressInfo).port}`,
+    batchMs: options.batchMs ?? 2_000,
+    batches: new Map(),
+    files: new Map(),
   };
   const settings = {
     seed: options.seed ?? 'standin',

@@ -4,6 +4,9 @@ import type { SseEvent } from './answer.ts';
 import { PING } from './events.ts';
 import type { Faults } from './faults.ts';
 
+/** A continuation byte without a start, and the first two bytes of three. */
+const LONE_BYTES = Buffer.from([0x80, 0xe2, 0x82]);
+
 /** The events as they will be sent. */
 export function troubledEvents(events: readonly SseEvent[], faults: Faults): readonly SseEvent[] {
   let out = [...events];
@@ -19,6 +22,18 @@ export function troubledEvents(events: readonly SseEvent[], faults: Faults): rea
   // The endless event takes the place of the rest.
   if (faults.has('endless-event')) out = out.slice(0, 3);
   return out;
+}
+
+/** A JSON body as it will be sent. */
+export function troubledBody(body: Buffer, faults: Faults): Buffer {
+  let out = body;
+  if (faults.has('no-usage') && body[0] === 0x7b) {
+    const { usage: _usage, ...rest } = JSON.parse(body.toString()) as Record<string, unknown>;
+    out = Buffer.from(JSON.stringify(rest));
+  }
+  // In front of the first full stop: inside a text, wherever there is one.
+  const at = faults.has('invalid-utf8') ? out.indexOf('. ') : -1;
+  return at === -1 ? out : Buffer.concat([out.subarray(0, at), LONE_BYTES, out.subarray(at)]);
 }
 
 function withoutUsage(event: SseEvent): SseEvent {
@@ -48,9 +63,9 @@ export function eventBytes(event: SseEvent, faults: Faults): Buffer {
   return faults.has('invalid-utf8') && event.name === 'content_block_delta' ? spoiled(before + text) : Buffer.from(before + text);
 }
 
-/** Puts a lone continuation byte and half a character before the end of the data. */
+/** Puts them before the last quote of the data. */
 function spoiled(text: string): Buffer {
   const bytes = Buffer.from(text);
   const at = bytes.lastIndexOf(0x22);
-  return Buffer.concat([bytes.subarray(0, at), Buffer.from([0x80, 0xe2, 0x82]), bytes.subarray(at)]);
+  return Buffer.concat([bytes.subarray(0, at), LONE_BYTES, bytes.subarray(at)]);
 }

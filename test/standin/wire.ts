@@ -8,7 +8,7 @@ import type { Chance } from './chance.ts';
 import { encoderFor, type Encoder } from './encoding.ts';
 import type { Faults } from './faults.ts';
 import { BodyTape, type RecordedResponse } from './log.ts';
-import { eventBytes, troubledEvents } from './trouble.ts';
+import { eventBytes, troubledBody, troubledEvents } from './trouble.ts';
 
 /** How long answers take. */
 export interface Pace {
@@ -129,7 +129,8 @@ function openWire({ res, record, faults, bodyBound, signal }: Sending, encoder: 
   };
 }
 
-async function sendBody(plain: Buffer, answer: Answer, headers: Record<string, string>, wire: Wire, { res, record, faults }: Sending): Promise<void> {
+async function sendBody(whole: Buffer, answer: Answer, headers: Record<string, string>, wire: Wire, { res, record, faults }: Sending): Promise<void> {
+  const plain = troubledBody(whole, faults);
   const bodiless = answer.status === 204 || answer.status === 304;
   const body = faults.has('bomb') ? Buffer.concat([gzipBomb(faults.number('bomb', 100_000_000)), await wire.encodeAll(plain)]) : await wire.encodeAll(plain);
   const framing = faults.text('framing', faults.has('trailers') ? 'chunked' : 'length');
@@ -142,7 +143,7 @@ async function sendBody(plain: Buffer, answer: Answer, headers: Record<string, s
     await wire.raw(body.subarray(0, faults.number('reset-mid-json', Math.floor(body.length / 2))));
     return wire.reset();
   }
-  record.usage = answer.usage;
+  record.usage = faults.has('no-usage') ? null : answer.usage;
   await wire.raw(body);
   await wire.end();
   // With a wrong length the connection cannot go on: what follows would be read as part of this body.
@@ -184,7 +185,7 @@ async function sendEvents(events: readonly SseEvent[], answer: Answer, headers: 
 async function stall(wire: Wire, faults: Faults, signal: AbortSignal): Promise<void> {
   const every = faults.has('stall-pings') ? faults.number('stall-pings', 200, 1) : null;
   for (;;) {
-    await sleep(every ?? 3_600_000, undefined, { signal });
+    await sleep(every ?? 3_600_000, undefined, { signal, ref: false });
     if (every !== null) await wire.write(Buffer.from('event: ping\ndata: {"type": "ping"}\n\n'));
   }
 }

@@ -1,6 +1,8 @@
 // test/standin/world.ts: what the routes share (one stand-in), and what one request brings along.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FileMetadata } from '@anthropic-ai/sdk/resources/files.js';
+import type { MessageBatchIndividualResponse } from '@anthropic-ai/sdk/resources/messages/batches.js';
 import type { Usage } from '@anthropic-ai/sdk/resources/messages/messages.js';
 import type { PromptCache } from './cache.ts';
 import type { Chance } from './chance.ts';
@@ -37,6 +39,25 @@ export interface World {
   readonly limits: RateLimits;
   /** Scheme, host and port that clients reach the stand-in by. */
   readonly origin: () => string;
+  /** How long after its creation a batch ends, in ms on the clock. */
+  readonly batchMs: number;
+  readonly batches: Map<string, StoredBatch>;
+  readonly files: Map<string, StoredFile>;
+}
+
+/** One batch: its items are answered when it is created, and shown when it has ended. */
+export interface StoredBatch {
+  readonly id: string;
+  readonly workspace: string;
+  readonly createdAt: number;
+  readonly results: readonly MessageBatchIndividualResponse[];
+  cancelledAt: number | null;
+}
+
+export interface StoredFile {
+  readonly workspace: string;
+  readonly metadata: FileMetadata;
+  readonly bytes: Buffer;
 }
 
 export interface Visit {
