@@ -1,0 +1,277 @@
+// web/charts/chart.tsx: the one file that knows chart.js. Stacked bars over time, with a sentence for who cannot see them and a table for who would rather read.
+
+import { BarController, BarElement, Chart, LinearScale, LineController, LineElement, PointElement, Tooltip, type ChartConfiguration, type Plugin } from 'chart.js';
+import { signal } from '@preact/signals';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { colourOf, type Slot } from './palette.ts';
+import { shade } from '../shell/theme.ts';
+import { axisMoney, bucketLabelFormats, compact } from '../format.ts';
+import { hourOfDay, hourMs, startOf } from '../state/zone.ts';
+import type { Bucket, BucketUnit } from '../state/period.ts';
+
+Chart.register(BarController, BarElement, LineController, LineElement, PointElement, LinearScale, Tooltip);
+
+/** `t` turns every chart into its table. */
+export const tablesShown = signal(false);
+
+export interface Series {
+  readonly name: string;
+  readonly slot: Slot;
+  /** A mark of alarm: the theme's red, crossed with lines. Wins over the slot. */
+  readonly alarm?: boolean;
+  /** One per bucket, for the length of the marks. */
+  readonly values: readonly number[];
+  /** The same, as they are read. */
+  readonly exact: readonly string[];
+}
+
+export interface TimeBarsProps {
+  /** What is drawn, e.g. `Spend by workspace`. */
+  readonly title: string;
+  readonly measure: 'money' | 'count';
+  readonly buckets: readonly Bucket[];
+  readonly unit: BucketUnit;
+  readonly zone: string;
+  readonly series: readonly Series[];
+  /** The total of the compared period, bucket by bucket; null draws none. */
+  readonly before: readonly number[] | null;
+  readonly nameOf: (bucket: Bucket) => string;
+  readonly totalOf: (index: number) => string;
+  /** One sentence: total, peak, change. */
+  readonly summary: string;
+  readonly height?: 'tall' | 'low';
+  readonly onPick: (bucket: Bucket, series: Series | null) => void;
+}
+
+const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** Diagonal lines over a colour; drawn with the ground, so that it reads as the same colour, lighter. */
+function striped(colour: string, ground: string, way: 'up' | 'down'): CanvasPattern | string {
+  const tile = document.createElement('canvas');
+  tile.width = tile.height = 8;
+  const pen = tile.getContext('2d');
+  if (!pen) return colour;
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 8, 8);
+  pen.strokeStyle = ground;
+  pen.lineWidth = 2;
+  pen.beginPath();
+  for (const shift of [-8, 0, 8]) {
+    pen.moveTo(shift, way === 'up' ? 8 : 0);
+    pen.lineTo(shift + 8, way === 'up' ? 0 : 8);
+  }
+  pen.stroke();
+  return pen.createPattern(tile, 'repeat') ?? colour;
+}
+
+/** Ticks on whole local hours or days, as many as fit. */
+function timeTicks(buckets: readonly Bucket[], unit: BucketUnit, zone: string, widthPx: number): number[] {
+  const room = Math.max(2, Math.floor(widthPx / 76));
+  const first = buckets[0]!.from;
+  const last = buckets.at(-1)!.to;
+  if (unit === 'hour') {
+    const step = [1, 2, 3, 4, 6, 12, 24].find((hours) => (last - first) / (hours * hourMs) <= room) ?? 24;
+    const ticks: number[] = [];
+    for (let at = startOf('hour', first, zone); at <= last; at += hourMs) if (at >= first && hourOfDay(at, zone) % step === 0) ticks.push(at);
+    return ticks;
+  }
+  const step = Math.ceil(buckets.length / room);
+  // From the right, so that the present always has its name.
+  return buckets.filter((_, index) => (buckets.length - 1 - index) % step === 0).map((bucket) => (bucket.from + bucket.to) / 2);
+}
+
+/** A line down the bucket that the keyboard or the pointer stands on. */
+const crosshair: Plugin = {
+  id: 'crosshair',
+  beforeDatasetsDraw(chart) {
+    const active = chart.getActiveElements()[0];
+    if (!active) return;
+    const { ctx, chartArea } = chart;
+    const bar = active.element as unknown as { x: number; width?: number };
+    const width = Math.max(12, (bar.width ?? 0) * 1.25);
+    ctx.save();
+    ctx.fillStyle = css('--hover');
+    ctx.fillRect(bar.x - width / 2, chartArea.top, width, chartArea.bottom - chartArea.top);
+    ctx.restore();
+  },
+};
+
+function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfiguration<'bar' | 'line', { x: number; y: number }[]> {
+  const { buckets, series, before, unit, zone, measure } = props;
+  const middle = (bucket: Bucket) => (bucket.from + bucket.to) / 2;
+  const ground = css('--surface');
+  const muted = css('--muted');
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const font = { family: css('--font'), size: 11 };
+  return {
+    type: 'bar',
+    data: {
+      datasets: [
+        ...(before
+          ? [{
+              type: 'line' as const, label: 'before', data: buckets.map((bucket, i) => ({ x: middle(bucket), y: before[i] ?? 0 })), borderColor: muted, borderWidth: 1.5, borderDash: [4, 4],
+              pointRadius: 0, pointHoverRadius: 0, stack: 'before', order: 0, tension: 0,
+            }]
+          : []),
+        ...series.map((one) => {
+          const colour = one.alarm ? css('--alarm') : colourOf(one.slot, shade.value);
+          const fill = one.alarm ? striped(colour, ground, 'down') : one.slot.striped ? striped(colour, ground, 'down') : colour;
+          return {
+            type: 'bar' as const, label: one.name, stack: 'now', order: 1,
+            data: buckets.map((bucket, i) => ({ x: middle(bucket), y: one.values[i] ?? 0 })),
+            // The bucket that is still filling is drawn in stripes.
+            backgroundColor: buckets.map((bucket) => (bucket.running ? striped(colour, ground, 'up') : fill)),
+            borderColor: ground, borderWidth: { top: 1, right: 0, bottom: 0, left: 0 }, borderSkipped: false as const, categoryPercentage: 0.86, barPercentage: 0.92, maxBarThickness: 64,
+          };
+        }),
+      ],
+    },
+    options: {
+      responsive: true, maintainAspectRatio: false, animation: still ? false : { duration: 200 }, normalized: true, parsing: false,
+      interaction: { mode: 'x', intersect: false },
+      layout: { padding: { top: 6, right: 2 } },
+      scales: {
+        x: {
+          type: 'linear', min: buckets[0]!.from, max: buckets.at(-1)!.to, offset: false, stacked: true,
+          grid: { display: false }, border: { color: css('--line') },
+          afterBuildTicks: (axis) => {
+            axis.ticks = timeTicks(buckets, unit, zone, axis.width || 600).map((value) => ({ value }));
+          },
+          ticks: { color: muted, font, maxRotation: 0, autoSkip: false, callback: (value) => bucketLabelFormats[unit](Number(value), zone) },
+        },
+        y: {
+          type: 'linear', beginAtZero: true, stacked: true, border: { display: false }, grid: { color: css('--grid') },
+          ticks: { color: muted, font, maxTicksLimit: 5, precision: measure === 'count' ? 0 : undefined, callback: (value) => (measure === 'money' ? axisMoney(Number(value)) : compact(Number(value))) },
+        },
+      },
+      plugins: {
+        tooltip: {
+          mode: 'x', intersect: false, backgroundColor: css('--tip'), titleColor: css('--tip-text'), bodyColor: css('--tip-text'), footerColor: css('--tip-text'), padding: 10, cornerRadius: 8, boxPadding: 4,
+          bodyFont: { family: css('--font'), size: 12 }, titleFont: { family: css('--font'), size: 12, weight: 600 }, footerFont: { family: css('--font'), size: 12, weight: 600 }, usePointStyle: false, itemSort: (a, b) => b.datasetIndex - a.datasetIndex,
+          filter: (item) => item.dataset.type === 'bar' && (item.parsed.y ?? 0) > 0,
+          callbacks: {
+            title: (items) => (items[0] ? readable().nameOf(buckets[items[0].dataIndex]!) + (buckets[items[0].dataIndex]!.running ? ' (still filling)' : '') : ''),
+            label: (item) => {
+              const one = series.find((s) => s.name === item.dataset.label);
+              return ` ${item.dataset.label}  ${one?.exact[item.dataIndex] ?? ''}`;
+            },
+            labelColor: (item) => {
+              const one = series.find((s) => s.name === item.dataset.label);
+              const colour = one?.alarm ? css('--alarm') : one ? colourOf(one.slot, shade.value) : muted;
+              return { backgroundColor: colour, borderColor: colour, borderRadius: 2 };
+            },
+            footer: (items) => (items[0] && series.length > 1 ? `Total  ${readable().totalOf(items[0].dataIndex)}` : ''),
+          },
+        },
+      },
+    },
+    plugins: [crosshair as Plugin<'bar' | 'line'>],
+  };
+}
+
+/** Stacked bars over time. A click, or Enter on a bar reached with the arrow keys, opens the calls behind it. */
+export function TimeBars(props: TimeBarsProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const chart = useRef<Chart<'bar' | 'line', { x: number; y: number }[]> | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const [at, setAt] = useState<number | null>(null);
+  const [table, setTable] = useState(false);
+  const hint = useId();
+  const asTable = tablesShown.value || table;
+  const tone = shade.value;
+
+  useEffect(() => {
+    if (asTable || !canvas.current) return;
+    const made = new Chart(canvas.current, config(latest.current, () => latest.current));
+    chart.current = made;
+    return () => {
+      made.destroy();
+      chart.current = null;
+    };
+  }, [asTable]);
+
+  const shape = JSON.stringify([props.buckets, props.series, props.before, props.measure, tone]);
+  const drawn = useRef('');
+  useEffect(() => {
+    if (!chart.current || drawn.current === shape) return;
+    const fresh = config(props, () => latest.current);
+    chart.current.data = fresh.data;
+    chart.current.options = fresh.options!;
+    chart.current.update(drawn.current === '' ? 'none' : undefined);
+    drawn.current = shape;
+  }, [shape]);
+
+  const stand = (index: number) => {
+    setAt(index);
+    const elements = props.series.map((_, i) => ({ datasetIndex: i + (props.before ? 1 : 0), index }));
+    chart.current?.setActiveElements(elements);
+    chart.current?.tooltip?.setActiveElements(elements, { x: 0, y: 0 });
+    chart.current?.update('none');
+  };
+  const onKey = (event: KeyboardEvent) => {
+    const last = props.buckets.length - 1;
+    const moves: Record<string, number> = { ArrowRight: Math.min(last, (at ?? -1) + 1), ArrowLeft: Math.max(0, (at ?? last + 1) - 1), Home: 0, End: last };
+    const to = moves[event.key];
+    if (to !== undefined) {
+      event.preventDefault();
+      stand(to);
+    } else if (event.key === 'Enter' && at !== null) {
+      event.preventDefault();
+      props.onPick(props.buckets[at]!, null);
+    }
+  };
+  const onClick = (event: MouseEvent) => {
+    const hits = chart.current?.getElementsAtEventForMode(event, 'nearest', { intersect: true }, false) ?? [];
+    const any = hits[0] ?? chart.current?.getElementsAtEventForMode(event, 'x', { intersect: false }, false)[0];
+    if (!any) return;
+    const dataset = chart.current!.data.datasets[any.datasetIndex];
+    props.onPick(props.buckets[any.index]!, hits[0] ? (props.series.find((one) => one.name === dataset?.label) ?? null) : null);
+  };
+
+  return (
+    <div class="chart">
+      <button type="button" class="chart-switch quiet" aria-pressed={asTable} onClick={() => setTable(!table)} disabled={tablesShown.value}>
+        {asTable ? 'Chart' : 'Table'}
+      </button>
+      {asTable ? (
+        <ChartTable {...props} />
+      ) : (
+        <div class={`chart-canvas ${props.height ?? 'tall'}`}>
+          {/* A canvas cannot be read aloud; the sentence says what it shows, the arrow keys read it bar by bar. */}
+          <canvas ref={canvas} role="img" aria-label={props.summary} aria-describedby={hint} tabIndex={0} onKeyDown={onKey} onClick={onClick} onBlur={() => setAt(null)} />
+          <p id={hint} class="unseen">Arrow keys read the bars one by one; Enter opens the requests behind one.</p>
+          <p class="unseen" aria-live="polite">
+            {at !== null && props.buckets[at] ? `${props.nameOf(props.buckets[at])}: ${props.totalOf(at)}` : ''}
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function ChartTable({ title, buckets, series, nameOf, totalOf }: TimeBarsProps) {
+  return (
+    <div class="scroll-x chart-table" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
+      <table>
+        <caption class="unseen">{title}</caption>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {series.map((one) => <th scope="col" class="figure" key={one.name}>{one.name}</th>)}
+            {series.length > 1 && <th scope="col" class="figure">Total</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {buckets.map((bucket, index) => (
+            <tr key={bucket.key}>
+              <th scope="row">{nameOf(bucket)}{bucket.running ? ' (still filling)' : ''}</th>
+              {series.map((one) => <td class="figure" key={one.name}>{one.exact[index]}</td>)}
+              {series.length > 1 && <td class="figure">{totalOf(index)}</td>}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

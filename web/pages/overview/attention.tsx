@@ -1,0 +1,89 @@
+// web/pages/overview/attention.tsx: what needs a person, the worst first, each with one thing to do.
+
+import type { BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
+import { nanos, percent, shortMoney, whole } from '../../format.ts';
+import { Copy } from '../../parts/marks.tsx';
+import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
+import { periodName } from '../../state/period.ts';
+
+type Weight = 'bad' | 'warn' | 'note';
+export interface Matter {
+  readonly weight: Weight;
+  readonly what: string;
+  readonly detail: string;
+  readonly action: { readonly name: string; readonly to: string } | { readonly copy: string; readonly what: string };
+}
+
+const FAILED = ['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'client_error'];
+const CUT = ['client_abort', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'drained', 'crashed'];
+const ORDER: Readonly<Record<Weight, number>> = { bad: 0, warn: 1, note: 2 };
+const MOST = 7;
+
+export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | null, total: UsageFigures): Matter[] {
+  const matters: Matter[] = [];
+  const requestsWith = (outcomes: readonly string[]) => ({ name: 'See them', to: addressWith({ [FILTERS.outcome]: outcomes, from: parameter('from') ?? `now-${periodName.value ?? '7d'}` }, 'requests') });
+  const toBudgets = { name: 'Open budgets', to: addressWith({}, 'budgets') };
+
+  for (const budget of budgets?.rows ?? []) {
+    const limit = nanos(budget.limit_usd);
+    const used = nanos(budget.spent_usd);
+    const ratio = limit > 0n ? Number(used) / Number(limit) : 0;
+    const crossed = budget.alerts.filter((alert) => ratio >= alert.at).at(-1);
+    if (used + nanos(budget.held_usd) >= limit) {
+      matters.push({ weight: 'bad', what: `Budget ${budget.id} is used up`, detail: budget.mode === 'hard' ? 'Calls in its scope are refused until the period ends.' : 'It is soft: calls go on.', action: toBudgets });
+    } else if (crossed) {
+      matters.push({ weight: 'warn', what: `Budget ${budget.id} is ${percent(ratio)} used`, detail: `${shortMoney(limit - used)} of ${shortMoney(limit)} left.`, action: toBudgets });
+    } else if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) {
+      matters.push({ weight: 'warn', what: `Budget ${budget.id} will not last`, detail: `At this pace ${shortMoney(nanos(budget.forecast_usd.p50))} against a limit of ${shortMoney(limit)}.`, action: toBudgets });
+    }
+  }
+  if (status?.ledger.trouble) matters.push({ weight: 'bad', what: 'The ledger has trouble', detail: status.ledger.trouble, action: { copy: status.ledger.trouble, what: 'the message' } });
+  if (status && !status.provider_key_configured) {
+    matters.push({
+      weight: status.access === 'open' ? 'note' : 'bad', what: 'No provider key is configured',
+      detail: status.access === 'open' ? 'Only calls that bring their own key get through.' : 'Calls cannot reach the provider.',
+      action: { copy: 'upstream:\n  keys: { default: "${ANTHROPIC_API_KEY}" }\n', what: 'the setting' },
+    });
+  }
+  const errorShare = total.requests ? total.errors / total.requests : 0;
+  if (total.requests >= 20 && errorShare >= 0.02) {
+    matters.push({ weight: errorShare >= 0.1 ? 'bad' : 'warn', what: `${percent(errorShare)} of requests failed`, detail: `${whole(total.errors)} of ${whole(total.requests)} in this period.`, action: requestsWith(FAILED) });
+  }
+  if (status && status.pricing.ceiling_priced > 0) {
+    matters.push({ weight: 'warn', what: 'Models without a price', detail: `${whole(status.pricing.ceiling_priced)} calls were priced at the dearest known rates.`, action: { name: 'See models', to: addressWith({ by: 'model' }, 'overview') } });
+  }
+  const estimated = nanos(total.estimated_cost_usd);
+  const cost = nanos(total.cost_usd);
+  if (estimated > 0n && Number(estimated) / Number(cost) >= 0.005) {
+    matters.push({ weight: 'note', what: `${shortMoney(estimated)} is an estimate`, detail: `${percent(Number(estimated) / Number(cost))} of the spend: answers that were cut before their usage came.`, action: requestsWith(CUT) });
+  }
+  if (total.refused > 0) matters.push({ weight: 'note', what: `${whole(total.refused)} ${total.refused === 1 ? 'request was' : 'requests were'} refused`, detail: 'By a budget, a limit or a policy of yours.', action: requestsWith(['refused']) });
+  return matters.sort((a, b) => ORDER[a.weight] - ORDER[b.weight]).slice(0, MOST);
+}
+
+const SIGNS: Readonly<Record<Weight, string>> = { bad: '✕', warn: '!', note: 'i' };
+const WORDS: Readonly<Record<Weight, string>> = { bad: 'Urgent', warn: 'Soon', note: 'To know' };
+
+export function Attention({ matters }: { matters: readonly Matter[] }) {
+  return (
+    <section class="panel" aria-label="Needs attention">
+      <header class="panel-head"><h2>Needs attention</h2></header>
+      {matters.length === 0 ? (
+        <p class="calm"><span aria-hidden="true">✓</span> Nothing needs you.</p>
+      ) : (
+        <ul class="matters">
+          {matters.map((matter) => (
+            <li key={matter.what}>
+              <span class={`sign ${matter.weight}`} title={WORDS[matter.weight]}><span aria-hidden="true">{SIGNS[matter.weight]}</span><span class="unseen">{WORDS[matter.weight]}: </span></span>
+              <div>
+                <p class="matter-what">{matter.what}</p>
+                <p class="muted">{matter.detail}</p>
+              </div>
+              {'to' in matter.action ? <a class="button" href={matter.action.to} onClick={follow}>{matter.action.name}</a> : <Copy text={matter.action.copy} what={matter.action.what} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,58 @@
+// web/pages/overview/page.tsx: are we fine, what changed, what needs me?
+
+import { useEffect, useState } from 'preact/hooks';
+import type { BudgetsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import { NoMatch } from '../../parts/no-match.tsx';
+import { Panel } from '../../parts/panel.tsx';
+import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
+import { bucketUnit, compared, periodKey, range } from '../../state/period.ts';
+import { Attention, mattersOf } from './attention.tsx';
+import { Cards } from './cards.tsx';
+import { FirstRun } from './first-run.tsx';
+import { groupName, MainChart } from './main-chart.tsx';
+import { Movers } from './movers.tsx';
+
+export function Overview({ status }: { status: Asked<StatusAnswer> }) {
+  const [welcoming, setWelcoming] = useState(false);
+  const untouched = status.data !== null && !status.data.first_run.has_traffic;
+  useEffect(() => {
+    if (untouched) setWelcoming(true);
+  }, [untouched]);
+  if (status.data && (untouched || welcoming)) return <FirstRun status={status.data} onDone={() => setWelcoming(false)} />;
+  return <Figures status={status} />;
+}
+
+const MOST_ROWS = 10_000;
+
+function Figures({ status }: { status: Asked<StatusAnswer> }) {
+  const by = groupName();
+  const unit = bucketUnit.value;
+  const filter = filterQuestion();
+  const other = compared.value;
+  const ask = (groupBy: string, over: { from: number; to: number } | null, name: string) => {
+    const question = { ...filter, group_by: groupBy, limit: MOST_ROWS };
+    return useAsk<UsageAnswer>(over && address('/api/usage', question, over), address(`${name}:${periodKey.value}`, question));
+  };
+  const usage = ask(unit, range.value, 'now');
+  const before = ask(unit, other, 'before');
+  const grouped = ask(`${by},${unit}`, range.value, 'grouped');
+  const groupedBefore = ask(by, other, 'grouped-before');
+  const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
+  const past = other ? before.data : null;
+  return (
+    <>
+      <Panel asked={usage} skeleton="row" class="bare">
+        {(answer) => (answer.total.requests === 0 ? <NoMatch what="requests" /> : <Cards usage={answer} before={past} budgets={budgets.data} />)}
+      </Panel>
+      {(usage.data === null || usage.data.total.requests > 0) && (
+        <>
+          {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
+          <div class="columns">
+            {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
+            {grouped.data && <Movers answer={grouped.data} before={other ? groupedBefore.data : null} by={by} />}
+          </div>
+        </>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,109 @@
+// web/shell/app.tsx: the frame around the pages: navigation, bar, notices, and which page is on.
+
+import { useEffect } from 'preact/hooks';
+import type { StatusAnswer } from '../../server/http/admin/wire.ts';
+import { percent } from '../format.ts';
+import { Budgets } from '../pages/budgets/page.tsx';
+import { Overview } from '../pages/overview/page.tsx';
+import { Requests } from '../pages/requests/page.tsx';
+import { signedOut, useAsk, type Asked } from '../server.ts';
+import { addressWith, follow, page, PAGES, unknownParameters, type Page } from '../state/location.ts';
+import { reportingZone } from '../state/period.ts';
+import { Bar } from './bar.tsx';
+import { FilterDialog } from './filter-dialog.tsx';
+import { Help } from './help.tsx';
+import { helpOpen } from './keyboard.ts';
+import { SignIn } from './sign-in.tsx';
+import { chooseTheme, theme, THEMES } from './theme.ts';
+
+const NAMES: Readonly<Record<Page, string>> = { overview: 'Overview', requests: 'Requests', budgets: 'Budgets' };
+
+export function App() {
+  const status = useAsk<StatusAnswer>('/api/status', 'status');
+  const on = page.value;
+  useEffect(() => {
+    document.title = on ? `${NAMES[on]} · Tollgate` : 'Tollgate';
+  }, [on]);
+  useEffect(() => {
+    if (status.data) reportingZone.value = status.data.timezone;
+  }, [status.data?.timezone]);
+  if (signedOut.value) return <SignIn />;
+  return (
+    <div class="frame">
+      <a class="skip" href="#main">Skip to the figures</a>
+      <nav aria-label="Pages">
+        <a class="brand" href={addressWith({}, 'overview')} onClick={follow}>
+          <img src="/icon.svg" alt="" width="24" height="24" /> Tollgate
+        </a>
+        <ul>
+          {(Object.keys(PAGES) as Page[]).map((name) => (
+            <li key={name}>
+              <a href={addressWith({}, name)} onClick={follow} aria-current={on === name ? 'page' : undefined}>
+                <NavIcon name={name} /> {NAMES[name]}
+              </a>
+            </li>
+          ))}
+        </ul>
+        <div class="nav-foot">
+          <Coverage status={status} />
+          <ThemeChoice />
+          <button type="button" class="quiet" onClick={() => (helpOpen.value = true)}><kbd>?</kbd> Keyboard</button>
+          {status.data && <p class="muted version">Version {status.data.version}</p>}
+        </div>
+      </nav>
+      <main id="main" tabIndex={-1}>
+        <header class="page-head">
+          <h1>{on ? NAMES[on] : 'Not a page'}</h1>
+          {on && <Bar />}
+        </header>
+        <Notices status={status} />
+        {on === 'overview' ? <Overview status={status} /> : on === 'requests' ? <Requests status={status} /> : on === 'budgets' ? <Budgets /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
+      </main>
+      <Help />
+      <FilterDialog />
+    </div>
+  );
+}
+
+/** The share of the cost that came from complete usage and listed prices: how far the figures can be trusted. */
+function Coverage({ status }: { status: Asked<StatusAnswer> }) {
+  const pricing = status.data?.pricing;
+  if (!pricing || pricing.exact_ratio === null) return null;
+  const trouble = pricing.ceiling_priced > 0 || pricing.exact_ratio < 0.95;
+  return (
+    <p class={`badge ${trouble ? 'warn' : 'good'}`} title={`Of the cost of the last 7 days. The price book was last checked on ${pricing.book_verified_on ?? 'an unknown day'}.`}>
+      <span aria-hidden="true">{trouble ? '!' : '✓'}</span> {percent(pricing.exact_ratio)} priced exactly
+    </p>
+  );
+}
+
+function ThemeChoice() {
+  return (
+    <div class="segments small" role="group" aria-label="Theme">
+      {THEMES.map((one) => (
+        <button type="button" key={one} aria-pressed={theme.value === one} onClick={() => chooseTheme(one)}>{one[0]!.toUpperCase() + one.slice(1)}</button>
+      ))}
+    </div>
+  );
+}
+
+function Notices({ status }: { status: Asked<StatusAnswer> }) {
+  const unknown = unknownParameters.value;
+  const reload = status.data?.config.last_reload;
+  return (
+    <>
+      {unknown.length > 0 && <p class="notice" role="status">The address holds what this version does not know, and ignores it: {unknown.join(', ')}.</p>}
+      {reload && !reload.ok && <p class="notice bad" role="alert">The configuration was changed but could not be read; the one before is still in force. {reload.error}</p>}
+      {status.data && !status.data.ready && <p class="notice bad" role="alert">The gateway is not ready: {status.data.not_ready_because.join('; ')}.</p>}
+    </>
+  );
+}
+
+const ICONS: Readonly<Record<Page, string>> = {
+  overview: 'M4 19V10M10 19V5M16 19v-7M22 19H2',
+  requests: 'M4 6h16M4 12h16M4 18h10',
+  budgets: 'M4 18a8 8 0 1 1 16 0M12 18l4-6',
+};
+function NavIcon({ name }: { name: Page }) {
+  return <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true"><path d={ICONS[name]} fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" /></svg>;
+}

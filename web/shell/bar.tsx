@@ -1,0 +1,89 @@
+// web/shell/bar.tsx: the bar that stays on top: time, compare, filters, and how current the figures are.
+
+import { liveState, toggleLive } from '../live.ts';
+import { lastAnswerAt } from '../server.ts';
+import { addressWith, filterCount, filters, FILTER_FIELDS, FILTERS, follow, go, page, parameter, toggleFilter } from '../state/location.ts';
+import { choosePeriod, compared, comparedName, periodName, PERIODS, range, rangeName, reportingZone, toggleCompare, zone, type PeriodName } from '../state/period.ts';
+import { fullTime, timeOfDay, zoneName } from '../format.ts';
+import { FIELD_WORDS, valueWord } from './filter-dialog.tsx';
+import { filterOpen } from './keyboard.ts';
+import { browserZone } from '../state/zone.ts';
+
+export function Bar() {
+  const timed = page.value !== 'budgets';
+  return (
+    <div class="bar" role="region" aria-label="Period and filters">
+      {timed && (
+        <div class="bar-row">
+          <div class="segments" role="group" aria-label="Period">
+            {(Object.keys(PERIODS) as PeriodName[]).map((name) => (
+              <button type="button" key={name} aria-pressed={periodName.value === name} onClick={() => choosePeriod(name)}>{PERIODS[name].name}</button>
+            ))}
+          </div>
+          {periodName.value === null && (
+            <span class="chip strong">
+              {rangeName(range.value, zone.value)}
+              <a href={addressWith({ from: null, to: null })} onClick={follow} aria-label="Drop this period">×</a>
+            </span>
+          )}
+          {page.value === 'overview' && (
+            <label class="switch" title={compared.value ? `Compared with ${comparedName.value}` : 'Not compared'}>
+              <input type="checkbox" checked={compared.value !== null} onChange={toggleCompare} />
+              Compare
+            </label>
+          )}
+          <button type="button" class="filter-button" onClick={() => (filterOpen.value = true)}>
+            <span aria-hidden="true">＋</span> Filter
+          </button>
+          {filterCount.value > 0 && (
+            <ul class="chips" aria-label="Filters in force">
+              {FILTER_FIELDS.flatMap((field) =>
+                filters.value[field].map((value) => (
+                  <li key={field + value} class="chip">
+                    <span class="muted">{FIELD_WORDS[field]}</span> {valueWord(field, value)}
+                    <button type="button" onClick={() => toggleFilter(field, value)} aria-label={`Drop ${FIELD_WORDS[field]} ${valueWord(field, value)}`}>×</button>
+                  </li>
+                )),
+              )}
+              {filterCount.value > 1 && (
+                <li><a class="quiet" href={addressWith(Object.fromEntries(Object.values(FILTERS).map((name) => [name, null])))} onClick={follow}>Drop all</a></li>
+              )}
+            </ul>
+          )}
+        </div>
+      )}
+      <div class="bar-state">
+        <ZoneChoice />
+        <Live />
+      </div>
+    </div>
+  );
+}
+
+function ZoneChoice() {
+  const choice = parameter('tz') ?? '';
+  return (
+    <label class="zone">
+      <span class="unseen">Times in</span>
+      <select value={choice} onChange={(event) => go(addressWith({ tz: event.currentTarget.value || null }), 'replace')}>
+        <option value="">{reportingZone.value}</option>
+        {browserZone() !== reportingZone.value && <option value="browser">Browser: {browserZone()}</option>}
+        {reportingZone.value !== 'UTC' && <option value="UTC">UTC</option>}
+      </select>
+    </label>
+  );
+}
+
+const LIVE_WORDS = { live: 'Live', polling: 'Every 10 s', reconnecting: 'Reconnecting', paused: 'Paused' } as const;
+
+function Live() {
+  const at = lastAnswerAt.value;
+  return (
+    <button type="button" class={`live quiet ${liveState.value}`} onClick={toggleLive} aria-pressed={liveState.value !== 'paused'} title={at ? `As of ${fullTime(at, zone.value)}. Click to ${liveState.value === 'paused' ? 'resume' : 'pause'}.` : undefined}>
+      <i class="live-dot" aria-hidden="true" />
+      <span>{LIVE_WORDS[liveState.value]}</span>
+      {at !== null && <span class="muted as-of">as of {timeOfDay(at, zone.value)}</span>}
+      {at !== null && <span class="unseen">{zoneName(at, zone.value)}</span>}
+    </button>
+  );
+}

@@ -1,0 +1,82 @@
+// web/shell/keyboard.ts: single keys, never while something is typed, and they can be switched off.
+
+import { signal } from '@preact/signals';
+import { tablesShown } from '../charts/chart.tsx';
+import { toggleLive } from '../live.ts';
+import { addressWith, go, type Page } from '../state/location.ts';
+import { choosePeriod, toggleCompare } from '../state/period.ts';
+
+const STORED = 'tollgate.keys';
+const storedOff = (): boolean => {
+  try {
+    return localStorage.getItem(STORED) === 'off';
+  } catch {
+    return false; // Storage is switched off: the keys work.
+  }
+};
+export const keysOn = signal(!storedOff());
+export function switchKeys(on: boolean): void {
+  keysOn.value = on;
+  try {
+    localStorage.setItem(STORED, on ? 'on' : 'off');
+  } catch {
+    // The choice then lasts as long as the page.
+  }
+}
+
+export const helpOpen = signal(false);
+export const filterOpen = signal(false);
+
+/** What a page adds: rows to walk through, a drawer to close. */
+export const rowKeys = signal<{ move: (by: 1 | -1) => void; close: () => void } | null>(null);
+
+export const KEYS: readonly (readonly [string, string])[] = [
+  ['?', 'This help'],
+  ['g o', 'Overview'],
+  ['g r', 'Requests'],
+  ['g b', 'Budgets'],
+  ['d  w  m', 'Last 24 hours, 7 days, 30 days'],
+  ['x', 'Compare with the period before, or not'],
+  ['/', 'Filter'],
+  ['t', 'Charts as tables'],
+  ['l', 'Pause or resume updates'],
+  ['j  k', 'Next row, row before'],
+  ['Enter', 'Open the row'],
+  ['Esc', 'Close'],
+];
+
+const PAGE_KEYS: Readonly<Record<string, Page>> = { o: 'overview', r: 'requests', b: 'budgets' };
+const SIMPLE: Readonly<Record<string, () => void>> = {
+  '?': () => (helpOpen.value = !helpOpen.value),
+  '/': () => (filterOpen.value = true),
+  d: () => choosePeriod('24h'),
+  w: () => choosePeriod('7d'),
+  m: () => choosePeriod('30d'),
+  x: toggleCompare,
+  t: () => (tablesShown.value = !tablesShown.value),
+  l: toggleLive,
+  j: () => rowKeys.value?.move(1),
+  k: () => rowKeys.value?.move(-1),
+};
+
+let goAt = 0;
+
+export function listenForKeys(): void {
+  addEventListener('keydown', (event) => {
+    const target = event.target as HTMLElement;
+    if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || event.isComposing) return;
+    if (target.closest('input, textarea, select, [contenteditable], dialog')) return;
+    if (event.key === 'Escape') return rowKeys.value?.close();
+    if (!keysOn.value) return;
+    if (event.timeStamp - goAt < 1_500 && PAGE_KEYS[event.key]) {
+      goAt = 0;
+      event.preventDefault();
+      return go(addressWith({}, PAGE_KEYS[event.key]!));
+    }
+    goAt = event.key === 'g' ? event.timeStamp : 0;
+    const act = SIMPLE[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,109 @@
+// web/state/period.ts: the stretch of time a page shows, the one it is compared with, and the buckets in between.
+
+import { computed, signal } from '@preact/signals';
+import { dayMonth, dayAndTime, hourMinute, weekday } from '../format.ts';
+import { addressWith, go, page, parameter } from './location.ts';
+import { addDays, browserZone, dayMs, hourMs, next, startOf } from './zone.ts';
+
+/** The present, as far as the screen goes: it moves when data is asked for anew, so that all panels end at one instant. */
+export const now = signal(Date.now());
+/** The zone that cuts days for budgets and reports, as the server said; until then the browser's. */
+export const reportingZone = signal(browserZone());
+
+/** The zone times are shown in. Day buckets are the server's, cut in the reporting zone. */
+export const zone = computed(() => {
+  const asked = parameter('tz');
+  if (asked === 'browser') return browserZone();
+  return asked === 'UTC' ? 'UTC' : reportingZone.value;
+});
+
+export const PERIODS = { '24h': { days: 1, name: '24 hours', key: 'd' }, '7d': { days: 7, name: '7 days', key: 'w' }, '30d': { days: 30, name: '30 days', key: 'm' } } as const;
+export type PeriodName = keyof typeof PERIODS;
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The named period in force, or null where the address gives two instants. */
+export const periodName = computed<PeriodName | null>(() => {
+  const from = parameter('from');
+  if (from === null) return page.value === 'requests' ? '24h' : '7d';
+  const name = from.replace(/^now-/, '');
+  return name in PERIODS ? (name as PeriodName) : null;
+});
+
+/** A named period begins with a whole hour or day, so that its first bucket is not a stump. */
+export const range = computed<Range>(() => {
+  const name = periodName.value;
+  if (name === null) {
+    const from = Date.parse(parameter('from') ?? '');
+    const to = Date.parse(parameter('to') ?? '');
+    const end = Number.isFinite(to) ? to : now.value;
+    return { from: Number.isFinite(from) && from < end ? from : end - 7 * dayMs, to: end };
+  }
+  if (name === '24h') return { from: startOf('hour', now.value, zone.value) - 23 * hourMs, to: now.value };
+  return { from: addDays(startOf('day', now.value, reportingZone.value), 1 - PERIODS[name].days, reportingZone.value), to: now.value };
+});
+
+/** True while the period ends at the present, so that its last bucket is still filling. */
+export const running = computed(() => parameter('to') === null);
+
+export type BucketUnit = 'hour' | 'day' | 'month';
+export const bucketUnit = computed<BucketUnit>(() => {
+  const length = range.value.to - range.value.from;
+  return length <= 3 * dayMs ? 'hour' : length <= 120 * dayMs ? 'day' : 'month';
+});
+
+export interface Bucket extends Range {
+  /** The instant the server names the bucket by. */
+  readonly key: number;
+  readonly running: boolean;
+}
+
+/** Every bucket of a range, empty ones too. */
+export function bucketsOf({ from, to }: Range, unit: BucketUnit, cutIn: string, open: boolean): Bucket[] {
+  const buckets: Bucket[] = [];
+  for (let start = startOf(unit, from, cutIn); start < to; start = next(unit, start, cutIn)) {
+    const end = next(unit, start, cutIn);
+    buckets.push({ key: start, from: start, to: end, running: open && end > to });
+  }
+  return buckets;
+}
+export const buckets = computed(() => bucketsOf(range.value, bucketUnit.value, reportingZone.value, running.value));
+
+/** The stretch before, moved back by whole weeks so that weekdays meet weekdays; null where comparing is switched off. */
+export const compared = computed<(Range & { readonly shiftDays: number }) | null>(() => {
+  if (parameter('cmp') === 'off') return null;
+  const { from, to } = range.value;
+  const shiftDays = Math.max(1, Math.ceil((to - from) / (7 * dayMs) - 0.05)) * 7;
+  return { from: addDays(from, -shiftDays, reportingZone.value), to: addDays(to, -shiftDays, reportingZone.value), shiftDays };
+});
+
+/** `vs Mon 10 Nov to Sun 16 Nov`. */
+export const comparedName = computed(() => {
+  const other = compared.value;
+  if (!other) return '';
+  return bucketUnit.value === 'hour' ? `${weekday(other.from, zone.value)}, ${hourMinute(other.from, zone.value)} to ${hourMinute(other.to, zone.value)}` : `${dayMonth(other.from, zone.value)} to ${dayMonth(other.to, zone.value)}`;
+});
+
+export function rangeName({ from, to }: Range, inZone: string): string {
+  return to - from <= 3 * dayMs ? `${dayAndTime(from, inZone)} to ${dayAndTime(to, inZone)}` : `${dayMonth(from, inZone)} to ${dayMonth(to - 1, inZone)}`;
+}
+
+export function bucketName(bucket: Range, unit: BucketUnit, inZone: string): string {
+  if (unit === 'hour') return `${weekday(bucket.from, inZone)}, ${hourMinute(bucket.from, inZone)} to ${hourMinute(bucket.to, inZone)}`;
+  return unit === 'day' ? weekday(bucket.from, inZone) : dayMonth(bucket.from, inZone);
+}
+
+export function choosePeriod(name: PeriodName): void {
+  const standard = page.value === 'requests' ? '24h' : '7d';
+  go(addressWith({ from: name === standard ? null : `now-${name}`, to: null }));
+}
+export const toggleCompare = (): void => go(addressWith({ cmp: parameter('cmp') === 'off' ? null : 'off' }));
+
+/** What puts one bucket's time into an address. */
+export const timeOf = (bucket: Range): { from: string; to: string } => ({ from: new Date(bucket.from).toISOString(), to: new Date(bucket.to).toISOString() });
+
+/** Names the period without its moving end, so that the passing of time is not a new question. */
+export const periodKey = computed(() => periodName.value ?? `${parameter('from')}/${parameter('to')}`);
