@@ -21,6 +21,8 @@ export const EVENT_BYTES = 1024 * 1024;
 /** What is kept of a line whose rest is only counted. */
 const HEAD_BYTES = 1024;
 
+const NEAR_BYTES = 32;
+const UNKNOWN = -2;
 const LF = 10;
 const CR = 13;
 const COLON = 58;
@@ -40,6 +42,8 @@ export class EventScanner {
   #heldBytes = 0;
   #letGo = false;
   #afterCr = false;
+  /** Where the next CR of the current chunk was seen from a search already made. */
+  #cr = UNKNOWN;
   #firstLine = true;
 
   #interest: Interest | null = null;
@@ -59,17 +63,14 @@ export class EventScanner {
     if (length === 0) return;
     if (this.#afterCr && chunk[0] === LF) at = 1;
     this.#afterCr = false;
-    // JSON escapes both, so either is a line's end wherever it stands; most streams hold no CR at all and are searched for it once.
-    let cr = chunk.indexOf(CR, at);
+    this.#cr = UNKNOWN;
     while (at < length) {
-      const lf = chunk.indexOf(LF, at);
-      if (cr !== -1 && cr < at) cr = chunk.indexOf(CR, at);
-      const end = lf === -1 || (cr !== -1 && cr < lf) ? cr : lf;
+      const end = this.#lineEnd(chunk, at);
       if (end === -1) break;
       if (this.#heldBytes > 0) this.#endHeld(chunk, at, end);
       else this.#line(chunk, at, end);
       at = end + 1;
-      if (end === cr) {
+      if (chunk[end] === CR) {
         if (at === length) this.#afterCr = true;
         else if (chunk[at] === LF) at++;
       }
@@ -86,6 +87,20 @@ export class EventScanner {
   end(): void {
     if (this.#heldBytes > 0) this.#endHeld(Buffer.alloc(0), 0, 0);
     this.#dispatch();
+  }
+
+  /** The next LF or CR, or -1. A native call costs as much as looking at some dozens of bytes here, so short lines never come to it. */
+  #lineEnd(chunk: Buffer, start: number): number {
+    const near = Math.min(chunk.length, start + NEAR_BYTES);
+    for (let at = start; at < near; at++) {
+      const byte = chunk[at] as number;
+      if (byte <= CR && (byte === LF || byte === CR)) return at;
+    }
+    if (near === chunk.length) return -1;
+    const lf = chunk.indexOf(LF, near);
+    // Most streams hold no CR at all; a chunk is searched for it once.
+    if (this.#cr === UNKNOWN || (this.#cr !== -1 && this.#cr < near)) this.#cr = chunk.indexOf(CR, near);
+    return lf === -1 || (this.#cr !== -1 && this.#cr < lf) ? this.#cr : lf;
   }
 
   #hold(chunk: Buffer, start: number): void {

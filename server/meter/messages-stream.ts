@@ -76,12 +76,13 @@ const is = (buffer: Buffer, start: number, end: number, name: Buffer): boolean =
 
 const isBlockStart = (buffer: Buffer, start: number, end: number): boolean => buffer[start + TYPE.length + 14] === 0x73 && startsWith(buffer, start + TYPE.length, end, BLOCK_START);
 
+/** False for signatures and citations. The first letter of a delta's type tells almost always; only then is the rest compared. */
 function hasTokens(buffer: Buffer, start: number, end: number): boolean {
-  if (!startsWith(buffer, start, end, DELTA_HEAD)) return true;
   let at = start + DELTA_HEAD.length;
   while (at < end && (buffer[at] as number) >= 48 && (buffer[at] as number) <= 57) at++;
-  if (!startsWith(buffer, at, end, DELTA_TYPE)) return true;
   at += DELTA_TYPE.length;
+  if (buffer[at] !== SIGNATURE[0] && buffer[at] !== CITATIONS[0]) return true;
+  if (!startsWith(buffer, start, end, DELTA_HEAD) || !startsWith(buffer, at - DELTA_TYPE.length, end, DELTA_TYPE)) return true;
   return !startsWith(buffer, at, end, SIGNATURE) && !startsWith(buffer, at, end, CITATIONS);
 }
 

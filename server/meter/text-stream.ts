@@ -34,7 +34,7 @@ export function chatReader(account: Account): EventReader {
       const choice = Array.isArray(chunk?.['choices']) ? asObject(chunk['choices'][0]) : null;
       account.stopReason(choice?.['finish_reason']);
       // The chunk with the usage comes after the one with the reason, so that both and no `[DONE]` are a whole account.
-      if (choice && choice['finish_reason'] !== null) account.ended();
+      if (typeof choice?.['finish_reason'] === 'string') account.ended();
       if (asObject(chunk?.['error'])) account.error(chunk?.['error']);
     },
     oversized: () => account.stuck('oversized_event'),
