@@ -57,7 +57,7 @@ const filters = {
   user: repeatable('user; empty for calls without one'),
   model: repeatable('model served'),
   key: repeatable('virtual key id; empty for calls without one'),
-  outcome: repeatable(`one of ${OUTCOMES.join(', ')}`),
+  outcome: z.array(z.enum(OUTCOMES)).max(OUTCOMES.length).optional().describe('may be repeated, any of them matches'),
   session: repeatable('session'),
   action: repeatable('action'),
 };

@@ -1,0 +1,227 @@
+// server/http/admin/encode.ts: from our words to those of the wire.
+
+import type { Standing, Scope } from '../../domain/budget.ts';
+import type { VirtualKey } from '../../domain/directory.ts';
+import type { EpochMs } from '../../domain/ids.ts';
+import { roundUpToNano, picodollars, usdString, type Picodollars } from '../../domain/money.ts';
+import type { CostLine, PriceRow, Rates } from '../../domain/price.ts';
+import type { CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
+import type { Policy } from '../../domain/settings.ts';
+import type { Tokens } from '../../domain/usage.ts';
+import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
+import type * as wire from './wire.ts';
+
+export const iso = (at: EpochMs | number): string => new Date(at).toISOString();
+export const isoOrNull = (at: EpochMs | null): string | null => (at === null ? null : iso(at));
+
+/** Pico-dollars as US dollars with twelve places, exact. */
+export function exactUsd(amount: Picodollars): string {
+  return scaled(amount, 12);
+}
+
+function scaled(amount: bigint, places: number): string {
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(places + 1, '0');
+  return `${amount < 0n ? '-' : ''}${digits.slice(0, -places)}.${digits.slice(-places)}`;
+}
+
+export const tokens = (t: Tokens): wire.TokenCounts => ({
+  input: t.input,
+  cache_write_5m: t.cacheWrite5m,
+  cache_write_1h: t.cacheWrite1h,
+  cache_read: t.cacheRead,
+  output: t.output,
+});
+
+export function usageFigures(f: UsageFigures): wire.UsageFigures {
+  return {
+    requests: f.requests,
+    attempts: f.attempts,
+    refused: f.refused,
+    errors: f.errors,
+    tokens: tokens(f.tokens),
+    web_searches: f.webSearches,
+    cost_usd: usdString(f.cost),
+    estimated_cost_usd: usdString(f.estimatedCost),
+    cache_savings_usd: usdString(f.cacheSavings),
+    duration_ms: { p50: f.duration.p50, p95: f.duration.p95 },
+    ttft_ms: { p50: f.timeToFirstToken.p50, p95: f.timeToFirstToken.p95 },
+  };
+}
+
+const TIME_GROUPINGS: ReadonlySet<Grouping> = new Set(['hour', 'day', 'month']);
+
+/** Times become ISO 8601; everything else stays what it is. */
+export function usageRow(row: UsageRow, groupBy: readonly Grouping[]): wire.UsageRow {
+  const group = Object.fromEntries(
+    groupBy.map((name) => {
+      const value = row.group[name] ?? null;
+      return [name, TIME_GROUPINGS.has(name) && typeof value === 'number' ? iso(value) : value];
+    }),
+  );
+  return { ...group, ...usageFigures(row) };
+}
+
+export function requestRow(row: CallRow): wire.RequestRow {
+  return {
+    id: row.id,
+    admitted_at: iso(row.admittedAt),
+    ended_at: isoOrNull(row.endedAt),
+    workspace: row.workspace,
+    workflow: row.workflow,
+    user: row.user,
+    session: row.session,
+    action: row.action,
+    tags: { ...row.tags },
+    key_id: row.key,
+    endpoint: row.endpoint,
+    stream: row.stream,
+    model_requested: row.modelRequested,
+    model_served: row.modelServed,
+    outcome: row.outcome,
+    status: row.status,
+    refusal: row.refusal,
+    tokens: tokens(row.tokens),
+    server_tools: { web_search: row.serverTools.webSearch, web_fetch: row.serverTools.webFetch, code_execution: row.serverTools.codeExecution },
+    cost_usd: usdString(row.cost),
+    held_usd: usdString(row.held),
+    estimated: row.estimated,
+    estimate_method: row.estimateMethod,
+    cache_savings_usd: usdString(row.cacheSavings),
+    price_version: row.priceVersion,
+    ttft_ms: row.timeToFirstTokenMs,
+    duration_ms: row.durationMs,
+    overhead_ms: row.overheadMs,
+    attempts: row.attempts,
+    client_retry: row.clientRetry,
+    stop_reason: row.stopReason,
+    error_type: row.errorType,
+    upstream_request_id: row.upstreamRequestId,
+  };
+}
+
+export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): wire.RequestAnswer {
+  const sum = picodollars(lines.reduce((total, line) => total + line.amount, 0n));
+  return {
+    request: requestRow(detail.row),
+    attempts: detail.attempts.map((a) => ({
+      number: a.number,
+      started_at: iso(a.startedAt),
+      status: a.status,
+      outcome: a.outcome,
+      upstream_request_id: a.upstreamRequestId,
+      headers_ms: a.headersMs,
+      duration_ms: a.durationMs,
+      error_type: a.errorType,
+    })),
+    cost_lines: lines.map((line) => ({
+      kind: line.kind === 'web_search' ? line.kind : TOKEN_KIND_NAMES[line.kind],
+      model: line.model,
+      quantity: line.quantity,
+      unit_price_usd: exactUsd(line.unitPrice),
+      amount_usd: exactUsd(line.amount),
+      factors: [...line.factors],
+      price_version: line.priceVersion,
+      source: detail.prices.find((row) => row.version === line.priceVersion)?.source ?? '',
+    })),
+    cost_lines_usd: exactUsd(sum),
+    cost_note: roundUpToNano(sum) === detail.row.cost ? null : whyLinesDiffer(detail.row),
+    decisions: detail.decisions.map(({ rule, verdict, detail: figures }) => ({ rule, verdict, detail: figures })),
+    usage_parts: detail.parts.map((part) => ({ type: part.type, model: part.model, tokens: tokens(part.tokens) })),
+    speed: detail.speed,
+    service_tier: detail.serviceTier,
+    inference_geo: detail.inferenceGeo,
+  };
+}
+
+function whyLinesDiffer(row: CallRow): string {
+  if (row.outcome === null) return 'The call is still in flight; its cost is not settled.';
+  if (row.estimated) return `The cost is an estimate${row.estimateMethod === null ? '' : ` (${row.estimateMethod})`}; the lines show only what was counted.`;
+  return 'The lines do not sum to the cost of the row; the cost of the row is what budgets and reports count.';
+}
+
+export function scope(s: Scope): wire.ScopeAnswer {
+  const given = Object.fromEntries(Object.entries({ workspace: s.workspace, workflow: s.workflow, key: s.key, user: s.user, model: s.model }).filter(([, value]) => value !== null));
+  return Object.keys(given).length === 0 ? { organization: true } : given;
+}
+
+/** True when the settled spend has come to the fraction `at` of the limit; compared in whole numbers. */
+export function thresholdReached({ budget, spent }: Standing, at: number): boolean {
+  return spent * 1_000_000n >= budget.limit * BigInt(Math.round(at * 1_000_000));
+}
+
+export function budgetRow(standing: Standing, forecast: { p50: string; p90: string } | null): wire.BudgetRow {
+  const { budget, period, spent, held } = standing;
+  return {
+    id: budget.id,
+    scope: scope(budget.scope),
+    mode: budget.mode,
+    period: { kind: period.kind, from: iso(period.from), to: iso(period.to) },
+    limit_usd: usdString(budget.limit),
+    tolerance_usd: usdString(budget.tolerance),
+    spent_usd: usdString(spent),
+    held_usd: usdString(held),
+    remaining_usd: scaled(budget.limit - spent - held, 9),
+    forecast_usd: forecast,
+    alerts: budget.alertAt.map((at) => ({ at, state: thresholdReached(standing, at) ? 'firing' : 'ok', since: null })),
+    notify: [...budget.notify],
+  };
+}
+
+export function keyRow(key: VirtualKey, now: EpochMs): wire.KeyRow {
+  return {
+    id: key.id,
+    workspace: key.workspace,
+    workflow: key.workflow,
+    workflows: key.workflows === null ? null : [...key.workflows],
+    origin: key.origin,
+    state: key.revokedAt !== null && key.revokedAt <= now ? 'revoked' : key.expiresAt !== null && key.expiresAt <= now ? 'expired' : 'active',
+    created_at: isoOrNull(key.createdAt),
+    expires_at: isoOrNull(key.expiresAt),
+    revoked_at: isoOrNull(key.revokedAt),
+    last_used_at: isoOrNull(key.lastUsedAt),
+    hint: key.hint,
+  };
+}
+
+/** Pico-dollars per token are millionths of a dollar per million tokens. */
+const rates = (r: Rates) => ({
+  input: scaled(r.input, 6),
+  cache_write_5m: scaled(r.cacheWrite5m, 6),
+  cache_write_1h: scaled(r.cacheWrite1h, 6),
+  cache_read: scaled(r.cacheRead, 6),
+  output: scaled(r.output, 6),
+});
+
+export function priceRow(row: PriceRow, inForce: boolean): wire.PriceRowAnswer {
+  const { longPrompt } = row;
+  return {
+    version: row.version,
+    model: row.model,
+    effective_from: iso(row.effectiveFrom),
+    in_force: inForce,
+    usd_per_mtok: {
+      standard: rates(row.standard),
+      batch: rates(row.batch),
+      fast: row.fast === null ? null : rates(row.fast),
+      long_prompt: longPrompt === null ? null : { above_tokens: longPrompt.aboveTokens, standard: rates(longPrompt.standard), batch: rates(longPrompt.batch) },
+    },
+    us_inference: { numerator: Number(row.usInference.numerator), denominator: Number(row.usInference.denominator) },
+    web_search_fee_usd: exactUsd(row.webSearchFee),
+    context_window_tokens: row.contextWindowTokens,
+    max_output_tokens: row.maxOutputTokens,
+    min_cacheable_tokens: row.minCacheableTokens,
+    source: row.source,
+    verified_on: row.verifiedOn,
+  };
+}
+
+export const policy = (p: Policy) => ({
+  models: { allow: p.models.allow === null ? null : [...p.models.allow], deny: [...p.models.deny], alias: Object.fromEntries(p.models.alias) },
+  limits: {
+    requests_per_minute: p.limits.requestsPerMinute,
+    input_tokens_per_minute: p.limits.inputTokensPerMinute,
+    output_tokens_per_minute: p.limits.outputTokensPerMinute,
+    concurrent: p.limits.concurrent,
+  },
+  max_output_tokens: p.maxOutputTokens,
+});

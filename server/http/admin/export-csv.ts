@@ -1,0 +1,108 @@
+// server/http/admin/export-csv.ts: the tables as CSV (RFC 4180), row by row, safe to open in a spreadsheet.
+
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Writable } from 'node:stream';
+import { stringify } from 'csv-stringify';
+import type { Grouping } from '../../domain/reports.ts';
+import type { RequestRow, UsageRow } from './wire.ts';
+
+/** A cell that is written as it is: a figure of ours, which may begin with a minus. */
+class Figure {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Cell = string | number | boolean | null | Figure;
+
+const REQUEST_COLUMNS: Readonly<Record<string, (row: RequestRow) => Cell>> = {
+  id: (r) => r.id,
+  admitted_at: (r) => r.admitted_at,
+  ended_at: (r) => r.ended_at,
+  workspace: (r) => r.workspace,
+  workflow: (r) => r.workflow,
+  user: (r) => r.user,
+  session: (r) => r.session,
+  action: (r) => r.action,
+  tags: (r) => (Object.keys(r.tags).length === 0 ? null : JSON.stringify(r.tags)),
+  key_id: (r) => r.key_id,
+  endpoint: (r) => r.endpoint,
+  stream: (r) => r.stream,
+  model_requested: (r) => r.model_requested,
+  model_served: (r) => r.model_served,
+  outcome: (r) => r.outcome,
+  status: (r) => r.status,
+  refusal: (r) => r.refusal,
+  input_tokens: (r) => r.tokens.input,
+  cache_write_5m_tokens: (r) => r.tokens.cache_write_5m,
+  cache_write_1h_tokens: (r) => r.tokens.cache_write_1h,
+  cache_read_tokens: (r) => r.tokens.cache_read,
+  output_tokens: (r) => r.tokens.output,
+  web_searches: (r) => r.server_tools.web_search,
+  web_fetches: (r) => r.server_tools.web_fetch,
+  code_executions: (r) => r.server_tools.code_execution,
+  cost_usd: (r) => new Figure(r.cost_usd),
+  held_usd: (r) => new Figure(r.held_usd),
+  estimated: (r) => r.estimated,
+  estimate_method: (r) => r.estimate_method,
+  cache_savings_usd: (r) => new Figure(r.cache_savings_usd),
+  price_version: (r) => r.price_version,
+  ttft_ms: (r) => r.ttft_ms,
+  duration_ms: (r) => r.duration_ms,
+  overhead_ms: (r) => r.overhead_ms,
+  attempts: (r) => r.attempts,
+  client_retry: (r) => r.client_retry,
+  stop_reason: (r) => r.stop_reason,
+  error_type: (r) => r.error_type,
+  upstream_request_id: (r) => r.upstream_request_id,
+};
+
+const USAGE_COLUMNS: Readonly<Record<string, (row: UsageRow) => Cell>> = {
+  requests: (r) => r.requests,
+  attempts: (r) => r.attempts,
+  refused: (r) => r.refused,
+  errors: (r) => r.errors,
+  input_tokens: (r) => r.tokens.input,
+  cache_write_5m_tokens: (r) => r.tokens.cache_write_5m,
+  cache_write_1h_tokens: (r) => r.tokens.cache_write_1h,
+  cache_read_tokens: (r) => r.tokens.cache_read,
+  output_tokens: (r) => r.tokens.output,
+  web_searches: (r) => r.web_searches,
+  cost_usd: (r) => new Figure(r.cost_usd),
+  estimated_cost_usd: (r) => new Figure(r.estimated_cost_usd),
+  cache_savings_usd: (r) => new Figure(r.cache_savings_usd),
+  duration_p50_ms: (r) => r.duration_ms.p50,
+  duration_p95_ms: (r) => r.duration_ms.p95,
+  ttft_p50_ms: (r) => r.ttft_ms.p50,
+  ttft_p95_ms: (r) => r.ttft_ms.p95,
+};
+
+export const writeRequests = (rows: AsyncIterable<RequestRow>, to: Writable): Promise<void> => write(REQUEST_COLUMNS, rows, to);
+
+export function writeUsage(groupBy: readonly Grouping[], rows: readonly UsageRow[], to: Writable): Promise<void> {
+  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: UsageRow): Cell => row[name] ?? null]));
+  return write({ ...groups, ...USAGE_COLUMNS }, rows, to);
+}
+
+/** Writes as fast as the reader takes it. Rejects when either side fails; the body is then cut short, never ended as if it were whole. */
+async function write<Row>(columns: Readonly<Record<string, (row: Row) => Cell>>, rows: AsyncIterable<Row> | Iterable<Row>, to: Writable): Promise<void> {
+  const cells = Object.values(columns);
+  async function* records(): AsyncGenerator<Cell[]> {
+    yield Object.keys(columns);
+    for await (const row of rows) yield cells.map((cell) => cell(row));
+  }
+  const csv = stringify({
+    record_delimiter: '\r\n',
+    // Text that a spreadsheet would run as a formula is written behind an apostrophe.
+    escape_formulas: true,
+    cast: {
+      boolean: String,
+      // NUL and line feed are left alone by the library; spreadsheets skip them and see what comes behind.
+      string: (text) => (/^[\0\n]/.test(text) ? `'${text}` : text),
+      object: (value) => (value instanceof Figure ? { value: value.text, escape_formulas: false } : ''),
+    },
+  });
+  await pipeline(Readable.from(records()), csv, to);
+}

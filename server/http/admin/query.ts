@@ -1,0 +1,135 @@
+// server/http/admin/query.ts: query strings and bodies parsed by their schema; what is wrong is named, with what was expected and what was found.
+
+import { DateTime } from 'luxon';
+import type { z } from 'zod';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
+import { GROUPINGS, type Filter, type Grouping } from '../../domain/reports.ts';
+import { badBody, badQuery } from './errors.ts';
+
+/** @throws AdminError 400 for an unknown parameter, one given twice that takes one value, or a value outside its schema */
+export function parseQuery<Schema extends z.ZodObject>(schema: Schema, search: URLSearchParams): z.output<Schema> {
+  const given: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  for (const name of new Set(search.keys())) {
+    const field: z.ZodType | undefined = Object.hasOwn(schema.shape, name) ? (schema.shape[name] as z.ZodType) : undefined;
+    if (field === undefined) throw badQuery(unknownName('parameter', name, Object.keys(schema.shape)));
+    const values = search.getAll(name);
+    if (takesMany(field)) given[name] = values;
+    else if (values.length === 1) given[name] = values[0] ?? '';
+    else throw badQuery(`${name}: expected one value, found ${values.length}`);
+  }
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw badQuery(explain(parsed.error, given));
+}
+
+/** @throws AdminError 400 with the path of the first field that is wrong */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(body ?? {});
+  if (parsed.success) return parsed.data;
+  throw badBody(explain(parsed.error, body));
+}
+
+const takesMany = (field: z.ZodType): boolean => {
+  let inner: z.ZodType = field;
+  while ('unwrap' in inner && inner.type === 'optional') inner = (inner as z.ZodOptional<z.ZodType>).unwrap();
+  return inner.type === 'array';
+};
+
+function explain(error: z.ZodError, given: unknown): string {
+  const issue = error.issues[0];
+  if (!issue) return 'not valid';
+  if (issue.code === 'unrecognized_keys') return `unknown field: ${shown(issue.keys[0])}`;
+  const value = issue.path.reduce<unknown>((at, key) => (typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? (at as Record<PropertyKey, unknown>)[key] : undefined), given);
+  const where = issue.path.map(String).join('.') || 'body';
+  // A token is a secret: what was found in its place is not repeated.
+  const found = where === 'token' ? '' : `, found ${value === undefined ? 'nothing' : shown(value)}`;
+  return `${where}: ${issue.message}${found}`;
+}
+
+const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
+
+function unknownName(what: string, name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return `unknown ${what} ${shown(name)}${near === null ? '' : `; did you mean ${near}?`}${known.length === 0 ? ` (no ${what}s are taken here)` : ` (known: ${known.join(', ')})`}`;
+}
+
+/** The known name at the least edit distance, where that is small enough to be a slip; else null. */
+export function nearest(name: string, known: readonly string[]): string | null {
+  const short = name.slice(0, 40).toLowerCase();
+  const ranked = known.map((candidate) => ({ candidate, distance: editDistance(short, candidate) })).sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, Math.floor(best.candidate.length / 3)) ? best.candidate : null;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+/** Past it instants have no ISO form of four-digit years. */
+const LAST_INSTANT = Date.UTC(9999, 11, 31);
+
+/**
+ * An instant from a query: ISO 8601 (in the reporting zone where it names no offset), milliseconds since the epoch, `now`, `now-7d`.
+ * @throws AdminError 400
+ */
+export function instantAt(name: string, text: string, now: EpochMs, zone: string): EpochMs {
+  const relative = /^now(?:([+-])(\d{1,6})([smhdw]))?$/.exec(text);
+  // A plus in a query string is a blank unless it was escaped.
+  const value = relative
+    ? now + (relative[1] === '-' ? -1 : 1) * Number(relative[2] ?? 0) * (UNIT_MS[relative[3] ?? 's'] ?? 0)
+    : /^\d{1,16}$/.test(text) && text.length !== 4
+      ? Number(text)
+      : DateTime.fromISO(text.replace(' ', '+'), { zone }).toMillis();
+  if (!Number.isFinite(value) || value < 0 || value > LAST_INSTANT) {
+    throw badQuery(`${name}: expected ISO 8601, milliseconds since the epoch, now or now-7d (units s m h d w), found ${shown(text)}`);
+  }
+  return epochMs(value);
+}
+
+interface RangeQuery {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** Seven days up to now, unless told. @throws AdminError 400 for a range that is empty or turned around */
+export function rangeOf(query: RangeQuery, now: EpochMs, zone: string): { from: EpochMs; to: EpochMs } {
+  const to = query.to === undefined ? now : instantAt('to', query.to, now, zone);
+  const from = query.from === undefined ? epochMs(Math.max(0, to - 7 * 86_400_000)) : instantAt('from', query.from, now, zone);
+  if (from >= to) throw badQuery(`from: expected an instant before to (${new Date(to).toISOString()}), found ${new Date(from).toISOString()}`);
+  return { from, to };
+}
+
+type FilterName = Exclude<keyof Filter, 'from' | 'to'>;
+type FilterQuery = RangeQuery & { readonly [Name in FilterName]?: readonly string[] | undefined };
+
+export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter {
+  return {
+    ...rangeOf(query, now, zone),
+    workspace: query.workspace ?? [],
+    workflow: query.workflow ?? [],
+    user: query.user ?? [],
+    model: query.model ?? [],
+    key: query.key ?? [],
+    outcome: query.outcome ?? [],
+    session: query.session ?? [],
+    action: query.action ?? [],
+  };
+}
+
+/** @throws AdminError 400 for a grouping that is unknown or named twice */
+export function groupingsOf(text: string | undefined): Grouping[] {
+  const names = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  return names.map((name, at) => {
+    if (names.indexOf(name) !== at) throw badQuery(`group_by: ${shown(name)} is named twice`);
+    const known = GROUPINGS.find((grouping) => grouping === name);
+    if (known === undefined) throw badQuery(`group_by: ${unknownName('grouping', name, GROUPINGS)}`);
+    return known;
+  });
+}

@@ -1,0 +1,199 @@
+// server/http/admin/routes-rules.ts: what is in force: budgets, limits, policies, prices, alerts, and the audit log.
+
+import type { Standing } from '../../domain/budget.ts';
+import type { EpochMs } from '../../domain/ids.ts';
+import { nanodollars, usdString, type Nanodollars } from '../../domain/money.ts';
+import type { PriceRow } from '../../domain/price.ts';
+import { budgetRow, iso, isoOrNull, policy, priceRow, thresholdReached } from './encode.ts';
+import { json, type Route } from './route.ts';
+import type { AdminServices } from './services.ts';
+import * as wire from './wire.ts';
+
+export const ruleRoutes: readonly Route[] = [
+  json({
+    method: 'get',
+    path: '/api/budgets',
+    role: 'read',
+    summary: 'Every budget in its current period.',
+    query: wire.NoQuery,
+    name: 'Budgets',
+    answer: wire.BudgetsAnswer,
+    async handle({ services, now }) {
+      const rows = await Promise.all(
+        services.gate.standings(now).map(async (standing) => {
+          const forecast = await services.forecast(standing);
+          return budgetRow(standing, forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) });
+        }),
+      );
+      return { at: iso(now), timezone: services.settings().timezone, rows };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/limits',
+    role: 'read',
+    summary: "The provider's limits as its response headers last told them, and our own.",
+    query: wire.NoQuery,
+    name: 'Limits',
+    answer: wire.LimitsAnswer,
+    handle: ({ services, now }) => ({
+      at: iso(now),
+      provider: services.headroom.rows(now).map((row) => ({
+        credential: row.credential,
+        model_class: row.modelClass,
+        dimension: row.dimension,
+        limit: row.limit,
+        remaining: row.remaining,
+        reset_at: isoOrNull(row.resetAt),
+        seen_at: iso(row.seenAt),
+      })),
+      own: services.gate.buckets(now).map(({ scope, dimension, limit, remaining }) => ({ scope, dimension, limit, remaining })),
+    }),
+  }),
+  json({
+    method: 'get',
+    path: '/api/policies',
+    role: 'read',
+    summary: 'The rules of the config in force.',
+    query: wire.NoQuery,
+    name: 'Policies',
+    answer: wire.PoliciesAnswer,
+    handle({ services }) {
+      const settings = services.settings();
+      return {
+        config_file: settings.file,
+        config_digest: settings.digest,
+        access: settings.access,
+        timezone: settings.timezone,
+        unknown_model: settings.prices.unknownModel,
+        on_abort: settings.onAbort,
+        requests_retention_days: settings.retention.requestsDays,
+        max_in_flight: settings.maxInFlight,
+        unmetered: [...settings.unmetered],
+        workspaces: [...settings.workspaces.values()].map((workspace) => ({
+          id: workspace.id,
+          upstream_key: workspace.upstreamKey,
+          open_workflows: workspace.openWorkflows,
+          ...policy(workspace),
+          workflows: workspace.workflows.map((workflow) => ({ id: workflow.id, ...policy(workflow) })),
+        })),
+      };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/prices',
+    role: 'read',
+    summary: 'The price book.',
+    query: wire.NoQuery,
+    name: 'Prices',
+    answer: wire.PricesAnswer,
+    handle({ services, now }) {
+      const inForce = rowsInForce(services.priceRows(), now);
+      return { at: iso(now), rows: services.priceRows().map((row) => priceRow(row, inForce.has(row.version))) };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/audit',
+    role: 'read',
+    summary: 'Who changed what, newest first.',
+    query: wire.AuditQuery,
+    name: 'Audit',
+    answer: wire.AuditAnswer,
+    async handle({ services, query }) {
+      const page = await services.reports.audit({ limit: query.limit ?? 100, cursor: query.cursor ?? null });
+      return {
+        rows: page.rows.map(({ id, at, actor, action, subject, detail }) => ({ id, at: iso(at), actor, action, subject, detail: parsed(detail) })),
+        next_cursor: page.nextCursor,
+      };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/alerts',
+    role: 'read',
+    summary: 'Alert rules and which of them are firing.',
+    query: wire.NoQuery,
+    name: 'Alerts',
+    answer: wire.AlertsAnswer,
+    async handle({ services, now }) {
+      const rules = (await Promise.all(services.gate.standings(now).map((standing) => rulesOf(services, standing)))).flat();
+      return {
+        at: iso(now),
+        channels: services.settings().alerts.channels.map(({ id, type }) => ({ id, type })),
+        rules: rules.map(({ rule, kind, subject, threshold, firing, notify }) => ({ rule, kind, subject, threshold_usd: usdString(threshold), state: firing ? ('firing' as const) : ('ok' as const), notify: [...notify] })),
+        firing: rules
+          .filter((rule) => rule.firing)
+          .map(({ rule, kind, subject, severity, value, threshold, message }) => ({ rule, kind, subject, severity, since: null, value_usd: usdString(value), threshold_usd: usdString(threshold), message })),
+        delivering: false,
+        deliveries: [],
+      };
+    },
+  }),
+];
+
+interface Rule {
+  readonly rule: string;
+  readonly kind: wire.AlertFiring['kind'];
+  readonly subject: string;
+  readonly severity: wire.AlertFiring['severity'];
+  readonly firing: boolean;
+  readonly value: Nanodollars;
+  readonly threshold: Nanodollars;
+  readonly message: string;
+  readonly notify: readonly string[];
+}
+
+async function rulesOf(services: AdminServices, standing: Standing): Promise<Rule[]> {
+  const { budget, period, spent } = standing;
+  const thresholds = budget.alertAt.map((at): Rule => {
+    const percent = `${Number((at * 100).toFixed(4))}%`;
+    return {
+      rule: `budget:${budget.id}@${at}`,
+      kind: 'budget_threshold',
+      subject: budget.id,
+      severity: at >= 1 ? 'critical' : at >= 0.8 ? 'warning' : 'info',
+      firing: thresholdReached(standing, at),
+      value: spent,
+      threshold: nanodollars((budget.limit * BigInt(Math.round(at * 1_000_000))) / 1_000_000n),
+      message: `${budget.id} has spent ${percent} of its ${budget.period}: ${usdString(spent)} of ${usdString(budget.limit)} US dollars until ${iso(period.to)}.`,
+      notify: budget.notify,
+    };
+  });
+  const forecast = budget.alertForecast ? await services.forecast(standing) : null;
+  if (!budget.alertForecast) return thresholds;
+  const expected = forecast?.p50 ?? spent;
+  return [
+    ...thresholds,
+    {
+      rule: `budget:${budget.id}@forecast`,
+      kind: 'budget_forecast',
+      subject: budget.id,
+      severity: 'warning',
+      firing: forecast !== null && forecast.p50 > budget.limit,
+      value: expected,
+      threshold: budget.limit,
+      message: `${budget.id} is expected to spend ${usdString(expected)} of ${usdString(budget.limit)} US dollars by ${iso(period.to)}.`,
+      notify: budget.notify,
+    },
+  ];
+}
+
+/** Versions of the latest row of each model whose day has come. */
+export function rowsInForce(rows: readonly PriceRow[], now: EpochMs): ReadonlySet<string> {
+  const latest = new Map<string, PriceRow>();
+  for (const row of rows) {
+    if (row.effectiveFrom <= now && row.effectiveFrom >= (latest.get(row.model)?.effectiveFrom ?? 0)) latest.set(row.model, row);
+  }
+  return new Set([...latest.values()].map((row) => row.version));
+}
+
+function parsed(detail: string): unknown {
+  try {
+    return JSON.parse(detail) as unknown;
+  } catch {
+    // Not JSON: shown as the text it is.
+    return detail;
+  }
+}

@@ -1,0 +1,130 @@
+// server/http/admin/routes-usage.ts: what was used and what it cost: usage, requests, one request, pickers, exports.
+
+import type { Response } from 'express';
+import type { CallRow } from '../../domain/reports.ts';
+import { iso, requestDetail, requestRow, usageFigures, usageRow } from './encode.ts';
+import { AdminError } from './errors.ts';
+import { writeRequests, writeUsage } from './export-csv.ts';
+import { filterOf, groupingsOf, rangeOf } from './query.ts';
+import { json, raw, type Input, type Route } from './route.ts';
+import * as wire from './wire.ts';
+
+const CALL_ID = /^[A-Za-z0-9_]{1,64}$/;
+
+/** One row more than asked for tells whether there are more. */
+async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire.UsageQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.UsageAnswer> {
+  const { timezone } = services.settings();
+  const filter = filterOf(query, now, timezone);
+  const groupBy = groupingsOf(query.group_by);
+  const limit = query.limit ?? 1_000;
+  const report = await services.reports.usage({ filter, groupBy, limit: limit + 1 });
+  return {
+    from: iso(filter.from),
+    to: iso(filter.to),
+    timezone,
+    group_by: groupBy,
+    rows: report.rows.slice(0, limit).map((row) => usageRow(row, groupBy)),
+    truncated: report.rows.length > limit,
+    total: usageFigures(report.total),
+  };
+}
+
+export const usageRoutes: readonly Route[] = [
+  json({
+    method: 'get',
+    path: '/api/usage',
+    role: 'read',
+    summary: 'Requests, tokens, cost and times, grouped; the dearest rows first.',
+    query: wire.UsageQuery,
+    name: 'Usage',
+    answer: wire.UsageAnswer,
+    handle: usage,
+  }),
+  json({
+    method: 'get',
+    path: '/api/requests',
+    role: 'read',
+    summary: 'Calls, newest first.',
+    query: wire.RequestsQuery,
+    name: 'Requests',
+    answer: wire.RequestsAnswer,
+    async handle({ services, query, now }) {
+      const filter = filterOf(query, now, services.settings().timezone);
+      const page = await services.reports.requests({ filter, limit: query.limit ?? 100, cursor: query.cursor ?? null });
+      return { from: iso(filter.from), to: iso(filter.to), rows: page.rows.map(requestRow), next_cursor: page.nextCursor };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/requests/:id',
+    role: 'read',
+    summary: 'One call with its attempts, its bill line by line, and every policy decision.',
+    query: wire.NoQuery,
+    name: 'Request',
+    answer: wire.RequestAnswer,
+    async handle({ services, params }) {
+      const id = params['id'] ?? '';
+      const detail = CALL_ID.test(id) ? await services.reports.request(id) : null;
+      if (detail === null) throw new AdminError(404, 'not_found', 'No such request, or its row is past retention.');
+      return requestDetail(detail, services.explain(detail));
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/facets',
+    role: 'read',
+    summary: 'The values that filters can take in a range of time, the busiest first.',
+    query: wire.FacetsQuery,
+    name: 'Facets',
+    answer: wire.FacetsAnswer,
+    async handle({ services, query, now }) {
+      const facets = await services.reports.facets(rangeOf(query, now, services.settings().timezone), query.limit ?? 50);
+      const { workspace, workflow, user, model, key, outcome } = facets;
+      return { workspace: [...workspace], workflow: [...workflow], user: [...user], model: [...model], key: [...key], outcome: [...outcome] };
+    },
+  }),
+  raw({
+    path: '/api/export/usage.csv',
+    role: 'read',
+    summary: 'What /api/usage answers, as CSV.',
+    query: wire.UsageExportQuery,
+    mediaType: 'text/csv',
+    async handle(input) {
+      // Everything that can be refused is refused before the first byte.
+      const answer = await usage({ ...input, query: { ...input.query, limit: input.query.limit ?? wire.LIMITS.usage } });
+      await audited(input, 'export.usage', answer);
+      attach(input.res, `tollgate-usage-${answer.from.slice(0, 10)}.csv`);
+      await writeUsage(answer.group_by, answer.rows, input.res);
+    },
+  }),
+  raw({
+    path: '/api/export/requests.csv',
+    role: 'read',
+    summary: 'Every call that matches, in order of admission, as CSV.',
+    query: wire.RequestsExportQuery,
+    mediaType: 'text/csv',
+    async handle(input) {
+      const filter = filterOf(input.query, input.now, input.services.settings().timezone);
+      await audited(input, 'export.requests', { from: iso(filter.from), to: iso(filter.to) });
+      attach(input.res, `tollgate-requests-${iso(filter.from).slice(0, 10)}.csv`);
+      await writeRequests(rows(input.services.reports.everyRequest(filter)), input.res);
+    },
+  }),
+];
+
+async function* rows(calls: AsyncIterable<CallRow>): AsyncGenerator<wire.RequestRow> {
+  for await (const call of calls) yield requestRow(call);
+}
+
+function attach(res: Response, name: string): void {
+  res.status(200).setHeader('content-type', 'text/csv; charset=utf-8; header=present').setHeader('content-disposition', `attachment; filename="${name}"`);
+}
+
+/** Who took what out. A ledger that cannot be written does not keep anyone from reading. */
+async function audited({ services, actor, now }: Pick<Input<unknown, null>, 'services' | 'actor' | 'now'>, action: string, range: { from: string; to: string }): Promise<void> {
+  try {
+    await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action, subject: `${range.from}/${range.to}`, detail: '{}' });
+  } catch {
+    services.log.warn('audit_failed', { reason: action });
+  }
+}

@@ -1,0 +1,27 @@
+// server/http/admin/routes.ts: every route of the admin port, in one table.
+
+import { z } from 'zod';
+import { openApi } from './openapi.ts';
+import { json, type Route } from './route.ts';
+import { keyRoutes } from './routes-keys.ts';
+import { operationRoutes } from './routes-operation.ts';
+import { ruleRoutes } from './routes-rules.ts';
+import { usageRoutes } from './routes-usage.ts';
+import { NoQuery } from './wire.ts';
+
+export const ROUTES: readonly Route[] = [
+  ...usageRoutes,
+  ...ruleRoutes,
+  ...keyRoutes,
+  ...operationRoutes,
+  json({
+    method: 'get',
+    path: '/api/openapi.json',
+    role: 'read',
+    summary: 'This document.',
+    query: NoQuery,
+    name: 'OpenApi',
+    answer: z.record(z.string(), z.unknown()),
+    handle: ({ services }) => openApi(ROUTES, services.version),
+  }),
+];

@@ -1,0 +1,58 @@
+// server/http/admin/services.ts: what the admin port needs from the rest of the gateway, as contracts.
+
+import type { Gate } from '../../domain/admission.ts';
+import type { Standing } from '../../domain/budget.ts';
+import type { KeyRing } from '../../domain/directory.ts';
+import type { Clock, EpochMs } from '../../domain/ids.ts';
+import type { Ledger, Recovery } from '../../domain/ledger.ts';
+import type { Nanodollars } from '../../domain/money.ts';
+import type { Headroom, Log } from '../../domain/observer.ts';
+import type { CostLine, PriceRow } from '../../domain/price.ts';
+import type { CallDetail, Reports } from '../../domain/reports.ts';
+import type { Settings } from '../../domain/settings.ts';
+
+export interface AdminServices {
+  /** The settings in force at this moment. */
+  settings(): Settings;
+  readonly clock: Clock;
+  readonly reports: Reports;
+  readonly ledger: Pick<Ledger, 'health' | 'audit'>;
+  readonly keys: KeyRing;
+  readonly gate: Pick<Gate, 'standings' | 'buckets'>;
+  readonly headroom: Pick<Headroom, 'rows'>;
+  /** Every row of the price book in force, past and coming dates included. */
+  priceRows(): readonly PriceRow[];
+  /** The bill of a stored call, line by line, from its parts and the prices stored with it. */
+  explain(detail: CallDetail): readonly CostLine[];
+  /** Null while there is too little to go by. */
+  forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
+  /** The text of a scrape. */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Writes a consistent copy of the database and says where. @throws when the copy could not be made */
+  backup(): Promise<{ readonly file: string; readonly bytes: number }>;
+  gateway(): GatewayState;
+  readonly log: Log;
+  readonly version: string;
+  /** Where the built dashboard lies; the folder need not exist. */
+  readonly webDir: string;
+  /** Names, besides loopback and the configured address, that a browser may know this port by. */
+  readonly hosts: readonly string[];
+}
+
+/** How the gateway is doing, as only the one who put it together knows. */
+export interface GatewayState {
+  readonly startedAt: EpochMs;
+  /** What an app sets as its base URL, e.g. `http://127.0.0.1:4100`. */
+  readonly baseUrl: string;
+  readonly draining: boolean;
+  readonly inFlight: number;
+  readonly openHolds: number;
+  /** Null when it cannot be told. */
+  readonly databaseBytes: number | null;
+  readonly recovery: Recovery;
+  readonly configLoadedAt: EpochMs;
+  /** Null before the first reload. `error` null: it went well. */
+  readonly lastReload: { readonly at: EpochMs; readonly error: string | null } | null;
+  /** Calls of models that the price book does not know, since the start. */
+  readonly ceilingPriced: number;
+}
