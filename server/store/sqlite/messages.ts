@@ -27,7 +27,7 @@ export interface Ask {
     | { readonly kind: 'spent'; readonly scope: Scope; readonly from: number; readonly to: number }
     | { readonly kind: 'backup'; readonly file: string }
     | { readonly kind: 'keys' }
-    | { readonly kind: 'retention'; readonly days: number }
+    | { readonly kind: 'retention'; readonly days: number; readonly now: number }
     /** A maximum size of the file, to rehearse a full disk. */
     | { readonly kind: 'max_pages'; readonly pages: number }
     | { readonly kind: 'close' };

@@ -69,7 +69,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
       recovery,
       installSecret: opened.installSecret,
       backup: (to) => client.ask<BackupDone>({ kind: 'backup', file: to }),
-      retain: (days) => client.ask<void>({ kind: 'retention', days }),
+      retain: (days) => client.ask<void>({ kind: 'retention', days, now: clock.now() }),
       limitPages: (pages) => client.ask<void>({ kind: 'max_pages', pages }),
     };
   } catch (error) {

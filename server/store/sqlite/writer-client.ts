@@ -62,6 +62,7 @@ export class WriterClient {
         if (typeof message === 'object' && 'opened' in message) resolve(message.opened);
         else if (typeof message === 'object' && 'refused' in message) {
           const { code, message: text } = message.refused;
+          client.dead = true; // The thread ends by itself; there is nothing to lose.
           reject(code === 'failed' ? new Error(text) : new LedgerRefused(code, text));
         } else client.receive(message);
       });
@@ -229,7 +230,7 @@ export class WriterClient {
     this.trouble = trouble;
     if (this.retry !== null) clearTimeout(this.retry);
     const lost = [...(this.underWay ?? []), ...this.queue];
-    this.log.error('ledger_closed_with_changes_unwritten', { count: lost.length, detail: trouble });
+    this.log.error('ledger_stopped', { count: lost.length, detail: trouble });
     this.queue = [];
     this.underWay = null;
     for (const p of lost) p.reject(new LedgerUnavailable(trouble));

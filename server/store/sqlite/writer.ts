@@ -22,8 +22,8 @@ const settings = workerData as WriterSettings;
 const port = parentPort;
 if (port === null) throw new Error('the writer runs as a thread');
 const post = (message: FromWriter): void => port.postMessage(message);
-// The gateway's clock is handed in; this thread follows it at the distance it had at the start.
-const clockAhead = settings.now - Date.now();
+// The gateway's clock is handed in; this thread follows it at the distance it had when it was last told.
+let clockAhead = settings.now - Date.now();
 const now = (): number => Date.now() + clockAhead;
 
 try {
@@ -78,6 +78,7 @@ function serve(db: Database, checked: boolean): void {
       case 'max_pages': db.pragma(`max_page_count = ${what.pages}`); return null;
       case 'retention':
         retentionDays = what.days;
+        clockAhead = what.now - Date.now();
         clearTimeout(retention);
         retire();
         return null;
