@@ -1,4 +1,4 @@
-// server/http/admin/app.ts: the admin port: one express app, made from the route table.
+// server/http/admin/port.ts: the admin port: one express app, made from the route table.
 
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -14,8 +14,10 @@ import { staticFiles } from './static-files.ts';
 
 export interface AdminPort {
   readonly app: Express;
-  /** To be told of every call and every reload. */
+  /** Its `observer` is to be told of every call, beside the metrics. */
   readonly live: Live;
+  /** To be called after every reload of the config, one that failed too: open pages are told. */
+  configChanged(): void;
   /** Ends the open event streams, so that the listener can close. */
   close(): void;
 }
@@ -49,7 +51,12 @@ export function createAdminPort(services: AdminServices): AdminPort {
     throw new AdminError(404, 'not_found', 'No such path.');
   });
   app.use(failed(services));
-  return { app, live, close: () => live.close() };
+  return {
+    app,
+    live,
+    configChanged: () => live.reloaded({ digest: services.settings().digest, error: services.gateway().lastReload?.error ?? null }),
+    close: () => live.close(),
+  };
 }
 
 /** Nothing but our own files, and no page may frame ours. */
