@@ -78,7 +78,7 @@ budgets: [{ id: bench, scope: { workspace: bench }, limit_usd: 100000000, period
 max_in_flight: 10000
 `,
   );
-  const { child, output } = startOn(SUBJECT_CORE, process.execPath, [join(dist, 'server/cli/main.js'), 'serve', '--config', join(home, 'tollgate.yaml'), '--data-dir', join(home, 'data')]);
+  const { child, output } = startOn(SUBJECT_CORE, process.execPath, [join(dist, '../server/tollgate.mjs'), 'serve', '--config', join(home, 'tollgate.yaml'), '--data-dir', join(home, 'data')]);
   await untilOpen(port, child, output);
   return { name: 'tollgate', url: `http://127.0.0.1:${port}`, adminUrl: `http://127.0.0.1:${adminPort}`, process: child };
 }

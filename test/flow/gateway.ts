@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-const entry = fileURLToPath(new URL('../../dist/server/cli/main.js', import.meta.url));
+const entry = fileURLToPath(new URL('../../server/tollgate.mjs', import.meta.url));
 
 export interface GatewayOptions {
   /** The config, as YAML text or as what YAML would say; ports are chosen by the system unless it names them. */

@@ -15,7 +15,8 @@ export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: 
   if (kind.retry === 'never') headers.push('x-should-retry', 'false');
   if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
   // What was sent of a body that we will not read would be taken for the next request.
-  if (!reply.req.complete) headers.push('connection', 'close');
+  const { headers: asked, complete } = reply.req;
+  if (!complete && (asked['content-length'] !== undefined || asked['transfer-encoding'] !== undefined)) headers.push('connection', 'close');
   reply.writeHead(kind.status, headers);
   reply.end(reply.req.method === 'HEAD' ? undefined : body);
 }

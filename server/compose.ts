@@ -1,0 +1,258 @@
+// server/compose.ts: the one place that knows every room: picks the implementations and hands each what it needs.
+
+import { createServer, type Server } from 'node:http';
+import { readFileSync, statSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createGate, type SpentOf } from './admit/gate.ts';
+import { createHeadroom } from './admit/headroom.ts';
+import type { Standing } from './domain/budget.ts';
+import { periodAt } from './domain/calendar.ts';
+import { epochMs, type Clock } from './domain/ids.ts';
+import type { Recovery } from './domain/ledger.ts';
+import { NO_MONEY } from './domain/money.ts';
+import type { Pricing } from './domain/price.ts';
+import type { Settings } from './domain/settings.ts';
+import type { Exchange } from './forward/exchange.ts';
+import { createUpstream } from './forward/upstream.ts';
+import { createForecaster } from './http/admin/forecaster.ts';
+import { createAdminPort } from './http/admin/port.ts';
+import { createDataPort, type DataPort } from './http/data/port.ts';
+import { openMeter } from './meter/meter.ts';
+import { createLog } from './observe/log.ts';
+import { createMetrics } from './observe/metrics.ts';
+import type { PriceBook } from './price/book.ts';
+import { explain } from './price/explain.ts';
+import { loadPriceBook } from './price/load-book.ts';
+import { createPricing } from './price/pricing.ts';
+import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
+import { openReports } from './store/sqlite/reader-client.ts';
+
+export interface Gateway {
+  readonly version: string;
+  readonly dataPort: DataPort;
+  readonly adminServer: Server;
+  readonly recovery: Recovery;
+  readonly settings: () => Settings;
+  /** Puts new settings in force for the next call; rejects, and changes nothing, when it cannot. */
+  reload(settings: Settings): Promise<void>;
+  /** A config file with mistakes was found; the old one stays in force. */
+  reloadFailed(mistakes: readonly string[]): void;
+  /** Lets calls finish for `drainMs`, settles all, and closes everything. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** What keeps the gateway from starting, in words for the operator. Exit code 3: the ledger's file is damaged or not ours. */
+export class StartFailure extends Error {
+  override readonly name = 'StartFailure';
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const systemClock: Clock = { now: () => epochMs(Date.now()), monotonic: () => performance.now() };
+
+/** @throws StartFailure */
+export async function compose(initial: Settings): Promise<Gateway> {
+  const clock = systemClock;
+  const startedAt = clock.now();
+  const version = packageVersion();
+  const log = createLog(initial.log.level);
+  let settings = initial;
+  let book = readPriceBook(initial);
+  let pricing: Pricing = pricingOf(book, initial);
+  let configLoadedAt = startedAt;
+  let lastReload: { at: typeof startedAt; error: string | null } | null = null;
+
+  const ledgerFile = join(initial.dataDir, 'tollgate.db');
+  const store = await openLedger({
+    file: ledgerFile,
+    workerEntry: new URL('store/sqlite/writer.js', import.meta.url),
+    timezone: initial.timezone,
+    durability: initial.ledger.durability,
+    retentionDays: initial.retention.requestsDays,
+    declared: declaredIn(initial),
+    log,
+    clock,
+  }).catch((error: unknown) => {
+    if (error instanceof LedgerRefused) throw new StartFailure(error.message, error.code === 'held' ? 1 : 3);
+    throw error;
+  });
+  const { ledger, keys } = store;
+  const reports = openReports({
+    file: ledgerFile,
+    workerEntry: new URL('store/sqlite/reader.js', import.meta.url),
+    timezone: initial.timezone,
+    onCrash: (error) => log.error('reader_crashed', { code: error.name }),
+  });
+
+  const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
+  const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf) });
+  const headroom = createHeadroom();
+  const upstream = createUpstream(initial.upstream);
+  const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
+  const databaseBytes = (): number | null => sizeOf(ledgerFile);
+  const metrics = createMetrics({
+    clock,
+    version,
+    priceRows: () => book.rows(),
+    standings: (at) => gate.standings(at),
+    forecast,
+    headroom: (at) => headroom.rows(at),
+    ledgerHealth: () => ledger.health(),
+    openHolds: () => metrics.inFlight(),
+    databaseBytes,
+    config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
+    keys: () => keys.list(),
+  });
+  metrics.configured(initial);
+
+  const dataPort = createDataPort({
+    settings: () => settings,
+    clock,
+    directory: keys,
+    gate,
+    pricing: () => pricing,
+    ledger,
+    upstream,
+    openMeter,
+    headroom,
+    observer: metrics.observer,
+    log,
+    onTheWire: new Set<Exchange>(),
+  });
+  const admin = createAdminPort({
+    settings: () => settings,
+    clock,
+    reports,
+    ledger,
+    keys,
+    gate,
+    headroom,
+    priceRows: () => book.rows(),
+    explain,
+    forecast,
+    metrics: () => metrics.render(),
+    backup: async () => {
+      const file = join(settings.dataDir, 'backups', `tollgate-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')}.db`);
+      return { file, ...(await store.backup(file)) };
+    },
+    gateway: () => ({
+      startedAt,
+      baseUrl: baseUrlOf(dataPort.server, settings),
+      draining: dataPort.draining,
+      inFlight: dataPort.inFlight,
+      openHolds: metrics.inFlight(),
+      databaseBytes: databaseBytes(),
+      recovery: store.recovery,
+      configLoadedAt,
+      lastReload,
+      ceilingPriced: metrics.unpriced(),
+    }),
+    log,
+    version,
+    webDir: fileURLToPath(new URL('../web', import.meta.url)),
+    hosts: [],
+  });
+  const adminServer = createServer(admin.app);
+
+  return {
+    version,
+    dataPort,
+    adminServer,
+    recovery: store.recovery,
+    settings: () => settings,
+    async reload(next) {
+      try {
+        const nextBook = readPriceBook(next);
+        await gate.reload(next, spentOf);
+        keys.declare(declaredIn(next));
+        upstream.reload(next.upstream);
+        book = nextBook;
+        pricing = pricingOf(nextBook, next);
+        settings = next;
+        log.setLevel(next.log.level);
+        metrics.configured(next);
+        configLoadedAt = clock.now();
+        lastReload = { at: configLoadedAt, error: null };
+        if (next.retention.requestsDays !== initial.retention.requestsDays) await store.retain(next.retention.requestsDays);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        lastReload = { at: clock.now(), error: message };
+        log.error('config_reload_failed', { detail: message });
+        throw error;
+      }
+      admin.configChanged();
+      log.info('config_reloaded', { file: next.file });
+      await ledger.audit({ at: clock.now(), actor: 'config', action: 'config.reload', subject: next.file, detail: JSON.stringify({ digest: next.digest }) });
+    },
+    reloadFailed(mistakes) {
+      lastReload = { at: clock.now(), error: mistakes.join('\n') };
+      for (const mistake of mistakes) log.error('config_mistake', { detail: mistake });
+    },
+    async close(drainMs) {
+      await dataPort.drain(drainMs);
+      await upstream.close();
+      await admin.close();
+      adminServer.close();
+      adminServer.closeAllConnections();
+      metrics.close();
+      await reports.close();
+      await ledger.close();
+    },
+  };
+}
+
+const declaredIn = (settings: Settings): Declared => ({ keys: settings.keys, workspaces: settings.workspaces });
+
+const pricingOf = (book: PriceBook, settings: Settings): Pricing => createPricing({ book, unknownModel: settings.prices.unknownModel });
+
+function readPriceBook({ prices }: Settings): PriceBook {
+  let text: string;
+  try {
+    text = readFileSync(prices.file, 'utf8');
+  } catch (error) {
+    throw new StartFailure(`The price file ${prices.file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}). \`prices.file\` in the config names it.`, 1);
+  }
+  const loaded = loadPriceBook(text, prices.file);
+  if (loaded.ok) return loaded.book;
+  throw new StartFailure(loaded.mistakes.map((m) => `${m.file}:${m.line}:${m.column}: ${m.path === '' ? '' : `${m.path}: `}${m.message}`).join('\n'), 1);
+}
+
+const standingsOf = (settings: Settings, now: ReturnType<Clock['now']>, spentOf: SpentOf): Promise<readonly Standing[]> =>
+  Promise.all(
+    settings.budgets.map(async (budget) => {
+      const period = periodAt(budget.period, now, settings.timezone);
+      return { budget, period, spent: await spentOf(budget, period), held: NO_MONEY };
+    }),
+  );
+
+function packageVersion(): string {
+  // From dist/server or from server: the package stands above both.
+  for (const up of ['../package.json', '../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { name?: string; version?: string };
+      if (name === 'tollgate' && version !== undefined) return version;
+    } catch {
+      // Not in this place; the other one has it.
+    }
+  }
+  return 'unknown';
+}
+
+function sizeOf(file: string): number | null {
+  try {
+    return statSync(file).size;
+  } catch {
+    return null;
+  }
+}
+
+function baseUrlOf(server: Server, { listen }: Settings): string {
+  const address = server.address() as AddressInfo | null;
+  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+  return `http://${host}:${address?.port ?? listen.port}`;
+}
