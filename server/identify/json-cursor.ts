@@ -3,7 +3,7 @@
 /** RFC 8259 lets a parser set a limit; no honest body comes near this one. */
 const MAX_DEPTH = 100;
 /** Below this many bytes a loop in JavaScript is quicker than a native search. */
-const NEAR_BYTES = 16;
+const NEAR_BYTES = 24;
 
 const TAB = 0x09;
 const LINE_FEED = 0x0a;
@@ -276,31 +276,28 @@ export class Cursor {
   #string(): void {
     const { text } = this;
     const start = this.at + 1;
-    const near = Math.min(start + NEAR_BYTES, text.length);
     this.stringStart = start;
-    let i = start;
-    for (; i < near; i++) {
-      const byte = text[i];
-      if (byte === QUOTE) {
-        this.stringEnd = i;
-        this.at = i + 1;
-        return;
+    for (let i = start; ; ) {
+      const near = Math.min(i + NEAR_BYTES, text.length);
+      while (i < near) {
+        const byte = text[i];
+        if (byte === QUOTE) return this.#endString(i);
+        i += byte === BACKSLASH ? 2 : 1;
       }
-      if (byte === BACKSLASH) break;
-    }
-    // The native search passes 100 KB in a microsecond. A quote ends the string unless an odd run of backslashes stands before it.
-    for (;;) {
+      // Then the native search, which passes 100 KB in a microsecond. A quote ends the string unless an odd run of
+      // backslashes stands before it; where quotes are dense, the loop above takes over again.
       const quote = text.indexOf(QUOTE, i);
       if (quote === -1) this.fail('a string that ends');
       let run = quote;
       while (run > start && text[run - 1] === BACKSLASH) run--;
-      if (((quote - run) & 1) === 0) {
-        this.stringEnd = quote;
-        this.at = quote + 1;
-        return;
-      }
+      if (((quote - run) & 1) === 0) return this.#endString(quote);
       i = quote + 1;
     }
+  }
+
+  #endString(quote: number): void {
+    this.stringEnd = quote;
+    this.at = quote + 1;
   }
 
   #number(): void {
