@@ -1,0 +1,34 @@
+// test/store/sums.ts: what the roll-ups must say, worked out again from the rows alone.
+
+import { periodAt } from '../../server/domain/calendar.ts';
+import { epochMs } from '../../server/domain/ids.ts';
+import type { Scratch } from './scratch.ts';
+
+const MEASURES = ['calls', 'attempts', 'input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'cost', 'estimated_cost', 'cache_savings'] as const;
+type Sums = Record<(typeof MEASURES)[number], number>;
+
+const DIMENSIONS = ['workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'endpoint', 'outcome'] as const;
+type Row = Record<(typeof DIMENSIONS)[number], string | number> & Omit<Sums, 'calls' | 'estimated_cost'> & { admitted_at: number; estimated: number };
+
+/** Every roll-up group by name, with its sums, from the roll-ups themselves. */
+export function storedSums(place: Scratch): Map<string, Sums> {
+  const rows = place.read<Sums & { name: string }>(`SELECT grain || ' ' || bucket || ' ' || ${DIMENSIONS.join(" || ' ' || ")} AS name, ${MEASURES.join(', ')} FROM rollup`);
+  return new Map(rows.map(({ name, ...sums }) => [name, sums]));
+}
+
+/** The same, from the rows, cut on the hours and days of a zone. */
+export function recomputedSums(place: Scratch, zone: string): Map<string, Sums> {
+  const sums = new Map<string, Sums>();
+  for (const row of place.read<Row>('SELECT * FROM call WHERE outcome IS NOT NULL')) {
+    const hour = periodAt('hour', epochMs(row.admitted_at), zone).from;
+    const day = periodAt('day', epochMs(row.admitted_at), zone).from;
+    for (const [grain, bucket, user] of [[1, hour, 0], [2, day, 0], [3, day, row.user]] as const) {
+      const name = [grain, bucket, ...DIMENSIONS.map((d) => (d === 'user' ? user : row[d]))].join(' ');
+      const group = sums.get(name) ?? (Object.fromEntries(MEASURES.map((m) => [m, 0])) as Sums);
+      const measured: Sums = { ...row, calls: 1, estimated_cost: row.estimated === 1 ? row.cost : 0 };
+      for (const measure of MEASURES) group[measure] += measured[measure];
+      sums.set(name, group);
+    }
+  }
+  return sums;
+}
