@@ -60,17 +60,20 @@ export function Bar() {
   );
 }
 
+/** One button that walks through the zones there are: the reporting zone, the browser's own where it is another, UTC. */
 function ZoneChoice() {
-  const choice = parameter('tz') ?? '';
+  const choices: readonly (readonly [string | null, string])[] = [
+    [null, reportingZone.value],
+    ...(browserZone() !== reportingZone.value && browserZone() !== 'UTC' ? [['browser', browserZone()] as const] : []),
+    ...(reportingZone.value !== 'UTC' ? [['UTC', 'UTC'] as const] : []),
+  ];
+  const at = Math.max(0, choices.findIndex(([value]) => value === parameter('tz')));
+  const other = choices[(at + 1) % choices.length]!;
+  if (choices.length === 1) return <span class="zone muted">{choices[0]![1]}</span>;
   return (
-    <label class="zone">
-      <span class="unseen">Times in</span>
-      <select value={choice} onChange={(event) => go(addressWith({ tz: event.currentTarget.value || null }), 'replace')}>
-        <option value="">{reportingZone.value}</option>
-        {browserZone() !== reportingZone.value && <option value="browser">Browser: {browserZone()}</option>}
-        {reportingZone.value !== 'UTC' && <option value="UTC">UTC</option>}
-      </select>
-    </label>
+    <button type="button" class="zone quiet" onClick={() => go(addressWith({ tz: other[0] }), 'replace')} title={`Times are shown in ${choices[at]![1]}. Click for ${other[1]}.`}>
+      <span class="unseen">Times in </span>{choices[at]![1]}
+    </button>
   );
 }
 

@@ -8,7 +8,7 @@ import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, go, parameter } from '../../state/location.ts';
 import { bucketName, buckets, bucketsOf, bucketUnit, compared, comparedName, periodName, reportingZone, timeOf, zone } from '../../state/period.ts';
-import { group, GROUPS, MEASURES, perBucket, toDraw, type Group, type Grouped, type Measure, type MeasureName } from './measures.ts';
+import { group, GROUPS, GROUP_WORDS, MEASURES, perBucket, toDraw, type Group, type Grouped, type Measure, type MeasureName } from './measures.ts';
 
 export const measureName = (): MeasureName => ((parameter('metric') ?? 'cost') in MEASURES ? ((parameter('metric') ?? 'cost') as MeasureName) : 'cost');
 export const groupName = (): Group => GROUPS.find((one) => one === parameter('by')) ?? 'workspace';
@@ -36,12 +36,11 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
               <button type="button" key={name} aria-pressed={measureName() === name} onClick={() => go(addressWith({ metric: name === 'cost' ? null : name }))}>{MEASURES[name].name}</button>
             ))}
           </div>
-          <label class="select">
-            <span class="muted">by</span>
-            <select value={by} onChange={(event) => go(addressWith({ by: event.currentTarget.value === 'workspace' ? null : event.currentTarget.value }))} aria-label="Group by">
-              {GROUPS.map((one) => <option key={one} value={one}>{one}</option>)}
-            </select>
-          </label>
+          <div class="segments small" role="group" aria-label="Group by">
+            {GROUPS.map((one) => (
+              <button type="button" key={one} aria-pressed={by === one} onClick={() => go(addressWith({ by: one === 'workspace' ? null : one }))}>{GROUP_WORDS[one]}</button>
+            ))}
+          </div>
         </div>
       }
     >

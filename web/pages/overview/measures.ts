@@ -26,6 +26,7 @@ export const MEASURES = {
 export type MeasureName = keyof typeof MEASURES;
 
 export const GROUPS = ['workspace', 'workflow', 'model', 'user'] as const;
+export const GROUP_WORDS = { workspace: 'Workspace', workflow: 'Workflow', model: 'Model', user: 'User' } as const;
 export type Group = (typeof GROUPS)[number];
 
 export const toDraw = (measure: Measure, amount: bigint): number => (measure.axis === 'money' ? dollarsForDrawing(amount) : Number(amount));
