@@ -6,7 +6,7 @@ import { ApiError, invalid } from './errors.ts';
 export interface Encoder {
   /** The encoded bytes of this part, flushed, so that the other side can decode it at once. */
   part(bytes: Buffer): Promise<Buffer>;
-  /** What ends the encoding; empty for plain bytes. */
+  /** What ends the encoding; empty for plain bytes, and the second time. */
   end(): Promise<Buffer>;
 }
 
@@ -43,6 +43,7 @@ function throughStream(stream: Compressor): Encoder {
       stream.write(bytes, () => stream.flush(() => done(taken())));
     }),
     end: () => new Promise((done) => {
+      if (stream.writableEnded) return done(Buffer.alloc(0));
       stream.once('end', () => done(taken()));
       stream.end();
     }),
