@@ -23,7 +23,7 @@ export function adminAddress({ file, env }: { file: string; env: Env }): { ok: t
   }
   const document = readDocument(file, text, env);
   if (!document.readable) return { ok: false, mistakes: document.mistakes };
-  const admin = new Cursor(document).field('admin');
+  const admin = Cursor.root(document).field('admin');
   const parsed = configSchema.shape.admin.safeParse(admin.value ?? {});
   const places = parsed.success ? [] : parsed.error.issues.map((issue) => ({ ...issue, path: ['admin', ...issue.path] }));
   const mistakes = mistakesOf(places, document);

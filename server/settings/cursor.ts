@@ -6,10 +6,13 @@ export class Cursor {
   readonly path: Path;
   readonly value: unknown;
   private readonly document: ConfigDocument;
-  constructor(document: ConfigDocument, path: Path = [], value: unknown = document.value) {
+  private constructor(document: ConfigDocument, path: Path, value: unknown) {
     this.document = document;
     this.path = path;
     this.value = value;
+  }
+  static root(document: ConfigDocument): Cursor {
+    return new Cursor(document, [], document.value);
   }
   get written(): boolean {
     return this.value !== undefined;

@@ -61,8 +61,8 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
 
   let document: Document;
   try {
-    // Twice-written keys are looked for below, where both places are known. The library's own messages quote the file, which can hold secrets.
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent', version: '1.2', schema: 'core' });
+    // Not `silent`: that would let a second document go by unseen. Twice-written keys are looked for below, where both places are known. The library's own messages quote the file, which can hold secrets.
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error', version: '1.2', schema: 'core' });
   } catch {
     // A thousand brackets overflow the parser's stack.
     mistakes.push(mistakeAt(0, 'the file is nested too deeply to be read'));
@@ -81,6 +81,11 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
     if (isAlias(node)) {
       if (++aliases > MAX_ALIASES) throw new TooLarge(offset);
       const target = node.resolve(document);
+      if (!target) {
+        mistakes.push(mistakeAt(offset, YAML_MISTAKES.BAD_ALIAS));
+        unfilled.add(place);
+        return null;
+      }
       const value = plain(target, path, keyOffset);
       // What stands at the anchor is wrong where the alias stands.
       places.set(place, { key: keyOffset, value: offset });

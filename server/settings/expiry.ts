@@ -8,7 +8,7 @@ import { shown } from './issues.ts';
 import type { Mistake } from './mistakes.ts';
 
 export function expiryMistakes(document: ConfigDocument): Mistake[] {
-  const config = new Cursor(document);
+  const config = Cursor.root(document);
   const zone = config.field('timezone').text() ?? 'UTC';
   return config.list('keys').flatMap((key) => {
     const field = key.field('expires');

@@ -3,15 +3,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from '../domain/settings.ts';
 import { buildSettings } from './build.ts';
 import { Cursor } from './cursor.ts';
 import { readDocument, type ConfigDocument } from './document.ts';
+import { expiryMistakes } from './expiry.ts';
 import { parseHostPort } from './fields.ts';
 import type { Env } from './interpolate.ts';
-import { mistakesOf, shown } from './issues.ts';
+import { mistakesOf, sayKey, shown } from './issues.ts';
 import type { Mistake } from './mistakes.ts';
-import { expiryMistakes } from './expiry.ts';
 import { referenceMistakes } from './references.ts';
 import { safetyMistakes } from './safety.ts';
 import { configSchema } from './schema.ts';
@@ -25,7 +26,10 @@ export interface Overrides {
   readonly adminListen?: string | undefined;
 }
 
-export type Loaded = { readonly ok: true; readonly settings: Settings } | { readonly ok: false; readonly mistakes: readonly Mistake[] };
+/** `digest` tells which bytes were judged; null when there were none to read. */
+export type Loaded =
+  | { readonly ok: true; readonly settings: Settings }
+  | { readonly ok: false; readonly mistakes: readonly Mistake[]; readonly digest: string | null };
 
 const MAX_BYTES = 1024 * 1024;
 export const DEFAULT_CONFIG = 'config/tollgate.yaml';
@@ -36,14 +40,17 @@ export const configFile = (named: string | undefined, env: Env): string => named
 /**
  * Reads and checks a config file. Never throws for what is in it, nor for a file that cannot be read: those are mistakes.
  * @param file as messages should name it; relative to the working directory
+ * @param inForce when reloading: what cannot change while running must be as it is there
  */
-export function loadSettings({ file, env, overrides = {} }: { file: string; env: Env; overrides?: Overrides }): Loaded {
-  const whole = (what: string, expected: string | null = null): Loaded => ({ ok: false, mistakes: [{ file, line: 1, column: 1, what, expected, suggestion: null }] });
+export function loadSettings({ file, env, overrides = {}, inForce }: { file: string; env: Env; overrides?: Overrides; inForce?: Settings }): Loaded {
+  let digest: string | null = null;
+  const whole = (what: string, expected: string | null = null): Loaded => ({ ok: false, mistakes: [{ file, line: 1, column: 1, what, expected, suggestion: null }], digest });
   let bytes: Buffer;
   try {
     const { size } = statSync(file);
     if (size > MAX_BYTES) return whole('the file is larger than 1 MB', 'a config file; `--config` or TOLLGATE_CONFIG names it');
     bytes = readFileSync(file);
+    digest = digestOf(bytes);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return whole('there is no such file', `a config file; \`--config\` or TOLLGATE_CONFIG names it, and ${DEFAULT_CONFIG} of the repository is one to start from`);
@@ -56,7 +63,7 @@ export function loadSettings({ file, env, overrides = {} }: { file: string; env:
   } catch {
     return whole('the file is not UTF-8 text', 'YAML in UTF-8');
   }
-  return loadText({ file, text, digest: digestOf(bytes), env, overrides });
+  return loadText({ file, text, digest, env, overrides, ...(inForce ? { inForce } : {}) });
 }
 
 /** What a file's bytes are recognized by: SHA-256 in hex. */
@@ -70,34 +77,49 @@ export const digestOf = (bytes: Uint8Array): string => createHash('sha256').upda
  * A relative `data_dir` is meant from the working directory; the command line wins over TOLLGATE_DATA_DIR, and that over the file.
  * @param exists for tests; asks the disk unless told
  */
-export function loadText(given: { file: string; text: string; env: Env; digest?: string; overrides?: Overrides; exists?: (path: string) => boolean }): Loaded {
+export function loadText(given: { file: string; text: string; env: Env; digest?: string; overrides?: Overrides; inForce?: Settings; exists?: (path: string) => boolean }): Loaded {
   const { file, text, env, overrides = {}, exists = existsSync } = given;
+  const digest = given.digest ?? digestOf(Buffer.from(text));
   const document = readDocument(file, text, env);
   const mistakes = [...document.mistakes];
-  // An empty file says nothing, which is to take every default.
-  const parsed = document.readable ? configSchema.safeParse(document.value ?? {}) : null;
+  if (document.readable && document.value === null) {
+    // Every default together is a fine config, but a file that says nothing is more often one that is being written.
+    return { ok: false, mistakes: [document.mistake([], 'the file says nothing', 'at least one line, such as `access: open`')], digest };
+  }
+  const parsed = document.readable ? configSchema.safeParse(document.value) : null;
   if (parsed) {
     if (!parsed.success) mistakes.push(...mistakesOf(parsed.error.issues, document));
     mistakes.push(...overrideMistakes(document, overrides), ...referenceMistakes(document), ...expiryMistakes(document), ...safetyMistakes(document, overrides));
   }
   const prices = document.readable ? pricesFile(document, file, exists) : null;
   if (prices?.mistake) mistakes.push(prices.mistake);
-  if (!parsed?.success || !prices?.path || mistakes.length > 0) return { ok: false, mistakes: inOrder(mistakes) };
+  if (!parsed?.success || !prices?.path || mistakes.length > 0) return { ok: false, mistakes: inOrder(mistakes), digest };
 
   const dataDir = overrides.dataDir ?? (env.TOLLGATE_DATA_DIR || parsed.data.data_dir);
   const settings = buildSettings(parsed.data, {
     file: resolve(file),
-    digest: given.digest ?? digestOf(Buffer.from(text)),
+    digest,
     dataDir: resolve(dataDir),
     pricesFile: prices.path,
     listen: overrides.listen === undefined ? null : parseHostPort(overrides.listen),
     adminListen: overrides.adminListen === undefined ? null : parseHostPort(overrides.adminListen),
   });
-  return { ok: true, settings };
+  const fixed = given.inForce ? restartMistakes(document, settings, given.inForce) : [];
+  return fixed.length > 0 ? { ok: false, mistakes: inOrder(fixed), digest } : { ok: true, settings };
 }
 
+/** What sockets and files that are open already depend on. */
+const FIXED: readonly { readonly path: readonly string[]; readonly of: (settings: Settings) => unknown }[] = [
+  { path: ['listen'], of: (settings) => settings.listen },
+  { path: ['admin', 'listen'], of: (settings) => settings.admin.listen },
+  { path: ['data_dir'], of: (settings) => settings.dataDir },
+];
+
+const restartMistakes = (document: ConfigDocument, settings: Settings, inForce: Settings): Mistake[] =>
+  FIXED.filter(({ of }) => !isDeepStrictEqual(of(settings), of(inForce))).map(({ path }) => document.mistake(path, `a change of ${sayKey(path)} needs a restart`, 'what is in force until then'));
+
 function pricesFile(document: ConfigDocument, file: string, exists: (path: string) => boolean): { path: string | null; mistake: Mistake | null } {
-  const field = new Cursor(document).field('prices').field('file');
+  const field = Cursor.root(document).field('prices').field('file');
   // What is no text is a mistake that the schema reports.
   if (field.written && (field.text() ?? '').trim() === '') return { path: null, mistake: null };
   const written = field.text() ?? 'config/prices.yaml';

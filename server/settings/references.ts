@@ -11,7 +11,7 @@ import { nearest, type Mistake } from './mistakes.ts';
 
 /** All mistakes of reference, in no particular order. */
 export function referenceMistakes(document: ConfigDocument): Mistake[] {
-  const config = new Cursor(document);
+  const config = Cursor.root(document);
   const mistakes: Mistake[] = [];
   const declared = declarations(config, document, mistakes);
 

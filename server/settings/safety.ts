@@ -13,7 +13,7 @@ export interface Addresses {
 }
 
 export function safetyMistakes(document: ConfigDocument, overrides: Addresses): Mistake[] {
-  const config = new Cursor(document);
+  const config = Cursor.root(document);
   return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...bodyMistakes(config.field('body'), document)];
 }
 

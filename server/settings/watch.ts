@@ -1,8 +1,7 @@
 // server/settings/watch.ts: reads the config again on SIGHUP and when the file changes. All or nothing: a file with a mistake changes nothing.
 
-import { readFile } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
+import { readFile } from 'node:fs/promises';
 import type { Settings } from '../domain/settings.ts';
 import type { Env } from './interpolate.ts';
 import { digestOf, loadSettings, type Overrides } from './load.ts';
@@ -36,35 +35,29 @@ export function watchSettings(given: {
   const { env, overrides = {}, onReload, onMistakes, pollMs = 1000 } = given;
   const { file } = given.current;
   let current = given.current;
-  /** The bytes that were last judged, right or wrong, so that a wrong file is reported once and not at every look. */
-  let judged = current.digest;
+  /** The bytes that were last judged, right or wrong, so that a wrong file is reported once and not at every look. Null: there were none. */
+  let judged: string | null = current.digest;
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
   let settling: NodeJS.Timeout | null = null;
   let closed = false;
 
-  const refuse = (what: string, expected: string | null = null): void => onMistakes([{ file, line: 1, column: 1, what, expected, suggestion: null }]);
+  const refuse = (what: string): void => onMistakes([{ file, line: 1, column: 1, what, expected: null, suggestion: null }]);
 
   const readOnce = async (): Promise<void> => {
-    const loaded = loadSettings({ file, env, overrides });
+    const loaded = loadSettings({ file, env, overrides, inForce: current });
     if (!loaded.ok) {
-      judged = (await digestNow(file)) ?? '';
+      judged = loaded.digest;
       onMistakes(loaded.mistakes);
       return;
     }
     const { settings } = loaded;
     judged = settings.digest;
-    const fixed = FIXED.filter(({ of }) => !isDeepStrictEqual(of(settings), of(current)));
-    if (fixed.length > 0) {
-      refuse(`${fixed.map(({ name }) => name).join(' and ')} cannot change while running: needs a restart`, 'the value that is in force, or a restart');
-      return;
-    }
     try {
       await onReload(settings);
       current = settings;
-    } catch {
-      // The reason can quote what it was given; whoever rejects says it in its own log.
-      refuse('the new config could not be put in force; the old one stays');
+    } catch (error) {
+      refuse(`the new config could not be put in force: ${error instanceof Error ? error.message : 'unknown error'}`);
     }
   };
 
@@ -76,24 +69,17 @@ export function watchSettings(given: {
     return running;
   };
 
-  /** Waits until two looks see the same bytes, then reads them, if they were not judged yet. */
+  /** Waits until two looks see the same bytes, or the same absence of a file, and reads then, unless those were judged already. */
   const settle = (before: string | null): void => {
     if (settling) clearTimeout(settling);
-    settling = setTimeout(async () => {
+    settling = setTimeout(() => {
       settling = null;
-      const now = await digestNow(file);
-      if (closed || now === judged) return;
-      if (now !== before) settle(now);
-      else if (now !== null) await reload();
-      else refuseMissing();
-    }, pollMs / 2);
+      void digestNow(file).then((now) => {
+        if (closed || now === judged) return undefined;
+        return now === before ? reload() : settle(now);
+      });
+    }, pollMs / 2).unref();
   };
-  const refuseMissing = (): void => {
-    if (judged === '') return;
-    judged = '';
-    refuse('the file is gone; what was read before stays in force', 'a config file');
-  };
-
   const onLook = (): void => {
     void digestNow(file).then((now) => {
       if (!closed && now !== judged) settle(now);
@@ -102,6 +88,8 @@ export function watchSettings(given: {
   const onHangup = (): void => void reload();
   watchFile(file, { interval: pollMs, persistent: false }, onLook);
   process.on('SIGHUP', onHangup);
+  // A change between the first reading and the first look would be taken for what was always there.
+  onLook();
 
   return {
     reload,
@@ -124,10 +112,3 @@ async function digestNow(file: string): Promise<string | null> {
     return null;
   }
 }
-
-/** What sockets and files that are open already depend on. */
-const FIXED: readonly { readonly name: string; readonly of: (settings: Settings) => unknown }[] = [
-  { name: 'listen', of: (settings) => settings.listen },
-  { name: 'admin.listen', of: (settings) => settings.admin.listen },
-  { name: 'data_dir', of: (settings) => settings.dataDir },
-];
