@@ -96,7 +96,7 @@ describe('usage', () => {
         }
         closing.splice(0).forEach((close) => close());
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 

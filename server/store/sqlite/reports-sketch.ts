@@ -1,6 +1,7 @@
-// server/store/sqlite/reports-sketch.ts: adds up many stored sketches at once, as SQL strings them together.
+// server/store/sqlite/reports-sketch.ts: percentiles of many stored sketches at once, decoded only for the groups that are shown.
 
-import type { Sketch } from './sketch.ts';
+import type { Percentiles } from '../../domain/reports.ts';
+import { count, quantile, type Sketch } from './sketch.ts';
 
 /**
  * Goes between sketches in `group_concat`, which strings the bytes of blobs together in C: one buffer for a group instead of one
@@ -8,9 +9,34 @@ import type { Sketch } from './sketch.ts';
  */
 export const SEPARATOR_SQL = `x'0000'`;
 
-/** Adds sketches that `SEPARATOR_SQL` keeps apart. Null adds nothing. @throws RangeError for bytes that are not of sketches */
-export function addConcatenated(sketch: Sketch, bytes: Uint8Array | null): void {
-  if (bytes === null) return;
+/** What is known of one group's durations: sketches as they were stored, strung together, and values out of rows. */
+export interface Durations {
+  readonly stored: Uint8Array[];
+  readonly counted: Sketch;
+}
+
+export const noDurations = (): Durations => ({ stored: [], counted: new Map() });
+
+/** @param microseconds null adds nothing, like a null of SQL */
+export function addDuration(durations: Durations, microseconds: bigint | null): void {
+  if (microseconds !== null) count(durations.counted, Number(microseconds));
+}
+
+/** More than there are buckets. */
+const SIZE = 1024;
+
+/** In milliseconds, of all the durations together. @throws RangeError for bytes that are not of sketches */
+export function percentilesOf(groups: Iterable<Durations>): Percentiles {
+  const counts = new Float64Array(SIZE);
+  for (const { stored, counted } of groups) {
+    for (const bytes of stored) addStrung(counts, bytes);
+    for (const [bucket, n] of counted) counts[bucket] = (counts[bucket] as number) + n;
+  }
+  const total = counts.reduce((sum, n) => sum + n, 0);
+  return { p50: millisecondsAt(counts, Math.ceil(total * 0.5)), p95: millisecondsAt(counts, Math.ceil(total * 0.95)) };
+}
+
+function addStrung(counts: Float64Array, bytes: Uint8Array): void {
   let at = 0;
   const number = (): number => {
     let value = 0;
@@ -22,15 +48,20 @@ export function addConcatenated(sketch: Sketch, bytes: Uint8Array | null): void 
     }
   };
   for (let bucket = 0; at < bytes.length; ) {
-    const distance = number();
-    const count = number();
-    // The separator: the next sketch counts its buckets from 0 again.
-    if (count === 0) bucket = 0;
-    else sketch.set((bucket += distance), (sketch.get(bucket) ?? 0) + count);
+    bucket += number();
+    const n = number();
+    if (bucket >= SIZE) throw new RangeError('a sketch with too high a bucket');
+    // A count of 0 is the separator: the next sketch counts its buckets from 0 again.
+    if (n === 0) bucket = 0;
+    else counts[bucket] = (counts[bucket] as number) + n;
   }
 }
 
-/** Adds one sketch to another; exact. */
-export function addSketch(sum: Sketch, part: Sketch): void {
-  for (const [bucket, count] of part) sum.set(bucket, (sum.get(bucket) ?? 0) + count);
+/** The value of the given rank, from 1, in milliseconds; null for rank 0: there are no values. */
+function millisecondsAt(counts: Float64Array, rank: number): number | null {
+  if (rank === 0) return null;
+  let bucket = 0;
+  for (let left = rank - (counts[0] as number); left > 0; left -= counts[++bucket] as number);
+  const microseconds = quantile(new Map([[bucket, 1]]), 1);
+  return microseconds === null ? null : microseconds / 1000;
 }

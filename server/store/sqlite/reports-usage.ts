@@ -1,13 +1,12 @@
 // server/store/sqlite/reports-usage.ts: usage grouped and summed, from roll-ups wherever they can tell, from rows where only rows can.
 
-import { nanodollars } from '../../domain/money.ts';
-import type { Grouping, Percentiles, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
+import { nanodollars, type Nanodollars } from '../../domain/money.ts';
+import type { Grouping, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { GRAIN } from './migrations.ts';
-import { addConcatenated, addSketch, SEPARATOR_SQL } from './reports-sketch.ts';
+import { addDuration, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { conditionOf, matchesOf, NAME_FIELDS, type Columns, type Condition, type Source } from './reports-source.ts';
 import { periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
-import { count, quantile, type Sketch } from './sketch.ts';
 
 /** Outcomes that are nobody's error, or not the provider's: see `UsageFigures.errors`. */
 const NO_ERROR = `('ok', 'truncated', 'client_abort', 'refused')`;
@@ -38,13 +37,11 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
     for (const segment of segments) readSegment(source, segment, groupings, condition, tallies);
   }
 
-  const total = newTally([]);
-  for (const tally of tallies.values()) addTally(total, tally);
   const rows = [...tallies.values()].sort(dearestFirst).slice(0, query.limit);
   const times = groupings.flatMap((grouping, at) => (isTime(grouping) ? [at] : []));
   // Sorting is stable: within one time the dearest stays first.
   if (times.length > 0) rows.sort((a, b) => times.reduce((order, at) => order || Number(a.key[at]) - Number(b.key[at]), 0));
-  return { rows: rows.map((tally): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf(tally) })), total: figuresOf(total) };
+  return { rows: rows.map((tally): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf([tally]) })), total: figuresOf([...tallies.values()]) };
 }
 
 type GroupValue = string | EpochMs | null;
@@ -56,8 +53,8 @@ interface Tally {
   readonly counts: number[];
   /** Cost, its estimated part, cache savings. */
   readonly money: [bigint, bigint, bigint];
-  readonly duration: Sketch;
-  readonly timeToFirstToken: Sketch;
+  readonly duration: Durations;
+  readonly timeToFirstToken: Durations;
 }
 
 const COUNTS = 10;
@@ -65,8 +62,8 @@ const newTally = (key: readonly GroupValue[]): Tally => ({
   key,
   counts: new Array<number>(COUNTS).fill(0),
   money: [0n, 0n, 0n],
-  duration: new Map(),
-  timeToFirstToken: new Map(),
+  duration: noDurations(),
+  timeToFirstToken: noDurations(),
 });
 
 const isTime = (grouping: Grouping): grouping is 'hour' | 'day' | 'month' => grouping === 'hour' || grouping === 'day' || grouping === 'month';
@@ -109,24 +106,16 @@ function readSegment(source: Source, segment: Segment, groupings: readonly Group
     for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + Number(row[at++]);
     for (const i of [0, 1, 2] as const) tally.money[i] += row[at++] as bigint;
     if (fromRows) continue;
-    addConcatenated(tally.duration, row[at++] as Buffer | null);
-    addConcatenated(tally.timeToFirstToken, row[at++] as Buffer | null);
+    tally.duration.stored.push(row[at++] as Buffer);
+    tally.timeToFirstToken.stored.push(row[at++] as Buffer);
   }
   if (!fromRows) return;
   const times = `SELECT ${selected}duration_us, ttft_us FROM ${table} AND outcome <> 'refused'${condition.sql}`;
   for (const row of source.each(times, parameters)) {
     const tally = tallyOf(row);
-    const [duration, ttft] = row.slice(columns.length);
-    if (typeof duration === 'bigint') count(tally.duration, Number(duration));
-    if (typeof ttft === 'bigint') count(tally.timeToFirstToken, Number(ttft));
+    addDuration(tally.duration, row[columns.length] as bigint | null);
+    addDuration(tally.timeToFirstToken, row[columns.length + 1] as bigint | null);
   }
-}
-
-function addTally(sum: Tally, part: Tally): void {
-  for (let i = 0; i < COUNTS; i++) sum.counts[i] = (sum.counts[i] as number) + (part.counts[i] as number);
-  for (const i of [0, 1, 2] as const) sum.money[i] += part.money[i];
-  addSketch(sum.duration, part.duration);
-  addSketch(sum.timeToFirstToken, part.timeToFirstToken);
 }
 
 /** By cost, then by the group's values, so that equal costs keep one order from one answer to the next. */
@@ -146,24 +135,20 @@ function groupOf(groupings: readonly Grouping[], tally: Tally): UsageRow['group'
   return Object.fromEntries(groupings.map((grouping, at) => [grouping, tally.key[at] ?? null]));
 }
 
-function figuresOf({ counts, money, duration, timeToFirstToken }: Tally): UsageFigures {
-  const [requests = 0, attempts = 0, refused = 0, errors = 0, input = 0, cacheWrite5m = 0, cacheWrite1h = 0, cacheRead = 0, output = 0, webSearches = 0] = counts;
+function figuresOf(tallies: readonly Tally[]): UsageFigures {
+  const sum = (at: number): number => tallies.reduce((total, { counts }) => total + (counts[at] as number), 0);
+  const sumMoney = (at: 0 | 1 | 2): Nanodollars => nanodollars(tallies.reduce((total, { money }) => total + money[at], 0n));
   return {
-    requests, attempts, refused, errors,
-    tokens: { input, cacheWrite5m, cacheWrite1h, cacheRead, output },
-    webSearches,
-    cost: nanodollars(money[0]),
-    estimatedCost: nanodollars(money[1]),
-    cacheSavings: nanodollars(money[2]),
-    duration: percentilesOf(duration),
-    timeToFirstToken: percentilesOf(timeToFirstToken),
+    requests: sum(0),
+    attempts: sum(1),
+    refused: sum(2),
+    errors: sum(3),
+    tokens: { input: sum(4), cacheWrite5m: sum(5), cacheWrite1h: sum(6), cacheRead: sum(7), output: sum(8) },
+    webSearches: sum(9),
+    cost: sumMoney(0),
+    estimatedCost: sumMoney(1),
+    cacheSavings: sumMoney(2),
+    duration: percentilesOf(tallies.map((tally) => tally.duration)),
+    timeToFirstToken: percentilesOf(tallies.map((tally) => tally.timeToFirstToken)),
   };
-}
-
-function percentilesOf(sketch: Sketch): Percentiles {
-  const ms = (fraction: number): number | null => {
-    const microseconds = quantile(sketch, fraction);
-    return microseconds === null ? null : microseconds / 1000;
-  };
-  return { p50: ms(0.5), p95: ms(0.95) };
 }
