@@ -1,0 +1,81 @@
+// test/observe/gateway.ts: settings and sources for the metrics, with every figure known.
+
+import { epochMs, type BudgetId, type Clock, type KeyId, type WorkflowId, type WorkspaceId } from '../../server/domain/ids.ts';
+import { nanodollars } from '../../server/domain/money.ts';
+import type { Settings, Workspace } from '../../server/domain/settings.ts';
+import { createMetrics, type Metrics, type MetricSources } from '../../server/observe/metrics.ts';
+import { NOON, price } from '../store/samples.ts';
+
+const freely = { models: { allow: null, deny: [], alias: new Map<string, string>() }, limits: { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null }, maxOutputTokens: null };
+
+export const workspace = (id: string, workflows: readonly string[] = [], more: Partial<Workspace> = {}): [WorkspaceId, Workspace] => [
+  id as WorkspaceId,
+  { id: id as WorkspaceId, upstreamKey: 'default', openWorkflows: true, ...freely, workflows: workflows.map((w) => ({ id: w as WorkflowId, ...freely })), ...more },
+];
+
+export const settings = (more: Partial<Settings> = {}): Settings => ({
+  file: '/etc/tollgate.yaml',
+  digest: 'd1',
+  listen: { host: '127.0.0.1', port: 4100 },
+  admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
+  access: 'open',
+  timezone: 'Europe/Berlin',
+  dataDir: '/var/lib/tollgate',
+  upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-secret']]), connectTimeoutMs: 1, streamHeadersTimeoutMs: 1, headersTimeoutMs: 1, idleTimeoutMs: 1, connections: 1 },
+  prices: { file: '/etc/prices.yaml', unknownModel: 'ceiling' },
+  workspaces: new Map([workspace('support', ['triage', 'summary'], { models: { allow: ['claude-haiku-4-5', 'claude-opus-*'], deny: [], alias: new Map([['fast', 'claude-haiku-4-5']]) } }), workspace('shop', ['texts'])]),
+  keys: [],
+  budgets: [],
+  alerts: { channels: [], anomaly: { enabled: false, floorUsdPerHour: 5 } },
+  retention: { requestsDays: 90 },
+  onAbort: 'drain',
+  body: { messagesBytes: 1, batchesBytes: 1, filesBytes: 1, heldBytes: 1 },
+  maxInFlight: 100,
+  drainMs: 1,
+  ledger: { durability: 'normal' },
+  log: { level: 'info' },
+  unmetered: [],
+  ...more,
+});
+
+/** A clock whose two hands the test moves. */
+export const handClock = (): Clock & { wall: number; ran: number } => ({ wall: NOON, ran: 0, now() { return epochMs(this.wall); }, monotonic() { return this.ran; } });
+
+export function metricsWith(more: Partial<MetricSources> = {}, config: Settings = settings()): { metrics: Metrics; clock: ReturnType<typeof handClock> } {
+  const clock = handClock();
+  const metrics = createMetrics({
+    clock,
+    version: '1.2.3',
+    priceRows: () => [price('claude-haiku-4-5'), price('claude-sonnet-4-6'), price('claude-opus-5')],
+    standings: () => [
+      {
+        budget: { id: 'support-month' as BudgetId, scope: { workspace: 'support', workflow: null, key: null, user: null, model: null }, limit: nanodollars(400_000_000_000n), period: 'month', mode: 'hard', tolerance: nanodollars(0n), alertAt: [0.5], alertForecast: true, notify: [] },
+        period: { kind: 'month', from: epochMs(NOON - 1_000), to: epochMs(NOON + 3_000) },
+        spent: nanodollars(100_000_000_001n),
+        held: nanodollars(5_000_000_000n),
+      },
+    ],
+    forecast: () => Promise.resolve({ p50: nanodollars(300_000_000_000n), p90: nanodollars(350_000_000_000n) }),
+    headroom: () => [
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, resetAt: null, seenAt: NOON },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'output_tokens', limit: 80_000, remaining: 80_000, resetAt: null, seenAt: NOON },
+    ],
+    ledgerHealth: () => ({ writable: true, queued: 3, lastCommitMs: 4, trouble: null }),
+    openHolds: () => 2,
+    databaseBytes: () => 4096,
+    config: () => ({ ok: true, loadedAt: NOON }),
+    keys: () =>
+      Promise.resolve([
+        { id: 'triage-prod' as KeyId, workspace: 'support' as WorkspaceId, workflow: null, workflows: null, secretHash: 'x', origin: 'issued' as const, createdAt: NOON, expiresAt: null, revokedAt: null, lastUsedAt: epochMs(NOON - 60_000), hint: null },
+      ]),
+    ...more,
+  });
+  metrics.configured(config);
+  return { metrics, clock };
+}
+
+/** The samples of a scrape: name and labels as written, to the value. */
+export async function scrape(metrics: Metrics): Promise<Map<string, number>> {
+  const { body } = await metrics.render();
+  return new Map(body.split('\n').filter((line) => line !== '' && !line.startsWith('#')).map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+}
