@@ -114,6 +114,7 @@ export function change(now: number, before: number, enough: boolean): { text: st
   if (before === 0) return { text: 'new', direction };
   if (!enough) return { text: 'too few to compare', direction: 'flat' };
   const ratio = Math.abs(now / before - 1);
+  if (ratio < 0.005) return { text: 'about the same', direction: 'flat' };
   return { text: ratio >= 10 ? `×${compact(Math.round(now / before))}` : percent(ratio), direction };
 }
 

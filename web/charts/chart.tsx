@@ -176,9 +176,8 @@ export function TimeBars(props: TimeBarsProps) {
   const latest = useRef(props);
   latest.current = props;
   const [at, setAt] = useState<number | null>(null);
-  const [table, setTable] = useState(false);
   const hint = useId();
-  const asTable = tablesShown.value || table;
+  const asTable = tablesShown.value;
   const tone = shade.value;
 
   useEffect(() => {
@@ -231,9 +230,6 @@ export function TimeBars(props: TimeBarsProps) {
 
   return (
     <div class="chart">
-      <button type="button" class="chart-switch quiet" aria-pressed={asTable} onClick={() => setTable(!table)} disabled={tablesShown.value}>
-        {asTable ? 'Chart' : 'Table'}
-      </button>
       {asTable ? (
         <ChartTable {...props} />
       ) : (
@@ -247,6 +243,15 @@ export function TimeBars(props: TimeBarsProps) {
         </div>
       )}
     </div>
+  );
+}
+
+/** Turns all charts into tables and back; `t` does the same. */
+export function TableSwitch() {
+  return (
+    <button type="button" class="table-switch" aria-pressed={tablesShown.value} onClick={() => (tablesShown.value = !tablesShown.value)} title="Charts as tables (t)">
+      Table
+    </button>
   );
 }
 

@@ -32,12 +32,12 @@ function hash(text: string): number {
 
 /**
  * The slots of names of one kind (workspace, model, …): the hash of the name decides, a name that finds its slot taken moves on to the next free one.
- * A slot, once given, is kept until the page is loaded again.
+ * The first names are asked first, so the biggest series gets a plain colour. A slot, once given, is kept until the page is loaded again.
  */
 export function slotsFor(kind: string, names: readonly string[]): Slot[] {
   let given = taken.get(kind);
   if (!given) taken.set(kind, (given = new Map()));
-  for (const name of [...names].sort()) {
+  for (const name of names) {
     if (given.has(name)) continue;
     const used = new Set(given.values());
     const first = hash(name) % 6;

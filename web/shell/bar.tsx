@@ -33,7 +33,7 @@ export function Bar() {
             </label>
           )}
           <button type="button" class="filter-button" onClick={() => (filterOpen.value = true)}>
-            <span aria-hidden="true">＋</span> Filter
+            <span aria-hidden="true">+</span> Filter
           </button>
           {filterCount.value > 0 && (
             <ul class="chips" aria-label="Filters in force">

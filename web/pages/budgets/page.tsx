@@ -69,7 +69,7 @@ function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
         <ul class="thresholds" aria-label="Alerts">
           {budget.alerts.map((alert) => (
             <li key={alert.at} class={alert.state === 'firing' || used(budget) >= alert.at ? 'crossed' : ''}>
-              <span aria-hidden="true">{used(budget) >= alert.at ? '●' : '○'}</span> {percent(alert.at)}
+              <i class="threshold-dot" aria-hidden="true" /> {percent(alert.at)}
               <span class="muted"> {used(budget) >= alert.at ? `crossed${alert.since ? ` ${fromNow(Date.parse(alert.since), now)}` : ''}` : 'not yet'}</span>
             </li>
           ))}
@@ -85,7 +85,7 @@ function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
 function BurnBar({ budget, now }: { budget: BudgetRow; now: number }) {
   const burn = burnOf(budget, now);
   const wide = (share: number) => `${(share * 100).toFixed(3)}%`;
-  const over = burn.spent > burn.limit;
+  const over = nanos(budget.spent_usd) >= nanos(budget.limit_usd);
   return (
     <div class="burn">
       <div

@@ -25,7 +25,7 @@ function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint;
   const whole = days.data.rows.map((row) => ({ at: Date.parse(row.day ?? ''), cost: nanos(row.cost_usd) }));
   const spent = whole.filter((day) => day.at >= monthStart).reduce((sum, day) => sum + day.cost, 0n);
   const own = budgets?.rows.find((budget) => budget.scope.organization && budget.period.kind === 'month' && budget.forecast_usd);
-  if (own?.forecast_usd && filterCount.value === 0) return { p50: nanos(own.forecast_usd.p50), p90: nanos(own.forecast_usd.p90), spent };
+  if (own?.forecast_usd && filterCount.value === 0) return { p50: nanos(own.forecast_usd.p50), p90: nanos(own.forecast_usd.p90), spent: nanos(own.spent_usd) };
   const first = Math.min(...whole.map((day) => day.at));
   const complete: bigint[] = [];
   for (let day = Math.max(first, addDays(today, -14, zone)); day < today; day = next('day', day, zone)) complete.push(whole.find((one) => one.at === day)?.cost ?? 0n);

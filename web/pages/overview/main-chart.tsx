@@ -1,7 +1,7 @@
 // web/pages/overview/main-chart.tsx: time by measure, split by group; any mark opens the requests behind it.
 
 import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { TimeBars } from '../../charts/chart.tsx';
+import { TableSwitch, TimeBars } from '../../charts/chart.tsx';
 import { change, percent } from '../../format.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -41,6 +41,7 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
               <button type="button" key={one} aria-pressed={by === one} onClick={() => go(addressWith({ by: one === 'workspace' ? null : one }))}>{GROUP_WORDS[one]}</button>
             ))}
           </div>
+          <TableSwitch />
         </div>
       }
     >

@@ -1,13 +1,13 @@
 // web/pages/overview/movers.tsx: what moved the spend against the period before, and whether by more calls or by dearer ones.
 
 import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { change, dollarsForDrawing, exactMoney, nanos, shortMoney } from '../../format.ts';
+import { change, dollarsForDrawing, exactMoney, money, nanos, shortMoney } from '../../format.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { slotsFor } from '../../charts/palette.ts';
 import { follow } from '../../state/location.ts';
 import { compared, comparedName } from '../../state/period.ts';
 import { requestsOf } from './main-chart.tsx';
-import { nameOf, valueIn, type Group } from './measures.ts';
+import { GROUP_WORDS, nameOf, valueIn, type Group } from './measures.ts';
 
 interface Mover {
   readonly value: string | null;
@@ -46,7 +46,7 @@ function cause({ now, before, calls, callsBefore }: Mover): string {
   const rest = Number(now - before) - volume;
   if (Math.abs(volume) > 2 * Math.abs(rest)) return calls > callsBefore ? 'more calls' : 'fewer calls';
   if (Math.abs(rest) > 2 * Math.abs(volume)) return rest > 0 ? 'dearer calls' : 'cheaper calls';
-  return 'number and cost of calls';
+  return 'number and cost';
 }
 
 export function Movers({ answer, before, by }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group }) {
@@ -64,7 +64,7 @@ export function Movers({ answer, before, by }: { answer: UsageAnswer; before: Us
           <table class="movers">
             <thead>
               <tr>
-                <th scope="col">{by}</th>
+                <th scope="col">{GROUP_WORDS[by]}</th>
                 {past && <th scope="col" class="figure">Before</th>}
                 <th scope="col" class="figure">Now</th>
                 {past && <th scope="col" class="figure">Change</th>}
@@ -78,14 +78,14 @@ export function Movers({ answer, before, by }: { answer: UsageAnswer; before: Us
                 const name = nameOf(by, mover.value);
                 return (
                   <tr key={name}>
-                    <th scope="row"><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : name}</th>
+                    <th scope="row"><span class="named"><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : name}</span></th>
                     {past && <td class="figure muted" title={exactMoney(mover.before)}>{shortMoney(mover.before)}</td>}
                     <td class="figure" title={exactMoney(mover.now)}>{shortMoney(mover.now)}</td>
                     {past && (
                       <td class="figure" title={exactMoney(moved)}>
                         <span class="moved">
                           <span class="moved-track" aria-hidden="true"><i class={moved > 0n ? 'up' : 'down'} style={{ width: `${(dollarsForDrawing(size(moved)) / dollarsForDrawing(most)) * 50}%` }} /></span>
-                          <span>{moved > 0n ? '+' : ''}{shortMoney(moved)}</span>
+                          <span>{moved > 0n ? '+' : ''}{money(moved)}</span>
                           <span class="muted moved-share">{mover.before === 0n ? 'new' : `${moved > 0n ? '+' : '−'}${change(Number(mover.now), Number(mover.before), true).text.replace('no change', '0%')}`}</span>
                         </span>
                       </td>

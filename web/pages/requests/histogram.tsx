@@ -1,7 +1,7 @@
 // web/pages/requests/histogram.tsx: when the calls came and how they ended, above the list of them.
 
 import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { TimeBars, type Series } from '../../charts/chart.tsx';
+import { TableSwitch, TimeBars, type Series } from '../../charts/chart.tsx';
 import { whole } from '../../format.ts';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
@@ -27,7 +27,7 @@ export function Histogram({ asked }: { asked: Asked<UsageAnswer> }) {
   const unit = bucketUnit.value;
   const shownIn = unit === 'hour' ? zone.value : reportingZone.value;
   return (
-    <Panel title="Requests over time" asked={asked} skeleton="chart" class="low">
+    <Panel title="Requests over time" asked={asked} skeleton="chart" class="low" aside={<TableSwitch />}>
       {(answer) => {
         const counts = new Map<string, number>();
         for (const row of answer.rows) counts.set(`${row.outcome}@${Date.parse(row[unit] ?? '')}`, row.requests);

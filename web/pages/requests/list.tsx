@@ -99,7 +99,7 @@ function Row({ row, most, after }: { row: RequestRow; most: number; after: strin
       }}
     >
       <th scope="row" data-name="Time">
-        <a class="row-link" href={to} onClick={follow} title={fullTime(at, zone.value)} aria-label={`Request of ${fullTime(at, zone.value)}`}>
+        <a class="row-link" href={to} onClick={follow} title={fullTime(at, zone.value)}>
           <span class="muted">{dayMonth(at, zone.value)}</span> {timeOfDay(at, zone.value)}
         </a>
       </th>
