@@ -53,7 +53,7 @@ test('a file with up to five accidents is judged, never thrown at', () => {
     fc.property(fc.array(accident, { minLength: 1, maxLength: 5 }), (accidents) => {
       expectJudged(accidents.reduce(suffer, whole));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -64,7 +64,7 @@ test('a value of any kind in any place is judged, never thrown at', () => {
     fc.property(fc.constantFrom(...places), fc.oneof(fc.json({ maxDepth: 2 }), fc.constantFrom(...NOISE)), ({ from, to }, value) => {
       expectJudged(whole.slice(0, from) + value + whole.slice(to));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -77,7 +77,7 @@ test.each([
   ['ten thousand braces', '{'.repeat(10_000)],
   ['ten thousand nested lists', '- '.repeat(10_000)],
   ['a list of ten thousand aliases', `a: &a 1\nb: [${'*a,'.repeat(10_000)}]\n`],
-  ['a hundred thousand keys', Array.from({ length: 100_000 }, (_, i) => `k${i}: 1`).join('\n')],
+  ['twenty thousand keys', Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join('\n')],
   ['ten thousand variables', `timezone: "${'${X}'.repeat(10_000)}"\n`],
 ])('%s are judged', (_, text) => {
   expectJudged(text);

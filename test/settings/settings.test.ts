@@ -213,7 +213,7 @@ test('the command line wins over the environment, and that over the file', () =>
   expect(moved).toMatchObject({ dataDir: resolve('mine'), listen: { host: '::1', port: 0 }, admin: { listen: { host: 'localhost', port: 9 } } });
 });
 
-test.each([
+test.each<{ there: string[]; found: string | null }>([
   { there: ['/etc/tollgate/book.yaml'], found: '/etc/tollgate/book.yaml' },
   { there: ['/etc/book.yaml', '/etc/tollgate/book.yaml'], found: '/etc/tollgate/book.yaml' },
   { there: ['/etc/book.yaml'], found: '/etc/book.yaml' },
