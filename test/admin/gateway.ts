@@ -1,0 +1,121 @@
+// test/admin/gateway.ts: the admin port over a real ledger on disk, its reading thread and its key ring; only the clock and the config are the test's.
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Budget, Standing } from '../../server/domain/budget.ts';
+import { periodAt } from '../../server/domain/calendar.ts';
+import type { BudgetId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
+import type { Ledger } from '../../server/domain/ledger.ts';
+import { nanodollars, type Nanodollars } from '../../server/domain/money.ts';
+import type { Reports } from '../../server/domain/reports.ts';
+import type { Settings } from '../../server/domain/settings.ts';
+import { createForecaster } from '../../server/http/admin/forecaster.ts';
+import { createAdminPort, type AdminPort } from '../../server/http/admin/port.ts';
+import type { AdminServices, GatewayState } from '../../server/http/admin/services.ts';
+import { createMetrics, type Metrics } from '../../server/observe/metrics.ts';
+import { explain } from '../../server/price/explain.ts';
+import { openReports } from '../../server/store/sqlite/reader-client.ts';
+import { handClock, settings, workspace } from '../observe/gateway.ts';
+import { logbook, NOON, price } from '../store/samples.ts';
+import { scratch } from '../store/scratch.ts';
+
+export const TOKEN = 'an-admin-token-of-32-characters!';
+
+export const budget = (id: string, limit: bigint, more: Partial<Budget> = {}): Budget => ({
+  id: id as BudgetId,
+  scope: { workspace: 'support', workflow: null, key: null, user: null, model: null },
+  limit: nanodollars(limit),
+  period: 'month',
+  mode: 'hard',
+  tolerance: nanodollars(0n),
+  alertAt: [0.5, 0.8, 1],
+  alertForecast: true,
+  notify: ['ops-slack'],
+  ...more,
+});
+
+export interface AdminGateway {
+  readonly port: AdminPort;
+  readonly ledger: Ledger;
+  readonly reports: Reports;
+  readonly metrics: Metrics;
+  readonly clock: ReturnType<typeof handClock>;
+  readonly log: ReturnType<typeof logbook>;
+  readonly dir: string;
+  /** What the port sees; a test may change it while it runs. */
+  state: { settings: Settings; gateway: Partial<GatewayState>; spent: Nanodollars; held: Nanodollars };
+  /** Listens on a free port of loopback. */
+  listen(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** @param more replaces services, for what a real one cannot be made to do */
+export async function adminGateway(config: Partial<Settings> = {}, more: Partial<AdminServices> = {}): Promise<AdminGateway> {
+  const clock = handClock();
+  const log = logbook();
+  const disk = scratch();
+  const state: AdminGateway['state'] = {
+    settings: settings({ budgets: [budget('support-month', 400_000_000_000n)], ...config }),
+    gateway: {},
+    spent: nanodollars(0n),
+    held: nanodollars(0n),
+  };
+  const [, support] = workspace('support', ['triage', 'summary']);
+  const store = await disk.open({ clock, declared: { keys: [], workspaces: new Map([['support' as WorkspaceId, support]]) } });
+  const reports = openReports({ file: disk.file, workerEntry: new URL('../../dist/server/store/sqlite/reader.js', import.meta.url), timezone: 'Europe/Berlin' });
+  const standings = (): Standing[] => state.settings.budgets.map((b) => ({ budget: b, period: periodAt(b.period, clock.now(), state.settings.timezone), spent: state.spent, held: state.held }));
+  const forecast = createForecaster({ reports, clock, zone: () => state.settings.timezone });
+  const priceRows = () => [price('claude-haiku-4-5'), { ...price('claude-haiku-4-5', 'aaaa'), version: 'claude-haiku-4-5@2027-01-01#aaaa', effectiveFrom: periodAt('year', clock.now(), 'UTC').to }];
+  const metrics = createMetrics({
+    clock, version: '1.2.3', priceRows, standings, forecast, headroom: () => [], ledgerHealth: () => store.ledger.health(), openHolds: () => 0,
+    databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(),
+  });
+  metrics.configured(state.settings);
+  const port = createAdminPort({
+    settings: () => state.settings,
+    clock,
+    reports,
+    ledger: store.ledger,
+    keys: store.keys,
+    gate: { standings, buckets: () => [{ scope: 'support/triage', dimension: 'requests', limit: 600, remaining: 599.5 }] },
+    headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, resetAt: NOON, seenAt: NOON }] },
+    priceRows,
+    explain,
+    forecast,
+    metrics: () => metrics.render(),
+    async backup() {
+      const file = join(disk.dir, `copy-${clock.wall}.db`);
+      return { file, ...(await store.backup(file)) };
+    },
+    gateway: () => ({
+      startedAt: NOON, baseUrl: 'http://127.0.0.1:4100', draining: false, inFlight: metrics.inFlight(), openHolds: 0, databaseBytes: 4096, recovery: store.recovery,
+      configLoadedAt: NOON, lastReload: null, ceilingPriced: metrics.unpriced(), ...state.gateway,
+    }),
+    log,
+    version: '1.2.3',
+    webDir: join(disk.dir, 'web'),
+    hosts: [],
+    ...more,
+  });
+  const server = createServer(port.app);
+  return {
+    port, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir,
+    async listen() {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    },
+    async close() {
+      port.close();
+      server.closeAllConnections();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+      metrics.close();
+      await reports.close();
+      await store.ledger.close();
+      rmSync(disk.dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export const workflowId = (name: string): WorkflowId => name as WorkflowId;
