@@ -17,9 +17,10 @@ export interface Durations {
 
 export const noDurations = (): Durations => ({ stored: [], counted: new Map() });
 
-/** @param microseconds null adds nothing, like a null of SQL */
-export function addDuration(durations: Durations, microseconds: bigint | null): void {
-  if (microseconds !== null) count(durations.counted, Number(microseconds));
+/** @param found stored sketches between separators, or whole microseconds between commas; null adds nothing */
+export function addDurations(durations: Durations, found: Uint8Array | string | null): void {
+  if (typeof found === 'string') for (const microseconds of found.split(',')) count(durations.counted, Number(microseconds));
+  else if (found !== null) durations.stored.push(found);
 }
 
 /** More than there are buckets. */

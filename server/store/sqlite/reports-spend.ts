@@ -40,7 +40,7 @@ export function hourlySpend(source: Source, { scope, from, to }: { scope: Scope;
 }
 
 const FACETS = ['workspace', 'workflow', 'model', 'key', 'outcome'] as const;
-export type Facets = Record<(typeof FACETS)[number] | 'user', string[]>;
+type Facets = Record<(typeof FACETS)[number] | 'user', string[]>;
 
 /** The values that occur on the days that touch [from, to), the busiest first, `''` for none; calls in flight do not count. At most `limit` of each. */
 export function facets(source: Source, { from, to, limit }: { from: number; to: number; limit: number }): Facets {

@@ -4,7 +4,7 @@ import { periodAt } from '../../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 
 /** Where the figures of a piece come from; `userDay` is the roll-up by day that also tells users apart. */
-export type Grain = 'hour' | 'day' | 'userDay' | 'rows';
+type Grain = 'hour' | 'day' | 'userDay' | 'rows';
 
 /** Half-open in time of admission. */
 export interface Segment {
@@ -13,7 +13,7 @@ export interface Segment {
   readonly to: number;
 }
 
-export interface Needs {
+interface Needs {
   /** Hours must be told apart, so whole days will not do. */
   readonly hours: boolean;
   /** Users must be told apart, which only days and rows do. */

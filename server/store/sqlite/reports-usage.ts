@@ -4,9 +4,9 @@ import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import type { Grouping, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { GRAIN } from './migrations.ts';
-import { addDuration, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
+import { addDurations, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { conditionOf, matchesOf, NAME_FIELDS, type Columns, type Condition, type Source } from './reports-source.ts';
-import { periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
+import { nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 
 /** Outcomes that are nobody's error, or not the provider's: see `UsageFigures.errors`. */
 const NO_ERROR = `('ok', 'truncated', 'client_abort', 'refused')`;
@@ -17,7 +17,7 @@ const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused
   CAST(group_concat(duration, ${SEPARATOR_SQL}) AS BLOB), CAST(group_concat(ttft, ${SEPARATOR_SQL}) AS BLOB)`;
 const ROW_SUMS = `COUNT(*), SUM(attempts), SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR}), SUM(input), SUM(cache_write_5m),
   SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(CASE WHEN estimated = 1 THEN cost ELSE 0 END),
-  SUM(cache_savings)`;
+  SUM(cache_savings), group_concat(CASE WHEN outcome <> 'refused' THEN duration_us END), group_concat(CASE WHEN outcome <> 'refused' THEN ttft_us END)`;
 
 /**
  * Every path gives the same figures to the nano-dollar: roll-ups are written in the transaction that ends a call. A range whose
@@ -29,7 +29,7 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   const tallies = new Map<string, Tally>();
   if (matches !== null) {
     const condition = conditionOf(matches);
-    const segments = segmentsOf(query.filter.from, query.filter.to, source.zone, {
+    const segments = segmentsOf(query.filter.from, quietEnd(source, query.filter.to), source.zone, {
       hours: groupings.includes('hour'),
       users: groupings.includes('user') || matches.has('user'),
       rows: matches.has('session') || matches.has('action'),
@@ -60,7 +60,7 @@ interface Tally {
 const COUNTS = 10;
 const newTally = (key: readonly GroupValue[]): Tally => ({
   key,
-  counts: new Array<number>(COUNTS).fill(0),
+  counts: Array.from({ length: COUNTS }, () => 0),
   money: [0n, 0n, 0n],
   duration: noDurations(),
   timeToFirstToken: noDurations(),
@@ -105,17 +105,22 @@ function readSegment(source: Source, segment: Segment, groupings: readonly Group
     let at = columns.length;
     for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + Number(row[at++]);
     for (const i of [0, 1, 2] as const) tally.money[i] += row[at++] as bigint;
-    if (fromRows) continue;
-    tally.duration.stored.push(row[at++] as Buffer);
-    tally.timeToFirstToken.stored.push(row[at++] as Buffer);
+    addDurations(tally.duration, row[at++] as Buffer | string | null);
+    addDurations(tally.timeToFirstToken, row[at++] as Buffer | string | null);
   }
-  if (!fromRows) return;
-  const times = `SELECT ${selected}duration_us, ttft_us FROM ${table} AND outcome <> 'refused'${condition.sql}`;
-  for (const row of source.each(times, parameters)) {
-    const tally = tallyOf(row);
-    addDuration(tally.duration, row[columns.length] as bigint | null);
-    addDuration(tally.timeToFirstToken, row[columns.length + 1] as bigint | null);
-  }
+}
+
+/**
+ * Where nothing was admitted between `to` and the end of its day, that end: most ranges end now, and the roll-up of a day that
+ * is still going on then tells as much as its rows.
+ */
+function quietEnd(source: Source, to: number): number {
+  const end = nextStart('day', to, source.zone);
+  // Past retention, rows that are not there prove nothing.
+  const [rowsFrom] = source.all("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'rows_from'", []);
+  if (to < Number(rowsFrom?.[0] ?? 0)) return to;
+  const later = source.all('SELECT 1 FROM call WHERE admitted_at >= ? AND admitted_at < ? AND outcome IS NOT NULL LIMIT 1', [to, end]);
+  return later.length === 0 ? end : to;
 }
 
 /** By cost, then by the group's values, so that equal costs keep one order from one answer to the next. */
