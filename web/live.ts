@@ -1,6 +1,6 @@
 // web/live.ts: keeps the screen current: server-sent events while the page is seen, a slow poll where they do not come.
 
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import type { LiveTick } from '../server/http/admin/wire.ts';
 import { refresh, signedOut } from './server.ts';
 
@@ -63,6 +63,10 @@ export function toggleLive(): void {
 
 export function startLive(): void {
   connect();
+  // A server that wants a sign-in turns the stream away; afterwards it is asked again.
+  effect(() => {
+    if (!signedOut.value && liveState.peek() === 'polling') connect();
+  });
   document.addEventListener('visibilitychange', () => {
     if (liveState.value === 'paused') return;
     if (document.hidden) disconnect();

@@ -51,6 +51,12 @@ export async function signIn(token: string): Promise<void> {
   beat.value += 1;
 }
 
+/** Ends the session; what is on screen goes with it. */
+export async function signOut(): Promise<void> {
+  await ask('/api/session', { method: 'DELETE' });
+  signedOut.value = true;
+}
+
 export interface Asked<Answer> {
   /** What was last answered to this question or, while `stale`, to the one before. */
   readonly data: Answer | null;

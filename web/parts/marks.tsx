@@ -91,7 +91,7 @@ export function OutcomeMark({ outcome, status }: { outcome: string | null; statu
   );
 }
 
-export function Copy({ text, what }: { text: string; what: string }) {
+export function Copy({ text, what, label = 'Copy' }: { text: string; what: string; label?: string }) {
   const [done, setDone] = useState<'no' | 'yes' | 'failed'>('no');
   const copy = async () => {
     try {
@@ -103,8 +103,8 @@ export function Copy({ text, what }: { text: string; what: string }) {
     setTimeout(() => setDone('no'), 1_600);
   };
   return (
-    <button type="button" class="copy quiet" onClick={copy} aria-label={`Copy ${what}`}>
-      <span aria-live="polite">{done === 'yes' ? 'Copied' : done === 'failed' ? 'Mark it by hand' : 'Copy'}</span>
+    <button type="button" class="copy quiet" onClick={copy} aria-label={label === 'Copy' ? `Copy ${what}` : undefined}>
+      <span aria-live="polite">{done === 'yes' ? 'Copied' : done === 'failed' ? 'Mark it by hand' : label}</span>
     </button>
   );
 }

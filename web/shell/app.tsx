@@ -1,12 +1,12 @@
 // web/shell/app.tsx: the frame around the pages: navigation, bar, notices, and which page is on.
 
 import { useEffect } from 'preact/hooks';
-import type { StatusAnswer } from '../../server/http/admin/wire.ts';
+import type { SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { percent } from '../format.ts';
 import { Budgets } from '../pages/budgets/page.tsx';
 import { Overview } from '../pages/overview/page.tsx';
 import { Requests } from '../pages/requests/page.tsx';
-import { signedOut, useAsk, type Asked } from '../server.ts';
+import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
 import { addressWith, follow, page, PAGES, unknownParameters, type Page } from '../state/location.ts';
 import { reportingZone } from '../state/period.ts';
 import { Bar } from './bar.tsx';
@@ -47,6 +47,7 @@ export function App() {
         <div class="nav-foot">
           <Coverage status={status} />
           <ThemeChoice />
+          <SignOut />
           <button type="button" class="quiet" onClick={() => (helpOpen.value = true)}><kbd>?</kbd> Keyboard</button>
           {status.data && <p class="muted version">Version {status.data.version}</p>}
         </div>
@@ -75,6 +76,11 @@ function Coverage({ status }: { status: Asked<StatusAnswer> }) {
       <span aria-hidden="true">{trouble ? '!' : '✓'}</span> {percent(pricing.exact_ratio)} priced exactly
     </p>
   );
+}
+
+function SignOut() {
+  const session = useAsk<SessionAnswer>('/api/session');
+  return session.data?.required ? <button type="button" class="quiet" onClick={() => void signOut()}>Sign out</button> : null;
 }
 
 function ThemeChoice() {

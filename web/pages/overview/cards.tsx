@@ -13,6 +13,14 @@ import { monthEnd } from './forecast.ts';
 const FEW = 20;
 const share = (part: number, all: number): number => (all > 0 ? part / all : 0);
 
+/** A change between two shares, in percentage points: a percentage of a percentage misleads. */
+function points(now: number, before: number, enough: boolean): ReturnType<typeof change> {
+  const size = Math.abs(now - before) * 100;
+  if (!enough) return { text: 'too few to compare', direction: 'flat' };
+  if (size < 0.05) return { text: 'about the same', direction: 'flat' };
+  return { text: `${size.toFixed(1)} pt`, direction: now > before ? 'up' : 'down' };
+}
+
 /** The budget's own forecast where one covers everything for a month, so that two screens cannot disagree; else ours. */
 function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint; spent: bigint } | null {
   const zone = reportingZone.value;
@@ -62,7 +70,7 @@ export function Cards({ usage, before, budgets }: { usage: UsageAnswer; before: 
         {delta((f) => f.requests, compact, null)}
       </Card>
       <Card name="Failed" figure={total.requests ? percent(failed) : '–'} exact={`${whole(total.errors)} of ${whole(total.requests)}`} line={line((f) => share(f.errors, f.requests))}>
-        {past ? delta((f) => share(f.errors, f.requests), percent, 'down') : <span class="muted">{whole(total.errors)} of {compact(total.requests)}</span>}
+        {past ? <><Delta {...points(failed, share(past.errors, past.requests), enough)} good="down" detail={`Compared with ${comparedName.value}`} /> <span class="muted">from {percent(share(past.errors, past.requests))}</span></> : <span class="muted">{whole(total.errors)} of {compact(total.requests)}</span>}
       </Card>
       <Card name="First token, p95" figure={duration(total.ttft_ms.p95)} exact={`p50 ${duration(total.ttft_ms.p50)}, p95 ${duration(total.ttft_ms.p95)}`} line={line((f) => f.ttft_ms.p95)}>
         {past?.ttft_ms.p95 != null && total.ttft_ms.p95 != null ? delta((f) => f.ttft_ms.p95 ?? 0, duration, 'down') : <span class="muted">p50 {duration(total.ttft_ms.p50)}</span>}

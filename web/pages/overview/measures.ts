@@ -40,9 +40,13 @@ const keyIn = (row: UsageRow, unit: BucketUnit): number => Date.parse(row[unit] 
 
 /** The measure per bucket, in the order of `buckets`. */
 export function perBucket(rows: readonly UsageRow[], buckets: readonly Bucket[], unit: BucketUnit, measure: Measure): bigint[] {
-  const sums = new Map<number, bigint>();
-  for (const row of rows) sums.set(keyIn(row, unit), (sums.get(keyIn(row, unit)) ?? 0n) + measure.of(row));
-  return buckets.map((bucket) => sums.get(bucket.key) ?? 0n);
+  const sums = buckets.map(() => 0n);
+  for (const row of rows) {
+    const at = keyIn(row, unit);
+    const index = buckets.findIndex((bucket) => at >= bucket.from && at < bucket.to);
+    if (index >= 0) sums[index]! += measure.of(row);
+  }
+  return sums;
 }
 
 export interface Grouped {

@@ -46,7 +46,13 @@ function cause({ now, before, calls, callsBefore }: Mover): string {
   const rest = Number(now - before) - volume;
   if (Math.abs(volume) > 2 * Math.abs(rest)) return calls > callsBefore ? 'more calls' : 'fewer calls';
   if (Math.abs(rest) > 2 * Math.abs(volume)) return rest > 0 ? 'dearer calls' : 'cheaper calls';
-  return 'number and cost';
+  return 'both';
+}
+
+function relative({ now, before }: Mover): string {
+  const { text, direction } = change(Number(now), Number(before), true);
+  if (before === 0n) return 'new';
+  return direction === 'flat' ? '<0.5%' : `${direction === 'up' ? '+' : '−'}${text}`;
 }
 
 export function Movers({ answer, before, by }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group }) {
@@ -65,10 +71,10 @@ export function Movers({ answer, before, by }: { answer: UsageAnswer; before: Us
             <thead>
               <tr>
                 <th scope="col">{GROUP_WORDS[by]}</th>
-                {past && <th scope="col" class="figure">Before</th>}
+                {past && <th scope="col" class="figure narrow-off">Before</th>}
                 <th scope="col" class="figure">Now</th>
                 {past && <th scope="col" class="figure">Change</th>}
-                {past && <th scope="col" class="wide-only">Why</th>}
+                {past && <th scope="col" class="wide-only" title="More or fewer calls, or a call costing more or less; both where neither explains it alone">Why</th>}
               </tr>
             </thead>
             <tbody>
@@ -78,15 +84,15 @@ export function Movers({ answer, before, by }: { answer: UsageAnswer; before: Us
                 const name = nameOf(by, mover.value);
                 return (
                   <tr key={name}>
-                    <th scope="row"><span class="named"><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : name}</span></th>
-                    {past && <td class="figure muted" title={exactMoney(mover.before)}>{shortMoney(mover.before)}</td>}
+                    <th scope="row"><span class="named" title={name}><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : <span>{name}</span>}</span></th>
+                    {past && <td class="figure muted narrow-off" title={exactMoney(mover.before)}>{shortMoney(mover.before)}</td>}
                     <td class="figure" title={exactMoney(mover.now)}>{shortMoney(mover.now)}</td>
                     {past && (
                       <td class="figure" title={exactMoney(moved)}>
                         <span class="moved">
                           <span class="moved-track" aria-hidden="true"><i class={moved > 0n ? 'up' : 'down'} style={{ width: `${(dollarsForDrawing(size(moved)) / dollarsForDrawing(most)) * 50}%` }} /></span>
                           <span>{moved > 0n ? '+' : ''}{money(moved)}</span>
-                          <span class="muted moved-share">{mover.before === 0n ? 'new' : `${moved > 0n ? '+' : '−'}${change(Number(mover.now), Number(mover.before), true).text.replace('no change', '0%')}`}</span>
+                          <span class="muted moved-share">{relative(mover)}</span>
                         </span>
                       </td>
                     )}

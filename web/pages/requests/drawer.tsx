@@ -18,7 +18,7 @@ export function Drawer({ id }: { id: string }) {
     <aside class="drawer" aria-label="One request">
       <header class="drawer-head">
         <h2 ref={heading} tabIndex={-1}>Request</h2>
-        {asked.data && <Copy text={JSON.stringify(asked.data, null, 2)} what="as JSON" />}
+        {asked.data && <Copy text={JSON.stringify(asked.data, null, 2)} what="as JSON" label="Copy as JSON" />}
         <button type="button" class="quiet icon" onClick={closeRow} aria-label="Close">✕</button>
       </header>
       <Answered asked={asked} skeleton="list">{(answer) => <Detail answer={answer} />}</Answered>
