@@ -85,7 +85,7 @@ export interface Cost {
   /** What cache reads saved less what cache writes cost extra, at this row's prices; can be negative. */
   readonly cacheSavings: Nanodollars;
   readonly modelServed: string | null;
-  /** As the response said; null when it said nothing. Kept so that the row can be priced again. */
+  /** As the response said, or as an estimate without any usage took it to be; null when it said nothing. Kept so that the row can be priced again. */
   readonly speed: string | null;
   readonly serviceTier: string | null;
   readonly inferenceGeo: string | null;

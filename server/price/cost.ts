@@ -35,7 +35,7 @@ export function costOf(quote: Quote, ending: Ending, book: PriceBook, assumeUs: 
     const own = priced(null);
     const { tokens, method } = withoutUsage(quote, reading, own.bytesPerToken);
     const serving = { batch: isBatch(quote.endpoint), fast: quote.ask?.speed === 'fast', us: asksForUs(quote.ask, assumeUs) };
-    return bill(quote, reading, row, [{ ...own, tokens, serving }], method);
+    return { ...bill(quote, reading, row, [{ ...own, tokens, serving }], method), ...assumed(serving) };
   }
   const turns = turnsOf(quote, reading.usage, reading, priced, assumeUs, book);
   if (reading.complete) return bill(quote, reading, row, turns, null);
@@ -78,11 +78,13 @@ function turnsOf(quote: Quote, usage: Usage, reading: Reading, priced: (model: s
   };
   const turn = (of: Priced, tokens: Tokens, how: Serving): Turn => ({ ...withFastRates(of, how, quote, book), tokens, serving: how });
   // A refusal before any output is shown in the counters and billed to nobody.
-  const refused = reading.stopReason === 'refusal' && usage.tokens.output === 0 && reading.contentBytes === 0;
-  if (usage.parts.length === 0) return refused ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
+  const refusal = reading.stopReason === 'refusal' && (reading.complete || reading.contentBytes === 0);
+  if (usage.parts.length === 0) return refusal && usage.tokens.output === 0 ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
   const fallbackAt = usage.parts.findLastIndex((part) => part.type === 'fallback_message');
+  // The serving attempt: the fallback's or, without one, all turns of the loop.
+  const refused = refusal && usage.parts.every((part, index) => !isAttempt(part) || index < fallbackAt || part.tokens.output === 0);
   return usage.parts.flatMap((part, index) => {
-    const attempt = part.type === 'message' || part.type === 'fallback_message';
+    const attempt = isAttempt(part);
     const declined = attempt && part.tokens.output === 0 && (refused || index < fallbackAt);
     if (declined) return [];
     const own = priced(modelOf(part, quote, usage));
@@ -91,6 +93,8 @@ function turnsOf(quote: Quote, usage: Usage, reading: Reading, priced: (model: s
     return [turn(own, part.tokens, { ...serving, fast })];
   });
 }
+
+const isAttempt = (part: UsagePart): boolean => part.type === 'message' || part.type === 'fallback_message';
 
 /** Compaction runs on the model of the request; any other entry that names none ran on the one that served. */
 const modelOf = (part: UsagePart, quote: Quote, usage: Usage): string | null => part.model ?? (part.type === 'compaction' ? quote.model : usage.modelServed);
@@ -143,6 +147,13 @@ function nothingDue(quote: Quote, reading: Reading): Cost {
     basis: quote.basis,
   };
 }
+
+/** What an estimate took for granted, in the words that the response would have used; null where nothing out of the ordinary was. */
+const assumed = ({ batch, fast, us }: Serving): Pick<Cost, 'speed' | 'serviceTier' | 'inferenceGeo'> => ({
+  speed: fast ? 'fast' : null,
+  serviceTier: batch ? 'batch' : null,
+  inferenceGeo: us ? 'us' : null,
+});
 
 /** What the response said of itself, kept so that the row can be priced again. */
 function told(quote: Quote, { usage }: Reading): Pick<Cost, 'serverTools' | 'parts' | 'modelServed' | 'speed' | 'serviceTier' | 'inferenceGeo'> {

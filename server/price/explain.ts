@@ -1,8 +1,8 @@
 // server/price/explain.ts: the bill of a stored call, line by line, from what its row kept: usage, parts, and the price rows of its day.
 
-import type { CostLine, PriceRow, Quote } from '../domain/price.ts';
+import type { Cost, CostLine, PriceRow, Quote } from '../domain/price.ts';
 import type { CallDetail } from '../domain/reports.ts';
-import type { Reading } from '../domain/usage.ts';
+import type { Reading, UsagePart } from '../domain/usage.ts';
 import type { Listing, PriceBook } from './book.ts';
 import { costOf } from './cost.ts';
 
@@ -11,46 +11,75 @@ import { costOf } from './cost.ts';
  * call that cost nothing, that is still in flight, or whose cost is what was held for it when the gateway crashed.
  */
 export function explain(detail: CallDetail): readonly CostLine[] {
-  const { row, prices, parts } = detail;
+  const { row, prices } = detail;
   const [own] = prices;
   if (own === undefined || row.outcome === null || row.outcome === 'crashed' || row.cost === 0n) return [];
+  // Two things the row does not keep: the speed asked for, at which earlier attempts of a fallback ran, and whether a refusal had
+  // made the call free or was billed on an estimate. The cost tells which it was.
+  const readings = [
+    { speedAsked: null, stopReason: row.stopReason }, { speedAsked: null, stopReason: null }, { speedAsked: 'fast', stopReason: row.stopReason },
+  ].map((guess) => costAt(detail, own, guess));
+  return (readings.find((cost) => cost.total === row.cost) ?? (readings[0] as Cost)).lines;
+}
+
+function costAt(detail: CallDetail, own: PriceRow, { speedAsked, stopReason }: { speedAsked: string | null; stopReason: string | null }): Cost {
+  const { row, prices } = detail;
   const reading: Reading = {
-    usage: { tokens: row.tokens, serverTools: row.serverTools, parts, modelServed: row.modelServed, speed: detail.speed, serviceTier: detail.serviceTier, inferenceGeo: detail.inferenceGeo },
+    usage: { tokens: row.tokens, serverTools: row.serverTools, parts: withShortfall(detail), modelServed: row.modelServed, speed: detail.speed, serviceTier: detail.serviceTier, inferenceGeo: detail.inferenceGeo },
     complete: true,
     contentBytes: 0,
-    stopReason: row.stopReason,
+    stopReason,
     errorType: row.errorType,
     errorCode: null,
     firstContentAt: null,
     obstacle: null,
   };
+  const unlisted = own.model === 'ceiling';
   const quote: Quote = {
     endpoint: row.endpoint,
-    model: row.modelServed ?? own.model,
+    // The row's own model, so that a call served by another one is priced as that one.
+    model: unlisted ? row.modelRequested : own.model,
     row: own,
-    basis: 'listed',
+    basis: unlisted ? 'ceiling' : 'listed',
     quotedAt: row.admittedAt,
     ceiling: row.held,
     maxInputTokens: 0,
     maxOutputTokens: 0,
     likelyInputTokens: 0,
-    ask: null,
+    ask: speedAsked === null ? null : askedFor(row.modelRequested ?? own.model, speedAsked),
   };
   // The status says whether an answer was an error, which is free; a call without one was billed on an estimate.
-  return costOf(quote, { status: row.status !== null && row.status < 300 ? row.status : null, sent: true, reading }, bookOf(prices), false).lines;
+  return costOf(quote, { status: row.status !== null && row.status < 300 ? row.status : null, sent: true, reading }, bookOf(prices), false);
 }
 
-/** The stored rows as a book: each found by its own model, the last standing in for a model that was priced at the ceiling. */
+/** Parts as they were billed: an estimate adds what streamed beyond the last count to the last of them, and the row's sum has it. */
+function withShortfall({ row, parts }: CallDetail): readonly UsagePart[] {
+  const last = parts.at(-1);
+  const missing = row.tokens.output - parts.reduce((sum, part) => sum + part.tokens.output, 0);
+  if (!last || missing <= 0 || !row.estimated) return parts;
+  return [...parts.slice(0, -1), { ...last, tokens: { ...last.tokens, output: last.tokens.output + missing } }];
+}
+
+/** An ask of which only the speed is known. */
+const askedFor = (model: string, speed: string): Quote['ask'] => ({
+  model, modelSpan: [0, 0], stream: false, maxTokens: null, includeUsage: false, userId: null, speed, serviceTier: null, inferenceGeo: null, cacheTtl: null,
+  fallbackModels: [], serverTools: [], maxSearches: 0, inlineImages: 0, unboundedInput: false, billedElsewhere: false, bodyBytes: 0,
+});
+
+/** The stored rows as a book: a model finds its row by id, with or without a date; a model without one was priced at the ceiling. */
 function bookOf(rows: readonly PriceRow[]): PriceBook {
   const listing = (row: PriceRow): Listing => ({ row, imageTokens: 0, bytesPerToken: 1 });
-  const last = listing(rows.at(-1)!);
-  const find = (model: string): PriceRow | undefined => rows.find((row) => row.model === model) ?? rows.find((row) => row.model === model.replace(/-\d{8}$/, ''));
+  const undated = (model: string): string => model.replace(/-\d{8}$/, '');
+  const ceiling = rows.find((row) => row.model === 'ceiling');
+  const last = rows.at(-1) as PriceRow;
   return {
     lookup: (model) => {
-      const row = find(model);
-      return row ? listing(row) : last;
+      const row = rows.find((r) => r.model === model) ?? rows.find((r) => undated(r.model) === undated(model));
+      if (row) return listing(row);
+      // A name that is neither: with no ceiling among the rows it is another name of a listed model, the one that served.
+      return ceiling ? null : listing(last);
     },
-    dearest: () => last,
+    dearest: () => listing(ceiling ?? last),
     rows: () => rows,
     models: () => [],
   };

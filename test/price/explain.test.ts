@@ -1,0 +1,73 @@
+// test/price/explain.test.ts: a stored call's bill is the bill that was settled, from its own row alone.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Ask } from '../../server/domain/call.ts';
+import { nanodollars, roundUpToNano, picodollars } from '../../server/domain/money.ts';
+import type { Cost, Ending, Quote } from '../../server/domain/price.ts';
+import type { CallDetail } from '../../server/domain/reports.ts';
+import { explain } from '../../server/price/explain.ts';
+import { ask, complete, pricing, quoted, reading, shippedBook, tokens, TODAY, usage } from './rows.ts';
+
+/** What the ledger keeps of a call. */
+function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDetail['row']['outcome'] = 'ok'): CallDetail {
+  return {
+    row: {
+      id: 'req_1', admittedAt: TODAY, endedAt: TODAY, workspace: 'w', workflow: 'f', user: null, session: null, action: null, tags: {}, key: null, endpoint: quote.endpoint, stream: false,
+      modelRequested: quote.ask?.model ?? null, modelServed: cost.modelServed, outcome, status: ending.status, refusal: null, tokens: cost.tokens, serverTools: cost.serverTools, cost: cost.total, held: quote.ceiling,
+      estimated: cost.estimated, estimateMethod: cost.estimateMethod, cacheSavings: cost.cacheSavings, priceVersion: cost.prices[0]?.version ?? null, timeToFirstTokenMs: null, durationMs: 1, overheadMs: 0,
+      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null,
+    },
+    attempts: [], decisions: [], parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices,
+  };
+}
+
+function billed(asked: Partial<Ask>, ending: Ending, endpoint: 'messages' | 'batch_results' = 'messages') {
+  const quote = quoted(ask(asked), { endpoint });
+  const cost = pricing.cost(quote, ending);
+  return { cost, lines: explain(stored(quote, cost, ending)) };
+}
+
+const ids = [...shippedBook().models().map((model) => model.id), 'claude-haiku-4-5', 'claude-nova-9'];
+const count = fc.oneof(fc.constant(0), fc.nat(300_000));
+const counts = fc.record({ input: count, cacheWrite5m: count, cacheWrite1h: count, cacheRead: count, output: count });
+
+test('whatever a call was and however it was served', () => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        asked: fc.constantFrom(...ids), served: fc.constantFrom(...ids), other: fc.constantFrom(...ids), kind: fc.constantFrom('plain', 'fallback', 'advisor', 'compaction'), top: counts, more: counts,
+        fastAsked: fc.boolean(), fast: fc.boolean(), us: fc.boolean(), batch: fc.boolean(), searches: fc.nat(3), whole: fc.boolean(), usage: fc.boolean(), contentBytes: fc.nat(5_000), refusal: fc.boolean(),
+      }),
+      (c) => {
+        const parts = {
+          plain: [],
+          fallback: [{ type: 'message', model: c.other, tokens: c.more }, { type: 'fallback_message', model: c.served, tokens: c.top }],
+          advisor: [{ type: 'advisor_message', model: c.other, tokens: c.more }, { type: 'message', model: null, tokens: c.top }],
+          compaction: [{ type: 'compaction', model: null, tokens: c.more }, { type: 'message', model: c.served, tokens: c.top }],
+        }[c.kind] ?? [];
+        const used = usage(c.top, { parts, modelServed: c.served, speed: c.fast ? 'fast' : 'standard', inferenceGeo: c.us ? 'us' : 'global', serverTools: { webSearch: c.searches, webFetch: 0, codeExecution: 0 } });
+        const ending: Ending = { status: 200, sent: true, reading: reading({ usage: c.usage ? used : null, complete: c.whole, contentBytes: c.contentBytes, stopReason: c.refusal && c.whole ? 'refusal' : 'end_turn' }) };
+        const { cost, lines } = billed({ model: c.asked, speed: c.fastAsked ? 'fast' : null, inferenceGeo: c.us ? 'us' : null }, ending, c.batch ? 'batch_results' : 'messages');
+        expect(roundUpToNano(picodollars(lines.reduce((sum, line) => sum + line.amount, 0n)))).toBe(cost.total);
+        expect(lines.map(({ model: _, ...line }) => line)).toEqual(cost.total === 0n ? [] : cost.lines.map(({ model: _, ...line }) => line));
+      },
+    ),
+    { numRuns: 2_000, seed: 21 },
+  );
+});
+
+test('a call served by another model shows that model’s rates', () => {
+  const { lines } = billed({ model: 'claude-opus-5' }, complete(usage({ input: 10 }, { modelServed: 'claude-sonnet-5' })));
+  expect(lines).toMatchObject([{ kind: 'input', model: 'claude-sonnet-5', unitPrice: 2_000_000n, quantity: 10 }]);
+});
+
+test('a call that crashed, is in flight, or cost nothing has no lines', () => {
+  const quote = quoted();
+  const ending = complete(usage({ input: 10 }));
+  const cost = pricing.cost(quote, ending);
+  expect(explain(stored(quote, cost, ending))).toHaveLength(1);
+  expect(explain(stored(quote, cost, ending, 'crashed'))).toEqual([]);
+  expect(explain(stored(quote, cost, ending, null))).toEqual([]);
+  expect(explain(stored(quote, { ...cost, total: nanodollars(0n), tokens: tokens({}) }, ending))).toEqual([]);
+});
