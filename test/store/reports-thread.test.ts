@@ -8,6 +8,8 @@ import { epochMs } from '../../server/domain/ids.ts';
 import { BadQuery, ReportsUnavailable, type CallRow, type Reports } from '../../server/domain/reports.ts';
 import { openReports, type ReportsOptions } from '../../server/store/sqlite/reader-client.ts';
 import { openSource } from '../../server/store/sqlite/reports-source.ts';
+import { openEntry, settlement } from './samples.ts';
+import { scratch } from './scratch.ts';
 import { everything } from './told-calls.ts';
 import { anyCall, writtenLedger, type WrittenLedger } from './written-ledger.ts';
 
@@ -55,6 +57,28 @@ describe('the reading thread', () => {
     const before = await total(reports);
     ledger.write([{ ...anyCall, cost: 5n }]);
     expect(await total(reports)).toBe(before + 5n);
+  });
+
+  test('tells of a call what the ledger has promised, at each step of its life', async () => {
+    const place = scratch();
+    const opened = await place.open();
+    closing.push(() => place.remove(), () => opened.ledger.close());
+    const reports = readerOf(place.file, { timezone: 'Europe/Berlin' });
+    const query = { filter: everything, limit: 1, cursor: null };
+    const spentAndOutcome = async () => [await total(reports), (await reports.requests(query)).rows[0]?.outcome];
+
+    const entry = openEntry('req_00000000000000000000000001');
+    await opened.ledger.open(entry);
+    expect(await spentAndOutcome()).toEqual([0n, null]);
+    const ended = settlement(entry.id);
+    await opened.ledger.settle(ended);
+    expect(await spentAndOutcome()).toEqual([ended.cost.total, ended.outcome]);
+
+    const detail = await reports.request(entry.id);
+    expect(detail?.prices).toEqual(ended.cost.prices);
+    expect(detail?.decisions).toEqual(entry.decisions);
+    expect(detail?.attempts).toEqual(ended.attempts);
+    expect(detail?.row).toMatchObject({ held: entry.held, tokens: ended.cost.tokens, serverTools: ended.cost.serverTools, modelRequested: entry.modelRequested });
   });
 
   test('reads an export in pages, oldest first, every row once', async () => {

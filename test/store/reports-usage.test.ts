@@ -8,6 +8,7 @@ import { epochMs } from '../../server/domain/ids.ts';
 import { GROUPINGS, type Filter, type Grouping, type UsageFigures, type UsageReport } from '../../server/domain/reports.ts';
 import { report } from '../../server/store/sqlite/reports.ts';
 import { openSource } from '../../server/store/sqlite/reports-source.ts';
+import { deleteOldRows } from '../../server/store/sqlite/retention.ts';
 import { calls, everything, filters, means, PLACES } from './told-calls.ts';
 import { anyCall, costOf, isRefused, modelOf, writtenLedger, type ToldCall } from './written-ledger.ts';
 
@@ -134,9 +135,25 @@ describe('usage', () => {
     expect(ask({ ...filter, from: filter.to, to: filter.from }, []).rows).toEqual([]);
   });
 
+  test.each(PLACES)('of all time is found from the first instant to the last, in $zone', ({ zone }) => {
+    const ask = written([anyCall], zone);
+    for (const groupBy of [[], ['hour'], ['user'], ['month']] as const) expect(ask({ ...everything, from: epochMs(-8.64e15) }, groupBy).total.requests).toBe(1);
+  });
+
   test('does not count a call in flight until it ends', () => {
     const ask = written([{ ...anyCall, outcome: null }], 'UTC');
     expect(ask(filter, []).total.requests).toBe(0);
+  });
+
+  test('outlives the rows: what retention deleted is still counted in whole hours, and nothing after the range is', () => {
+    const ledger = writtenLedger('UTC');
+    ledger.write([6, 11, 13, 18].map((hour) => ({ ...anyCall, at: Date.UTC(2026, 5, 10, hour), cost: 1n })));
+    expect(deleteOldRows(ledger.db, { now: Date.UTC(2026, 11, 1), days: 90, zone: 'UTC' })).toBe(4);
+    const source = openSource(ledger.file, 'UTC');
+    closing.push(() => (source.close(), ledger.remove()));
+    const requests = (to: number): number =>
+      report(source, 'usage', { filter: { ...filter, to: epochMs(to) }, groupBy: [], limit: 1 }).total.requests;
+    expect([7, 12, 14, 24].map((hour) => requests(Date.UTC(2026, 5, 10, hour)))).toEqual([1, 2, 3, 4]);
   });
 
   test('takes a name with the marks of SQL in it as a name', () => {

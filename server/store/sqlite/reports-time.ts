@@ -40,9 +40,13 @@ export function segmentsOf(from: number, to: number, zone: string, needs: Needs)
   return [...hours(from, first), { grain: needs.users ? 'userDay' : 'day', from: first, to: last }, ...hours(last, to)];
 }
 
+/** No call is admitted before 1970 or after the year 9999; an open range may reach further than calendars do. */
+const LATEST = Date.UTC(10_000, 0);
+const within = (at: number): number => Math.min(Math.max(at, 0), LATEST);
+
 /** The first start of an hour or day at or after `at`. */
 export function nextStart(kind: 'hour' | 'day', at: number, zone: string): number {
-  let start = at;
+  let start = within(at);
   // More than one step only where a clock change of half an hour cuts an hour short: such an hour is no clean edge.
   for (let period = periodAt(kind, epochMs(start), zone); period.from !== start; period = periodAt(kind, epochMs(start), zone)) start = period.to;
   return start;
@@ -50,7 +54,7 @@ export function nextStart(kind: 'hour' | 'day', at: number, zone: string): numbe
 
 /** The last start of an hour or day at or before `at`. */
 export function lastStart(kind: 'hour' | 'day', at: number, zone: string): number {
-  let start = at;
+  let start = within(at);
   for (let period = periodAt(kind, epochMs(start), zone); period.from !== start; period = periodAt(kind, epochMs(start), zone)) start = period.from;
   return start;
 }
