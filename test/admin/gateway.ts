@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Budget, Standing } from '../../server/domain/budget.ts';
 import { periodAt } from '../../server/domain/calendar.ts';
-import type { BudgetId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
+import type { BudgetId, WorkspaceId } from '../../server/domain/ids.ts';
 import type { Ledger } from '../../server/domain/ledger.ts';
 import { nanodollars, type Nanodollars } from '../../server/domain/money.ts';
 import type { Reports } from '../../server/domain/reports.ts';
@@ -117,5 +117,3 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     },
   };
 }
-
-export const workflowId = (name: string): WorkflowId => name as WorkflowId;

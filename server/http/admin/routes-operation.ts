@@ -209,7 +209,7 @@ async function status(services: AdminServices, now: ReturnType<typeof epochMs>):
       to: iso(now),
       cost_usd: usdString(total.cost),
       estimated_cost_usd: usdString(total.estimatedCost),
-      exact_ratio: total.cost > 0n ? 1 - Number((total.estimatedCost * 1_000_000n) / total.cost) / 1_000_000 : null,
+      exact_ratio: total.cost > 0n ? Number(((total.cost - total.estimatedCost) * 1_000_000n) / total.cost) / 1_000_000 : null,
       ceiling_priced: gateway.ceilingPriced,
       book_verified_on: verified[0] ?? null,
     },

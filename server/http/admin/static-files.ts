@@ -18,7 +18,7 @@ export function staticFiles(webDir: string): RequestHandler[] {
   });
   const fallback: RequestHandler = (req, res, next) => {
     // Addresses of the dashboard have no file ending; a file that is missing must not come back as a page.
-    if ((req.method !== 'GET' && req.method !== 'HEAD') || req.path.startsWith('/api/') || /\.\w+$/.test(req.path)) return next();
+    if ((req.method !== 'GET' && req.method !== 'HEAD') || /^\/api(?:\/|$)/.test(req.path) || /\.\w+$/.test(req.path)) return next();
     if (!existsSync(page)) return void res.status(503).type('text/plain').send(NOT_BUILT);
     res.setHeader('cache-control', 'no-cache');
     res.sendFile(page, { cacheControl: false });

@@ -1,0 +1,296 @@
+// test/admin/answers.test.ts: what the admin API answers over a ledger with known rows; every answer fits its own schema.
+
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { epochMs } from '../../server/domain/ids.ts';
+import { LedgerUnavailable } from '../../server/domain/ledger.ts';
+import { nanodollars } from '../../server/domain/money.ts';
+import { NO_SERVER_TOOLS } from '../../server/domain/usage.ts';
+import { ROUTES } from '../../server/http/admin/routes.ts';
+import type * as wire from '../../server/http/admin/wire.ts';
+import { attempt, caller, cost, NOON, openEntry, price, refusedEntry, settlement, tokens } from '../store/samples.ts';
+import { adminGateway, type AdminGateway } from './gateway.ts';
+
+let gateway: AdminGateway;
+
+beforeAll(async () => {
+  gateway = await adminGateway();
+  const { ledger, clock } = gateway;
+  const opened = async (id: string, at: number, workflow: string) => ledger.open(openEntry(id, { admittedAt: epochMs(at), caller: caller({ workflow }) }));
+  // 1,000 input tokens at 1.00 and 50 output tokens at 5.00 US dollars per million.
+  await opened('req_exact', NOON - 7_200_000, 'triage');
+  await ledger.settle(settlement('req_exact', { endedAt: epochMs(NOON - 7_198_000), cost: cost({ total: nanodollars(1_250_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, inferenceGeo: null, cacheSavings: nanodollars(-77n) }), attempts: [attempt(1, { status: 529, outcome: 'upstream_error', errorType: 'overloaded_error' }), attempt(2)] }));
+  await opened('req_cut', NOON - 3_600_000, 'summary');
+  await ledger.settle(settlement('req_cut', { outcome: 'upstream_reset', cost: cost({ total: nanodollars(9_000_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, estimated: true, estimateMethod: 'output from streamed text', inferenceGeo: null }) }));
+  await ledger.refuse(refusedEntry('req_no', { admittedAt: epochMs(NOON - 1_800_000), endedAt: epochMs(NOON - 1_799_999), decisions: [{ rule: 'budget:support-month', verdict: 'refuse', detail: 'held 0.1 of 0.2' }] }));
+  await opened('req_open', NOON - 60_000, 'triage');
+  gateway.state.spent = nanodollars(330_000_000_000n);
+  gateway.state.held = nanodollars(24_000_000n);
+  clock.wall = NOON;
+});
+afterAll(() => gateway.close());
+
+/** The answer, checked against the schema of its route. */
+async function get<Answer = wire.ErrorAnswer>(path: string, status = 200): Promise<Answer> {
+  const answer = await request(gateway.port.app).get(path);
+  expect([answer.status, answer.status === status ? '' : answer.text]).toEqual([status, '']);
+  const route = ROUTES.find((r) => r.method === 'get' && new RegExp(`^${r.path.replace(/:\w+/g, '[^/]+')}$`).test(path.split('?')[0] ?? ''));
+  if (status < 400 && route && 'name' in route.answer) route.answer.schema.parse(answer.body);
+  return answer.body as Answer;
+}
+
+test('usage groups, totals, and says what it was asked', async () => {
+  const body = await get<wire.UsageAnswer>('/api/usage?group_by=workflow,outcome&from=now-1d&to=now');
+  expect([body.from, body.to, body.timezone, body.group_by, body.truncated]).toEqual(['2026-03-03T10:20:30.000Z', '2026-03-04T10:20:30.000Z', 'Europe/Berlin', ['workflow', 'outcome'], false]);
+  expect(body.rows.map((row) => [row.workflow, row.outcome, row.cost_usd])).toContainEqual(['summary', 'upstream_reset', '0.009000000']);
+  expect(body.total).toMatchObject({ refused: 1, errors: 1, tokens: { input: 2000, output: 100 }, cost_usd: '0.010250000', estimated_cost_usd: '0.009000000' });
+});
+
+test('usage by time names the instant at which each begins, and a limit that leaves rows out says so', async () => {
+  const hours = await get<wire.UsageAnswer>('/api/usage?group_by=hour&from=now-1d');
+  expect(hours.rows.map((row) => row.hour).sort()).toEqual(['2026-03-04T08:00:00.000Z', '2026-03-04T09:00:00.000Z', '2026-03-04T10:00:00.000Z'].slice(0, hours.rows.length));
+  const one = await get<wire.UsageAnswer>('/api/usage?group_by=workflow&from=now-1d&limit=1');
+  expect([one.rows.length, one.truncated, one.total.cost_usd]).toEqual([1, true, '0.010250000']);
+});
+
+test('requests come newest first and page to the end without a gap or a double', async () => {
+  const ids: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const body: wire.RequestsAnswer = await get<wire.RequestsAnswer>(`/api/requests?limit=2${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+    ids.push(...body.rows.map((row) => row.id));
+    cursor = body.next_cursor;
+  } while (cursor !== null);
+  expect(ids).toEqual(['req_open', 'req_no', 'req_cut', 'req_exact']);
+});
+
+test('filters narrow, and repeat', async () => {
+  const ids = async (query: string): Promise<string[]> => (await get<wire.RequestsAnswer>(`/api/requests?${query}`)).rows.map((row) => row.id);
+  expect(await ids('outcome=refused&outcome=upstream_reset')).toEqual(['req_no', 'req_cut']);
+  expect(await ids('workflow=summary')).toEqual(['req_cut']);
+  expect(await ids('user=')).toEqual([]);
+});
+
+test('one request shows its tries, its decisions, and a bill that sums to its cost', async () => {
+  const body = await get<wire.RequestAnswer>('/api/requests/req_exact');
+  expect(body.cost_lines.map((line) => [line.kind, line.quantity, line.unit_price_usd, line.amount_usd])).toEqual([
+    ['input', 1000, '0.000001000000', '0.001000000000'],
+    ['output', 50, '0.000005000000', '0.000250000000'],
+  ]);
+  expect([body.cost_lines_usd, body.request.cost_usd, body.cost_note]).toEqual(['0.001250000000', '0.001250000', null]);
+  expect(body.cost_lines[0]).toMatchObject({ source: 'a price list', price_version: price('claude-haiku-4-5').version });
+  expect(body.attempts.map((a) => [a.number, a.status, a.error_type])).toEqual([[1, 529, 'overloaded_error'], [2, 200, null]]);
+  expect(body.decisions[0]).toEqual({ rule: 'models:support', verdict: 'rewrite', detail: 'fast is claude-haiku-4-5' });
+});
+
+test('a bill that does not sum to the cost says why', async () => {
+  expect((await get<wire.RequestAnswer>('/api/requests/req_cut')).cost_note).toBe('The cost is an estimate (output from streamed text); the lines show only what was counted.');
+  expect((await get<wire.RequestAnswer>('/api/requests/req_no')).cost_note).toBe(null);
+});
+
+test('no such request is a 404, whatever the id looks like', async () => {
+  for (const id of ['req_absent', '..%2f..%2fetc', '%00', "'%20or%201=1"]) expect((await get(`/api/requests/${id}`, 404)).error.code).toBe('not_found');
+});
+
+test('budgets show what is left and which thresholds were reached', async () => {
+  const [row] = (await get<wire.BudgetsAnswer>('/api/budgets')).rows;
+  expect(row).toEqual({
+    id: 'support-month', scope: { workspace: 'support' }, mode: 'hard', period: { kind: 'month', from: '2026-02-28T23:00:00.000Z', to: '2026-03-31T22:00:00.000Z' },
+    limit_usd: '400.000000000', tolerance_usd: '0.000000000', spent_usd: '330.000000000', held_usd: '0.024000000', remaining_usd: '69.976000000', forecast_usd: null,
+    alerts: [{ at: 0.5, state: 'firing', since: null }, { at: 0.8, state: 'firing', since: null }, { at: 1, state: 'ok', since: null }], notify: ['ops-slack'],
+  });
+});
+
+test('alerts name what is configured and what fires, and claim no delivery', async () => {
+  const body = await get<wire.AlertsAnswer>('/api/alerts');
+  expect(body.firing.map((f) => [f.rule, f.severity, f.threshold_usd])).toEqual([['budget:support-month@0.5', 'info', '200.000000000'], ['budget:support-month@0.8', 'warning', '320.000000000']]);
+  expect(body.rules.map((r) => [r.rule, r.state])).toContainEqual(['budget:support-month@forecast', 'ok']);
+  expect([body.delivering, body.deliveries]).toEqual([false, []]);
+});
+
+test('limits, policies, prices, facets and status fit their schemas and hold no secret', async () => {
+  const limits = await get<wire.LimitsAnswer>('/api/limits');
+  expect([limits.provider[0]?.remaining, limits.own[0]?.scope]).toEqual([1000, 'support/triage']);
+  const policies = await get<wire.PoliciesAnswer>('/api/policies');
+  expect(policies.workspaces[0]).toMatchObject({ id: 'support', models: { allow: ['claude-haiku-4-5', 'claude-opus-*'], alias: { fast: 'claude-haiku-4-5' } } });
+  const prices = await get<wire.PricesAnswer>('/api/prices');
+  expect(prices.rows.map((row) => [row.effective_from, row.in_force])).toEqual([['2025-10-01T00:00:00.000Z', true], ['2027-01-01T00:00:00.000Z', false]]);
+  expect([prices.rows[0]?.usd_per_mtok.standard.input, prices.rows[0]?.usd_per_mtok.batch.output, prices.rows[0]?.web_search_fee_usd]).toEqual(['1.000000', '2.500000', '0.010000000000']);
+  expect((await get<wire.FacetsAnswer>('/api/facets')).workspace).toEqual(['support']);
+  const status = await get<wire.StatusAnswer>('/api/status');
+  expect(status).toMatchObject({ ready: true, provider_key_configured: true, first_run: { has_traffic: true, has_workspaces: true, has_budgets: true }, pricing: { cost_usd: '0.010250000', exact_ratio: 0.121951 } });
+  expect(JSON.stringify([limits, policies, prices, status])).not.toContain('sk-ant');
+});
+
+describe('keys', () => {
+  const send = (method: 'post' | 'delete', path: string, body: object = {}) => request(gateway.port.app)[method](path).set('content-type', 'application/json').send(method === 'post' ? JSON.stringify(body) : undefined);
+  test('are issued with a secret shown once, rotated, revoked, and audited', async () => {
+    const made = await send('post', '/api/keys', { id: 'mobile', workspace: 'support', workflow: 'triage', expires_at: '2027-01-01T00:00:00Z' });
+    expect([made.status, made.body.key.state, made.headers['cache-control']]).toEqual([201, 'active', 'no-store']);
+    const { secret } = made.body;
+    const listed = await get<wire.KeysAnswer>('/api/keys');
+    expect(listed.rows.map((row) => row.id)).toContain('mobile');
+    expect(JSON.stringify(listed)).not.toContain(secret);
+    const turned = await send('post', '/api/keys/mobile/rotate');
+    expect([turned.status, turned.body.secret === secret]).toEqual([200, false]);
+    const gone = await send('delete', '/api/keys/mobile');
+    expect([gone.status, gone.body.key.state]).toEqual([200, 'revoked']);
+    const { rows } = await get<wire.AuditAnswer>('/api/audit?limit=3');
+    expect(rows.map((row) => [row.action, row.subject, row.actor])).toEqual([['key.revoke', 'mobile', 'local'], ['key.rotate', 'mobile', 'local'], ['key.create', 'mobile', 'local']]);
+    expect(JSON.stringify(rows)).not.toContain(secret);
+  });
+  test('are listed in pages that meet', async () => {
+    for (const id of ['page-a', 'page-b', 'page-c']) await send('post', '/api/keys', { id, workspace: 'support' });
+    const ids: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const body: wire.KeysAnswer = await get<wire.KeysAnswer>(`/api/keys?limit=1${cursor === null ? '' : `&cursor=${cursor}`}`);
+      ids.push(...body.rows.map((row) => row.id));
+      cursor = body.next_cursor;
+    } while (cursor !== null);
+    expect(ids).toEqual([...ids].sort());
+    expect(ids.filter((id) => id.startsWith('page-'))).toEqual(['page-a', 'page-b', 'page-c']);
+  });
+  test.each([
+    [{ id: 'page-a', workspace: 'support' }, 409, 'taken'],
+    [{ id: 'new', workspace: 'nowhere' }, 400, 'unknown_workspace'],
+    [{ id: 'New Key', workspace: 'support' }, 400, 'bad_body'],
+    [{ id: 'new' }, 400, 'bad_body'],
+    [{ id: 'new', workspace: 'support', owner: 'me' }, 400, 'bad_body'],
+    [{ id: 'new', workspace: 'support', expires_at: '2020-01-01T00:00:00Z' }, 400, 'bad_body'],
+    [{ id: 'new', workspace: 'support', expires_at: 'tomorrow' }, 400, 'bad_body'],
+  ])('%o is refused with %i %s', async (body, status, code) => {
+    const answer = await send('post', '/api/keys', body);
+    expect([answer.status, answer.body.error.code]).toEqual([status, code]);
+  });
+  test('that nobody knows cannot be rotated or revoked', async () => {
+    expect((await send('post', '/api/keys/nobody/rotate')).status).toBe(404);
+    expect((await send('delete', '/api/keys/nobody')).status).toBe(404);
+    expect((await send('delete', '/api/keys/NO%2f..')).status).toBe(404);
+  });
+});
+
+test.each([
+  ['/api/usage?group_by=workflw', 'group_by: unknown grouping "workflw"; did you mean workflow?'],
+  ['/api/usage?group_by=day,day', 'group_by: "day" is named twice'],
+  ['/api/usage?groupby=day', 'unknown parameter "groupby"; did you mean group_by?'],
+  ['/api/usage?__proto__=1', 'unknown parameter "__proto__"'],
+  ['/api/usage?limit=10001', 'limit: '],
+  ['/api/usage?limit=0', 'limit: '],
+  ['/api/usage?limit=ten', 'limit: expected a whole number, found "ten"'],
+  ['/api/usage?from=yesterday', 'from: expected ISO 8601, milliseconds since the epoch, now or now-7d (units s m h d w), found "yesterday"'],
+  ['/api/usage?from=now&to=now-1d', 'from: expected an instant before to'],
+  ['/api/usage?from=now-1d&from=now-2d', 'from: expected one value, found 2'],
+  ['/api/requests?limit=1001', 'limit: '],
+  ['/api/requests?outcome=fine', 'outcome.0: '],
+  ['/api/requests?cursor=not-a-cursor', ''],
+  ['/api/budgets?from=now-1d', 'unknown parameter "from"'],
+  ['/api/export/requests.csv?limit=3', 'unknown parameter "limit"'],
+  ['/api/export/usage.csv?group_by=nothing', 'group_by: unknown grouping "nothing"'],
+])('%s is a 400 that names what is wrong', async (path, message) => {
+  const { error } = await get(path, 400);
+  expect(error.code).toBe('bad_query');
+  expect(error.message.startsWith(message)).toBe(true);
+});
+
+test.each([
+  ['from=2026-03-04T08:00:00Z&to=2026-03-04T09:00:00%2B01:00', '2026-03-04T08:00:00.000Z', null],
+  ['from=1772600000000&to=now', '2026-03-04T04:53:20.000Z', '2026-03-04T10:20:30.000Z'],
+  ['from=2026-03-04&to=now', '2026-03-03T23:00:00.000Z', '2026-03-04T10:20:30.000Z'],
+  ['from=now-90m&to=now%2B1h', '2026-03-04T08:50:30.000Z', '2026-03-04T11:20:30.000Z'],
+  ['', '2026-02-25T10:20:30.000Z', '2026-03-04T10:20:30.000Z'],
+])('the range %s is from %s to %s', async (query, from, to) => {
+  if (to === null) return void expect((await get(`/api/usage?${query}`, 400)).error.message).toContain('before to');
+  const body = await get<wire.UsageAnswer>(`/api/usage?${query}`);
+  expect([body.from, body.to]).toEqual([from, to]);
+});
+
+test('a body that is too large, broken or no JSON is refused without being quoted', async () => {
+  const post = (type: string, body: string) => request(gateway.port.app).post('/api/keys').set('content-type', type).send(body);
+  expect((await post('application/json', JSON.stringify({ id: 'x'.repeat(70_000) }))).status).toBe(413);
+  const broken = await post('application/json', '{"id": CANARY');
+  expect([broken.status, broken.text.includes('CANARY')]).toEqual([400, false]);
+  expect((await post('text/plain', '{}')).status).toBe(415);
+  expect((await request(gateway.port.app).put('/api/keys').type('json').send('{}')).status).toBe(405);
+  expect((await get('/api/nothing', 404)).error.code).toBe('not_found');
+});
+
+test('a backup is a whole database, and audited', async () => {
+  const answer = await request(gateway.port.app).post('/api/backup').type('json').send('{}');
+  expect(answer.status).toBe(201);
+  expect(statSync(answer.body.file).size).toBe(answer.body.bytes);
+  expect((await get<wire.AuditAnswer>('/api/audit?limit=1')).rows[0]).toMatchObject({ action: 'backup.create', subject: answer.body.file, detail: { bytes: answer.body.bytes } });
+});
+
+test('readiness is lost while the gateway drains, with the reason; liveness is not', async () => {
+  expect(await get('/readyz')).toEqual({ ready: true, reasons: [] });
+  gateway.state.gateway = { draining: true };
+  expect(await get('/readyz', 503)).toEqual({ ready: false, reasons: ['draining: the gateway is shutting down'] });
+  expect(await get('/healthz')).toEqual({ status: 'ok' });
+  gateway.state.gateway = {};
+});
+
+test('a ledger that cannot be written is told apart from a fault, and a fault tells nothing', async () => {
+  const full = await adminGateway({}, { backup: () => Promise.reject(new LedgerUnavailable('disk full at /secret/path')) });
+  const faulty = await adminGateway({}, { priceRows: () => { throw new Error('CANARY'); } });
+  try {
+    const refused = await request(full.port.app).post('/api/backup').type('json').send('{}');
+    expect([refused.status, refused.body.error.code, refused.text.includes('/secret')]).toEqual([503, 'ledger_unavailable', false]);
+    const failed = await request(faulty.port.app).get('/api/prices');
+    expect([failed.status, failed.body.error.code, failed.text.includes('CANARY')]).toEqual([500, 'internal', false]);
+    expect(faulty.log.lines).toContainEqual({ event: 'admin_failed', fields: { endpoint: '/api/prices', code: 'Error' } });
+  } finally {
+    await Promise.all([full.close(), faulty.close()]);
+  }
+});
+
+test('the metrics are served as Prometheus reads them', async () => {
+  const answer = await request(gateway.port.app).get('/metrics');
+  expect([answer.status, answer.headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
+  expect(answer.text).toContain('tollgate_build_info{version="1.2.3"');
+});
+
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, { operationId: string; parameters: { name: string }[]; requestBody: { content: Record<string, { schema: { required: string[] } }> } }>>;
+  components: { schemas: Record<string, object> };
+}
+
+test('the OpenAPI document has every route, and every reference in it leads somewhere', async () => {
+  const document = await get<Document>('/api/openapi.json');
+  expect(document.openapi).toBe('3.1.0');
+  expect(ROUTES.filter((route) => document.paths[route.path.replace(/:(\w+)/g, '{$1}')]?.[route.method] === undefined)).toEqual([]);
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name ?? '');
+  expect(references.filter((name) => document.components.schemas[name] === undefined)).toEqual([]);
+  expect(document.paths['/api/usage']?.['get']?.parameters.find((p) => p.name === 'workspace')).toMatchObject({ in: 'query', schema: { type: 'array', items: { type: 'string' } }, style: 'form', explode: true });
+  expect(document.paths['/api/keys']?.['post']?.requestBody.content['application/json']?.schema.required).toEqual(['id', 'workspace']);
+  const ids = Object.values(document.paths).flatMap((path) => Object.values(path).map((operation) => operation.operationId));
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+describe('the dashboard', () => {
+  test('says in a sentence that it was not built', async () => {
+    const answer = await request(gateway.port.app).get('/');
+    expect([answer.status, answer.text]).toEqual([503, expect.stringContaining('The dashboard is not built.')]);
+  });
+  test('serves its page for its own addresses, its hashed files for ever, and nothing of the disk', async () => {
+    const web = join(gateway.dir, 'web');
+    mkdirSync(join(web, 'assets'), { recursive: true });
+    writeFileSync(join(web, 'index.html'), '<!doctype html><title>Tollgate</title>');
+    writeFileSync(join(web, 'assets', 'main-4f2a.js'), 'export {};');
+    writeFileSync(join(web, '.hidden'), 'CANARY');
+    const fetched = (path: string) => request(gateway.port.app).get(path);
+    for (const path of ['/', '/budgets', '/requests/req_1']) {
+      const page = await fetched(path).set('sec-fetch-site', 'cross-site').set('sec-fetch-mode', 'navigate');
+      expect([page.status, page.headers['cache-control'], page.text]).toEqual([200, 'no-cache', expect.stringContaining('Tollgate')]);
+    }
+    expect((await fetched('/assets/main-4f2a.js')).headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    for (const path of ['/assets/gone-1.js', '/.hidden', '/..%2fledger.db', '/assets/..%2f..%2fledger.db', '/api/nothing', '/api']) {
+      const answer = await fetched(path);
+      expect([path, answer.status]).toEqual([path, 404]);
+    }
+    expect((await request(gateway.port.app).post('/budgets')).status).toBe(404);
+  });
+});
