@@ -4,7 +4,8 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { ErrorAnswer, LoginBody } from '../server/http/admin/wire.ts';
 import { filters, FILTER_FIELDS } from './state/location.ts';
-import { now, type Range } from './state/period.ts';
+import type { Range } from './state/buckets.ts';
+import { now } from './state/period.ts';
 
 /** True while the server wants to know who we are. */
 export const signedOut = signal(false);

@@ -3,27 +3,17 @@
 import { BarController, BarElement, Chart, LinearScale, LineController, LineElement, PointElement, Tooltip, type ChartConfiguration, type Plugin } from 'chart.js';
 import { signal } from '@preact/signals';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { colourOf, type Slot } from './palette.ts';
+import { colourOf } from './palette.ts';
+import type { Series } from './series.ts';
 import { shade } from '../shell/theme.ts';
 import { axisMoney, bucketLabelFormats, compact } from '../format.ts';
 import { hourOfDay, hourMs, startOf } from '../state/zone.ts';
-import type { Bucket, BucketUnit } from '../state/period.ts';
+import type { Bucket, BucketUnit } from '../state/buckets.ts';
 
 Chart.register(BarController, BarElement, LineController, LineElement, PointElement, LinearScale, Tooltip);
 
 /** `t` turns every chart into its table. */
 export const tablesShown = signal(false);
-
-export interface Series {
-  readonly name: string;
-  readonly slot: Slot;
-  /** A mark of alarm: the theme's red, crossed with lines. Wins over the slot. */
-  readonly alarm?: boolean;
-  /** One per bucket, for the length of the marks. */
-  readonly values: readonly number[];
-  /** The same, as they are read. */
-  readonly exact: readonly string[];
-}
 
 export interface TimeBarsProps {
   /** What is drawn, e.g. `Spend by workspace`. */
@@ -147,7 +137,7 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
       plugins: {
         tooltip: {
           mode: 'x', intersect: false, backgroundColor: css('--tip'), titleColor: css('--tip-text'), bodyColor: css('--tip-text'), footerColor: css('--tip-text'), padding: 10, cornerRadius: 8, boxPadding: 4,
-          bodyFont: { family: css('--font'), size: 12 }, titleFont: { family: css('--font'), size: 12, weight: 600 }, footerFont: { family: css('--font'), size: 12, weight: 600 }, usePointStyle: false, itemSort: (a, b) => b.datasetIndex - a.datasetIndex,
+          bodyFont: { family: css('--font'), size: 12 }, titleFont: { family: css('--font'), size: 12, weight: 600 }, footerFont: { family: css('--font'), size: 12, weight: 600 }, multiKeyBackground: 'transparent', itemSort: (a, b) => b.datasetIndex - a.datasetIndex,
           filter: (item) => item.dataset.type === 'bar' && (item.parsed.y ?? 0) > 0,
           callbacks: {
             title: (items) => (items[0] ? readable().nameOf(buckets[items[0].dataIndex]!) + (buckets[items[0].dataIndex]!.running ? ' (still filling)' : '') : ''),
@@ -158,7 +148,8 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
             labelColor: (item) => {
               const one = series.find((s) => s.name === item.dataset.label);
               const colour = one?.alarm ? css('--alarm') : one ? colourOf(one.slot, shade.value) : muted;
-              return { backgroundColor: colour, borderColor: colour, borderRadius: 2 };
+              const fill = one && (one.alarm || one.slot.striped) ? striped(colour, css('--tip'), 'down') : colour;
+              return { backgroundColor: fill as string, borderColor: 'transparent', borderRadius: 2 };
             },
             footer: (items) => (items[0] && series.length > 1 ? `Total  ${readable().totalOf(items[0].dataIndex)}` : ''),
           },

@@ -3,8 +3,9 @@
 import { useState } from 'preact/hooks';
 import type { TokenCounts } from '../../server/http/admin/wire.ts';
 import { colourOf, slotsFor, type Slot } from '../charts/palette.ts';
-import { compact, outcomeWord, whole } from '../format.ts';
+import { compact, outcomeWord } from '../format.ts';
 import { shade } from '../shell/theme.ts';
+import { KIND_WORDS, KINDS, tokensInWords, tokenSum } from './tokens.ts';
 
 export function Swatch({ slot }: { slot: Slot }) {
   // Set through the object model, so that a content security policy without inline styles lets it pass.
@@ -38,15 +39,6 @@ export function Delta({ text, direction, good, detail }: { text: string; directi
     </span>
   );
 }
-
-const KINDS = ['input', 'cache_read', 'cache_write_5m', 'cache_write_1h', 'output'] as const satisfies readonly (keyof TokenCounts)[];
-export const KIND_WORDS: Readonly<Record<(typeof KINDS)[number] | 'web_search', string>> = {
-  input: 'Input', cache_read: 'Cache read', cache_write_5m: 'Cache write, 5 min', cache_write_1h: 'Cache write, 1 h', output: 'Output', web_search: 'Web search',
-};
-
-export const tokenSum = (tokens: TokenCounts): number => KINDS.reduce((sum, kind) => sum + tokens[kind], 0);
-export const tokensInWords = (tokens: TokenCounts): string =>
-  KINDS.filter((kind) => tokens[kind] > 0).map((kind) => `${KIND_WORDS[kind].toLowerCase()} ${whole(tokens[kind])}`).join(', ') || 'no tokens';
 
 /** All tokens as one bar, split by kind; its length is on a log scale against `most`, so that a small call stays visible beside a big one. */
 export function TokensBar({ tokens, most }: { tokens: TokenCounts; most: number }) {

@@ -8,7 +8,7 @@ export function NoMatch({ what }: { what: string }) {
     <div class="empty">
       <h3>No {what} match</h3>
       <p>
-        Nothing between {rangeName(range.value, zone.value)}
+        Nothing from {rangeName(range.value, zone.value)}
         {filterCount.value ? ' fits all filters. Drop one:' : '. Try a longer period:'}
       </p>
       <div class="chips">

@@ -2,8 +2,9 @@
 
 import { computed, signal } from '@preact/signals';
 import { dayMonth, dayAndTime, hourMinute, weekday } from '../format.ts';
+import { bucketsOf, type BucketUnit, type Range } from './buckets.ts';
 import { addressWith, go, page, parameter } from './location.ts';
-import { addDays, browserZone, dayMs, hourMs, next, startOf } from './zone.ts';
+import { addDays, browserZone, dayMs, hourMs, startOf } from './zone.ts';
 
 /** The present, as far as the screen goes: it moves when data is asked for anew, so that all panels end at one instant. */
 export const now = signal(Date.now());
@@ -19,11 +20,6 @@ export const zone = computed(() => {
 
 export const PERIODS = { '24h': { days: 1, name: '24 hours', key: 'd' }, '7d': { days: 7, name: '7 days', key: 'w' }, '30d': { days: 30, name: '30 days', key: 'm' } } as const;
 export type PeriodName = keyof typeof PERIODS;
-
-export interface Range {
-  readonly from: number;
-  readonly to: number;
-}
 
 /** The named period in force, or null where the address gives two instants. */
 export const periodName = computed<PeriodName | null>(() => {
@@ -49,27 +45,11 @@ export const range = computed<Range>(() => {
 /** True while the period ends at the present, so that its last bucket is still filling. */
 export const running = computed(() => parameter('to') === null);
 
-export type BucketUnit = 'hour' | 'day' | 'month';
 export const bucketUnit = computed<BucketUnit>(() => {
   const length = range.value.to - range.value.from;
   return length <= 3 * dayMs ? 'hour' : length <= 120 * dayMs ? 'day' : 'month';
 });
 
-export interface Bucket extends Range {
-  /** The instant the server names the bucket by. */
-  readonly key: number;
-  readonly running: boolean;
-}
-
-/** Every bucket of a range, empty ones too. */
-export function bucketsOf({ from, to }: Range, unit: BucketUnit, cutIn: string, open: boolean): Bucket[] {
-  const buckets: Bucket[] = [];
-  for (let start = startOf(unit, from, cutIn); start < to; start = next(unit, start, cutIn)) {
-    const end = next(unit, start, cutIn);
-    buckets.push({ key: start, from: start, to: end, running: open && end > to });
-  }
-  return buckets;
-}
 export const buckets = computed(() => bucketsOf(range.value, bucketUnit.value, reportingZone.value, running.value));
 
 /** The stretch before, moved back by whole weeks so that weekdays meet weekdays; null where comparing is switched off. */

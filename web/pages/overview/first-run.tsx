@@ -11,7 +11,9 @@ import { zone } from '../../state/period.ts';
 function testCall(status: StatusAnswer): string {
   const key = status.access === 'keys' ? '$TOLLGATE_KEY' : status.provider_key_configured ? 'none-needed' : '$ANTHROPIC_API_KEY';
   return `curl ${status.base_url}/v1/messages \\
-  -H "x-api-key: ${key}" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" \\
+  -H "x-api-key: ${key}" \\
+  -H "anthropic-version: 2023-06-01" \\
+  -H "content-type: application/json" \\
   -d '{"model":"claude-haiku-4-5","max_tokens":32,"messages":[{"role":"user","content":"Say hello."}]}'`;
 }
 

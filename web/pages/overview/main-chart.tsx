@@ -7,7 +7,8 @@ import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, go, parameter } from '../../state/location.ts';
-import { bucketName, buckets, bucketsOf, bucketUnit, compared, comparedName, periodName, reportingZone, timeOf, zone } from '../../state/period.ts';
+import { bucketsOf } from '../../state/buckets.ts';
+import { bucketName, buckets, bucketUnit, compared, comparedName, periodName, reportingZone, timeOf, zone } from '../../state/period.ts';
 import { group, GROUPS, GROUP_WORDS, MEASURES, perBucket, toDraw, type Group, type Grouped, type Measure, type MeasureName } from './measures.ts';
 
 export const measureName = (): MeasureName => ((parameter('metric') ?? 'cost') in MEASURES ? ((parameter('metric') ?? 'cost') as MeasureName) : 'cost');

@@ -2,10 +2,10 @@
 
 import type { UsageFigures, UsageRow } from '../../../server/http/admin/wire.ts';
 import { OTHER_SLOT, slotsFor } from '../../charts/palette.ts';
-import type { Series } from '../../charts/chart.tsx';
+import type { Series } from '../../charts/series.ts';
 import { compact, dollarsForDrawing, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
-import { tokenSum } from '../../parts/marks.tsx';
-import type { Bucket, BucketUnit } from '../../state/period.ts';
+import { tokenSum } from '../../parts/tokens.ts';
+import type { Bucket, BucketUnit } from '../../state/buckets.ts';
 
 export interface Measure {
   readonly name: string;

@@ -46,7 +46,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
       </Panel>
       {(usage.data === null || usage.data.total.requests > 0) && (
         <>
-          {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
+          {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : !usage.failure && <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
           <div class="columns">
             {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
             {grouped.data && <Movers answer={grouped.data} before={other ? groupedBefore.data : null} by={by} />}

@@ -3,7 +3,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { AttemptRow, CostLineRow, DecisionRow, RequestAnswer } from '../../../server/http/admin/wire.ts';
 import { duration, exactMoney, fullTime, money, nanos, outcomeWord, whole } from '../../format.ts';
-import { Copy, KIND_WORDS, OutcomeMark } from '../../parts/marks.tsx';
+import { Copy, OutcomeMark } from '../../parts/marks.tsx';
+import { KIND_WORDS } from '../../parts/tokens.ts';
 import { Answered } from '../../parts/panel.tsx';
 import { useAsk } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';

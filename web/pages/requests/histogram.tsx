@@ -1,7 +1,8 @@
 // web/pages/requests/histogram.tsx: when the calls came and how they ended, above the list of them.
 
 import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { TableSwitch, TimeBars, type Series } from '../../charts/chart.tsx';
+import { TableSwitch, TimeBars } from '../../charts/chart.tsx';
+import type { Series } from '../../charts/series.ts';
 import { whole } from '../../format.ts';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';

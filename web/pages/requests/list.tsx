@@ -3,7 +3,8 @@
 import { useEffect } from 'preact/hooks';
 import type { RequestRow, RequestsAnswer } from '../../../server/http/admin/wire.ts';
 import { dayMonth, duration, exactMoney, fullTime, money, nanos, timeOfDay } from '../../format.ts';
-import { OutcomeMark, TokensBar, TokensLegend, tokenSum } from '../../parts/marks.tsx';
+import { OutcomeMark, TokensBar, TokensLegend } from '../../parts/marks.tsx';
+import { tokenSum } from '../../parts/tokens.ts';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';

@@ -2,7 +2,7 @@
 
 import type { RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { compact, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
-import { tokenSum } from '../../parts/marks.tsx';
+import { tokenSum } from '../../parts/tokens.ts';
 import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
 import { addressWith, follow, parameter } from '../../state/location.ts';
 import { bucketUnit, periodKey, range } from '../../state/period.ts';
