@@ -2,7 +2,7 @@
 
 import { covers, firstOverrun, type Budget, type Scope, type ScopeSubject, type Standing } from '../domain/budget.ts';
 import { periodAt, type Period } from '../domain/calendar.ts';
-import type { BudgetId, EpochMs } from '../domain/ids.ts';
+import { epochMs, type BudgetId, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 
 /** Past periods whose last calls are still under way are kept beside the current one; more than this many cannot be needed. */
@@ -72,6 +72,8 @@ export class Budgets {
   /** Budgets that a reload brings: they hold and count already, but do not decide before their past is known. */
   #joining: Account[] = [];
   readonly #open = new Set<BudgetHold>();
+  /** The latest instant at which a call was admitted; ahead of the wall clock after that stepped back. */
+  #latest = 0 as EpochMs;
 
   /** @param standings `spent` of each budget in its current period; a budget without one has spent nothing */
   constructor(budgets: readonly Budget[], zone: string, standings: readonly Standing[]) {
@@ -100,6 +102,7 @@ export class Budgets {
     for (const account of this.#accounts.values()) join(account, hold);
     for (const account of this.#joining) join(account, hold);
     this.#open.add(hold);
+    if (at > this.#latest) this.#latest = at;
     return hold;
   }
 
@@ -127,6 +130,7 @@ export class Budgets {
   /**
    * Puts edited budgets in force. One that keeps its id, scope and period keeps its sums; any other is new, and comes in with
    * what the ledger says was spent, plus what settles from this tick on. Rejects, changing nothing, when that cannot be read.
+   * The period before is read too, and the one that a stepping clock has left, so that such a step finds true sums.
    * @param spentOf must count every row whose settlement was handed to the ledger before it was called, and no later one
    */
   async replace(budgets: readonly Budget[], zone: string, at: EpochMs, spentOf: (budget: Budget, period: Period) => Promise<Nanodollars>): Promise<() => void> {
@@ -135,10 +139,13 @@ export class Budgets {
     this.#joining = fresh;
     try {
       await Promise.all(
-        fresh.map(async (account) => {
-          const window = account.at(at);
-          const before = await spentOf(account.budget, window.period);
-          window.spent = nanodollars(window.spent + before);
+        fresh.flatMap((account) => {
+          const current = account.at(at);
+          const windows = new Set([current, account.at(epochMs(current.period.from - 1)), account.at(epochMs(Math.max(at, this.#latest)))]);
+          return [...windows].map(async (window) => {
+            const before = await spentOf(account.budget, window.period);
+            window.spent = nanodollars(window.spent + before);
+          });
         }),
       );
     } catch (cause) {

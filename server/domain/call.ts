@@ -60,7 +60,7 @@ export interface Ask {
   /** Where the model's JSON string, quotes included, stands in the decoded body: [start, end). For an alias, the one edit we make. */
   readonly modelSpan: readonly [number, number];
   readonly stream: boolean;
-  /** `max_tokens`, `max_completion_tokens` or `max_tokens_to_sample`; null when absent, where the model's own maximum is the bound. */
+  /** `max_tokens`, `max_completion_tokens` or `max_tokens_to_sample`; null when absent, where the model's own maximum is the bound. A fallback that allows itself more counts. */
   readonly maxTokens: number | null;
   /** `stream_options.include_usage` of the OpenAI-compatible endpoint. */
   readonly includeUsage: boolean;
@@ -71,7 +71,7 @@ export interface Ask {
   readonly inferenceGeo: string | null;
   /** The dearest `cache_control` in the body; null when there is none. */
   readonly cacheTtl: '5m' | '1h' | null;
-  /** Models of a `fallbacks` list; each passes the same policy. `"default"` stays the word. */
+  /** Models of a `fallbacks` list, and of tools that call one of their own (advisor); each passes the same policy. `"default"` stays the word. */
   readonly fallbackModels: readonly string[];
   /** `type` of every tool that runs at the provider, e.g. `web_search_20260209`. */
   readonly serverTools: readonly string[];

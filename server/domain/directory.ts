@@ -9,7 +9,7 @@ export interface VirtualKey {
   readonly workspace: WorkspaceId;
   /** The key's own workflow; null when calls name theirs. */
   readonly workflow: WorkflowId | null;
-  /** Workflows that calls with this key may name besides its own; null allows every workflow of the workspace. */
+  /** Workflows that calls with this key may name besides its own. Null: none where it has its own, else every one that the workspace lets calls name. */
   readonly workflows: readonly WorkflowId[] | null;
   /** Lower-case hex. */
   readonly secretHash: string;

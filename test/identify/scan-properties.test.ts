@@ -27,7 +27,7 @@ const modelName = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).f
 /** The same value, members shuffled, spelled by another hand: white space, and escapes where none are needed. */
 function spelled(value: unknown, dice: () => number): string {
   const gap = (): string => ['', '', ' ', '\n\t', '  \r\n'][dice() % 5]!;
-  const key = (s: string): string => (/^[a-z_]+$/.test(s) && dice() % 3 === 0 ? `"${[...s].map((c) => (dice() % 2 ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)).join('')}"` : text(s));
+  const key = (s: string): string => (/^[a-z_]+$/.test(s) && dice() % 3 === 0 ? `"${[...s].map((c) => (dice() % 2 ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)).join('')}"` : JSON.stringify(s));
   if (Array.isArray(value)) return `[${gap()}${value.map((v) => spelled(v, dice)).join(`${gap()},${gap()}`)}${gap()}]`;
   if (value !== null && typeof value === 'object') {
     return `{${gap()}${Object.entries(value).map(([k, v]) => `${key(k)}${gap()}:${gap()}${spelled(v, dice)}`).join(`${gap()},${gap()}`)}${gap()}}`;

@@ -22,7 +22,8 @@ export function workspace(id: string, more: { workflows?: string[]; open?: boole
 
 /** What this room reads of the settings. */
 export function settings(access: Settings['access'], workspaces: Workspace[], providerKeys: Record<string, string> = { default: 'sk-provider' }): Settings {
-  const read: Partial<Settings> = { access, workspaces: new Map(workspaces.map((w) => [w.id, w])), upstream: { keys: new Map(Object.entries(providerKeys)) } as Settings['upstream'] };
+  const upstream: Partial<Settings['upstream']> = { keys: new Map(Object.entries(providerKeys)) };
+  const read: Partial<Settings> = { access, workspaces: new Map(workspaces.map((w) => [w.id, w])), upstream: upstream as Settings['upstream'] };
   return read as Settings;
 }
 

@@ -57,7 +57,7 @@ describe('the headers of a call', () => {
     expect(read({ 'x-tollgate-user': 'M\xfcller' })).toMatchObject({ value: { user: 'Müller' } });
   });
 
-  test.each([
+  test.each<{ name: string; headers: Record<string, string> }>([
     { name: 'a user over 256 bytes', headers: { 'x-tollgate-user': 'x'.repeat(257) } },
     { name: 'a session with a carriage return', headers: { 'x-tollgate-session': 'a\rb' } },
     { name: 'an action with a NUL', headers: { 'x-tollgate-action': 'a\0b' } },

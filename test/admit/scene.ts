@@ -1,0 +1,120 @@
+// test/admit/scene.ts: a gate with a clock that the test moves, and what it needs to be asked.
+
+import { createGate, type ReloadableGate } from '../../server/admit/gate.ts';
+import type { Admission } from '../../server/domain/admission.ts';
+import type { Budget, Scope, Standing } from '../../server/domain/budget.ts';
+import type { PeriodKind } from '../../server/domain/calendar.ts';
+import type { Ask, Caller, Endpoint } from '../../server/domain/call.ts';
+import type { BudgetId, Clock, EpochMs, KeyId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
+import { nanoFromUsd, type Nanodollars } from '../../server/domain/money.ts';
+import type { Quote } from '../../server/domain/price.ts';
+import type { Verdict } from '../../server/domain/refusal.ts';
+import type { Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
+import type { Tokens } from '../../server/domain/usage.ts';
+
+export const usd = (text: string): Nanodollars => nanoFromUsd(text);
+
+export class MovableClock implements Clock {
+  wall: number;
+  steady = 0;
+  constructor(at: string) {
+    this.wall = Date.parse(at);
+  }
+  now = (): EpochMs => this.wall as EpochMs;
+  monotonic = (): number => this.steady;
+  pass(ms: number): void {
+    this.wall += ms;
+    this.steady += ms;
+  }
+}
+
+export const noLimits: Limits = { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null };
+export const anyModel: ModelRules = { allow: null, deny: [], alias: new Map() };
+
+type Rules = { limits?: Partial<Limits>; models?: Partial<ModelRules>; maxOutputTokens?: number };
+const policy = (rules: Rules): Policy => ({ models: { ...anyModel, ...rules.models }, limits: { ...noLimits, ...rules.limits }, maxOutputTokens: rules.maxOutputTokens ?? null });
+
+export function workspace(id: string, rules: Rules = {}, workflows: Record<string, Rules> = {}): Workspace {
+  return {
+    ...policy(rules),
+    id: id as WorkspaceId,
+    upstreamKey: 'default',
+    openWorkflows: true,
+    workflows: Object.entries(workflows).map(([name, own]) => ({ ...policy(own), id: name as WorkflowId })),
+  };
+}
+
+export function budget(id: string, limit: string, more: { scope?: Partial<Scope>; period?: PeriodKind; mode?: 'hard' | 'soft'; tolerance?: string } = {}): Budget {
+  return {
+    id: id as BudgetId,
+    scope: { workspace: null, workflow: null, key: null, user: null, model: null, ...more.scope },
+    limit: usd(limit),
+    period: more.period ?? 'day',
+    mode: more.mode ?? 'hard',
+    tolerance: usd(more.tolerance ?? '0'),
+    alertAt: [],
+    alertForecast: false,
+    notify: [],
+  };
+}
+
+/** What this room reads of the settings. */
+export function settings(parts: { workspaces?: Workspace[]; budgets?: Budget[]; timezone?: string }): Settings {
+  const read: Partial<Settings> = { workspaces: new Map((parts.workspaces ?? []).map((w) => [w.id, w])), budgets: parts.budgets ?? [], timezone: parts.timezone ?? 'UTC' };
+  return read as Settings;
+}
+
+export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock }): { gate: ReloadableGate; clock: MovableClock } {
+  const clock = parts.clock ?? new MovableClock('2025-06-15T12:00:00Z');
+  return { gate: createGate({ settings: settings(parts), clock, standingsAtStart: parts.standings ?? [] }), clock };
+}
+
+export function caller(place = 'w/f', more: { key?: string; user?: string } = {}): Caller {
+  const [workspaceId, workflowId] = place.split('/') as [WorkspaceId, WorkflowId];
+  return {
+    workspace: workspaceId, workflow: workflowId, key: (more.key ?? null) as KeyId | null, user: more.user ?? null, session: null, action: null,
+    tags: new Map(), priority: 'interactive', upstream: { kind: 'callers_own' },
+  };
+}
+
+export function ask(model: string, more: Partial<Ask> = {}): Ask {
+  return {
+    model, modelSpan: [0, 0], stream: false, maxTokens: 100, includeUsage: false, userId: null, speed: null, serviceTier: null, inferenceGeo: null, cacheTtl: null,
+    fallbackModels: [], serverTools: [], maxSearches: 0, inlineImages: 0, unboundedInput: false, billedElsewhere: false, bodyBytes: 0, ...more,
+  };
+}
+
+export function quote(ceiling: string | Nanodollars, likelyInputTokens = 0): Quote {
+  const most = typeof ceiling === 'string' ? usd(ceiling) : ceiling;
+  return { endpoint: 'messages', model: 'm', row: null, basis: most === 0n ? 'free' : 'listed', ceiling: most, maxInputTokens: 0, maxOutputTokens: 0, likelyInputTokens, ask: null, quotedAt: 0 as EpochMs };
+}
+
+export const tokens = (input: number, output = 0, more: Partial<Tokens> = {}): Tokens => ({ input, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output, ...more });
+
+export interface Wish {
+  place?: string;
+  ceiling?: string | Nanodollars;
+  input?: number;
+  model?: string;
+  user?: string;
+  key?: string;
+  endpoint?: Endpoint;
+  signal?: AbortSignal;
+}
+
+export function admit(gate: ReloadableGate, wish: Wish = {}): Promise<Verdict<Admission>> {
+  const by = caller(wish.place, { ...(wish.user === undefined ? {} : { user: wish.user }), ...(wish.key === undefined ? {} : { key: wish.key }) });
+  return gate.admit({
+    caller: by,
+    endpoint: wish.endpoint ?? 'messages',
+    clearance: { model: wish.model ?? 'm', decisions: [] },
+    quote: quote(wish.ceiling ?? '0.01', wish.input ?? 0),
+    signal: wish.signal ?? new AbortController().signal,
+  });
+}
+
+export async function admitted(verdict: Promise<Verdict<Admission>>): Promise<Admission> {
+  const settled = await verdict;
+  if (!settled.ok) throw new Error(`${settled.refusal.reason}: ${settled.refusal.message}`);
+  return settled.value;
+}
