@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addEncoded, count, encode, quantile, type Sketch } from '../../server/store/sqlite/sketch.ts';
+import { addEncoded, count, encode, encodeValues, mergeEncoded, quantile, type Sketch } from '../../server/store/sqlite/sketch.ts';
 
 const durations = fc.array(fc.oneof(fc.integer({ min: 1, max: 2_000 }), fc.integer({ min: 1, max: 600_000_000 })), { minLength: 1, maxLength: 300 });
 
@@ -26,6 +26,7 @@ describe('a sketch', () => {
       const sum = sketchOf(a);
       addEncoded(sum, encode(sketchOf(b)));
       expect(encode(sum)).toEqual(encode(sketchOf([...b, ...a])));
+      expect(mergeEncoded(encodeValues(a), encodeValues(b))).toEqual(encode(sum));
     }));
   });
 
@@ -34,16 +35,22 @@ describe('a sketch', () => {
     const read: Sketch = new Map();
     addEncoded(read, encode(sketch));
     expect(read).toEqual(sketch);
+    addEncoded(read, encode(sketch));
+    expect(encode(read)).toEqual(mergeEncoded(encode(sketch), encode(sketch)));
   });
 
   test('of nothing has no quantile and no bytes', () => {
     expect(quantile(new Map(), 0.5)).toBeNull();
     expect(encode(new Map())).toHaveLength(0);
+    expect(encodeValues([])).toHaveLength(0);
+    expect(mergeEncoded(encodeValues([]), encodeValues([7]))).toEqual(encodeValues([7]));
+    expect(mergeEncoded(encodeValues([7]), encodeValues([]))).toEqual(encodeValues([7]));
   });
 
   test('whose bytes end early is refused', () => {
     expect(() => addEncoded(new Map(), Uint8Array.of(5, 0x81))).toThrow(RangeError);
     expect(() => addEncoded(new Map(), Uint8Array.of(5))).toThrow(RangeError);
+    expect(() => mergeEncoded(Uint8Array.of(5, 1, 2), Uint8Array.of(5, 1))).toThrow(RangeError);
   });
 
   test.each([0, 0.2, 1e15])('takes %d for what it can hold', (value) => {

@@ -48,7 +48,6 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
     INSERT INTO attempt (call, number, started_at, outcome, status, headers_us, duration_us, upstream_request_id, error_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET started_at = excluded.started_at, outcome = excluded.outcome, status = excluded.status, headers_us = excluded.headers_us,
       duration_us = excluded.duration_us, upstream_request_id = excluded.upstream_request_id, error_type = excluded.error_type`);
-  const deleteUntried = db.prepare('DELETE FROM attempt WHERE call = ? AND outcome IS NULL');
   const selectOpen = db.prepare<[string], OpenCall & { outcome: string | null }>(
     'SELECT n, admitted_at AS admittedAt, workspace, workflow, key, user, model_sent AS modelSent, endpoint, outcome FROM call WHERE id = ?',
   );
@@ -94,7 +93,6 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       );
       if (changes === 0) throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
       const n = Number(lastInsertRowid);
-      insertAttempt.run(n, 1, admittedAt);
       inFlight.set(id, { n, ...call });
       openedNow.push(id);
     },
@@ -102,7 +100,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
     attempt([, id, number, startedAt]) {
       const call = findOpen(id);
       if (call.outcome) throw new OpRefused('ended_call', `call ${id} has ended`);
-      if (insertAttempt.run(call.n, number, startedAt).changes === 0) throw new OpRefused('duplicate_attempt', `call ${id} has an attempt ${number} already`);
+      if (number <= 1 || insertAttempt.run(call.n, number, startedAt).changes === 0) throw new OpRefused('duplicate_attempt', `call ${id} has an attempt ${number} already`);
     },
 
     settle(op, again) {
@@ -124,8 +122,6 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         throw new OpRefused('ended_call', `call ${id} is settled already`);
       }
       for (const attempt of attempts) settleAttempt.run(call.n, ...attempt);
-      // A call that never reached the wire has the row of its first try to give back.
-      if (attempts.length === 0) deleteUntried.run(call.n);
       endedNow.push(id);
       rollups.add({
         ...call, model, outcome, attempts: attempts.length, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, cost, estimated: estimated === 1, cacheSavings, durationUs, ttftUs,

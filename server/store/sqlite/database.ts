@@ -20,6 +20,8 @@ export function openForWriting(file: string, durability: 'full' | 'normal'): { d
     db.pragma('journal_mode = WAL');
     db.pragma(`synchronous = ${durability}`);
     db.pragma('cache_size = -32000');
+    // The pages at the ends of the tables change in every commit; copied back once in 16 MiB of log they cost a quarter of what they do by default.
+    db.pragma('wal_autocheckpoint = 4000');
     db.pragma('journal_size_limit = 67108864');
     db.pragma('foreign_keys = ON');
     migrate(db);

@@ -95,7 +95,8 @@ const FIRST = `
   CREATE INDEX call_not_ok ON call (outcome, admitted_at) WHERE outcome <> 'ok';
   CREATE INDEX call_open ON call (n) WHERE outcome IS NULL;
 
-  -- Tries of a call on the wire. The first is written with its call; outcome is NULL until the call ends.
+  -- Tries of a call on the wire. The call's own row stands for the first one while it is open; a further one is written before it
+  -- goes upstream, with a NULL outcome until the call ends.
   CREATE TABLE attempt (
     call INTEGER NOT NULL,
     number INTEGER NOT NULL,

@@ -21,11 +21,13 @@ export function recover(db: Database, rollups: Rollups, now: number): Recovery {
   const settle = db.prepare(`
     UPDATE call SET outcome = 'crashed', ended_at = max(admitted_at, ?), cost = held, estimated = 1, estimate_method = ?,
       attempts = (SELECT count(*) FROM attempt WHERE call = n) WHERE n = ? RETURNING cost, attempts`).safeIntegers();
+  const firstAttempt = db.prepare('INSERT INTO attempt (call, number, started_at) VALUES (?, 1, ?) ON CONFLICT DO NOTHING');
   const endAttempts = db.prepare("UPDATE attempt SET outcome = 'crashed' WHERE call = ? AND outcome IS NULL");
   let crashed = 0;
   let crashedCost = 0n;
   db.transaction(() => {
     for (const row of open.all()) {
+      firstAttempt.run(row['n'], row['admittedAt']);
       const { cost, attempts } = settle.get(now, CRASH_ESTIMATE, row['n']) as { cost: bigint; attempts: bigint };
       endAttempts.run(row['n']);
       rollups.add({ ...endedCall(row), outcome: 'crashed', attempts: Number(attempts), cost, estimated: true });

@@ -4,7 +4,7 @@ import type { Database } from 'better-sqlite3';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
-import { addEncoded, count, encode, type Sketch } from './sketch.ts';
+import { encodeValues, mergeEncoded } from './sketch.ts';
 
 /** An ended call as far as roll-ups go; names are ids, durations microseconds. */
 export interface EndedCall {
@@ -38,8 +38,9 @@ interface Group {
   cost: bigint;
   estimatedCost: bigint;
   cacheSavings: bigint;
-  readonly duration: Sketch;
-  readonly ttft: Sketch;
+  /** Microseconds. */
+  readonly durations: number[];
+  readonly ttfts: number[];
 }
 
 export interface Rollups {
@@ -67,7 +68,7 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
     const name = dimensions.join('\n');
     let group = groups.get(name);
     if (group === undefined) {
-      group = { dimensions, counts: [0, 0, 0, 0, 0, 0, 0, 0], cost: 0n, estimatedCost: 0n, cacheSavings: 0n, duration: new Map(), ttft: new Map() };
+      group = { dimensions, counts: [0, 0, 0, 0, 0, 0, 0, 0], cost: 0n, estimatedCost: 0n, cacheSavings: 0n, durations: [], ttfts: [] };
       groups.set(name, group);
     }
     const { counts } = group;
@@ -84,8 +85,8 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
     group.cacheSavings += call.cacheSavings;
     // A refusal takes no time worth knowing, and would make the served calls look fast.
     if (call.outcome === 'refused') return;
-    if (call.durationUs !== null) count(group.duration, call.durationUs);
-    if (call.ttftUs !== null) count(group.ttft, call.ttftUs);
+    if (call.durationUs !== null) group.durations.push(call.durationUs);
+    if (call.ttftUs !== null) group.ttfts.push(call.ttftUs);
   };
 
   return {
@@ -98,19 +99,10 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
     },
     flush() {
       for (const g of groups.values()) {
-        upsert.run(...g.dimensions, ...g.counts, g.cost, g.estimatedCost, g.cacheSavings, encode(g.duration), encode(g.ttft));
+        upsert.run(...g.dimensions, ...g.counts, g.cost, g.estimatedCost, g.cacheSavings, encodeValues(g.durations), encodeValues(g.ttfts));
       }
       groups.clear();
     },
     forget: () => groups.clear(),
   };
-}
-
-function mergeEncoded(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (b.length === 0) return a;
-  if (a.length === 0) return b;
-  const sum: Sketch = new Map();
-  addEncoded(sum, a);
-  addEncoded(sum, b);
-  return encode(sum);
 }

@@ -20,7 +20,7 @@ export const EMPTY_SKETCH: Uint8Array = new Uint8Array(0);
 
 /** Counts one value. @param microseconds anything below 1 counts as 1 */
 export function count(sketch: Sketch, microseconds: number): void {
-  const bucket = microseconds <= 1 ? 0 : Math.min(Math.ceil(Math.log(microseconds) / LOG_RATIO - 1e-9), LAST_BUCKET);
+  const bucket = bucketOf(microseconds);
   sketch.set(bucket, (sketch.get(bucket) ?? 0) + 1);
 }
 
@@ -28,35 +28,99 @@ export function count(sketch: Sketch, microseconds: number): void {
 export function addEncoded(sketch: Sketch, bytes: Uint8Array): void {
   let bucket = 0;
   for (let at = 0; at < bytes.length; ) {
-    let value = 0;
-    for (const into of ['bucket', 'count'] as const) {
-      value = 0;
-      let scale = 1;
-      for (;;) {
-        const byte = bytes[at++];
-        if (byte === undefined) throw new RangeError('a sketch that ends early');
-        value += (byte & 0x7f) * scale;
-        if (byte < 0x80) break;
-        scale *= 128;
-      }
-      if (into === 'bucket') bucket += value;
-    }
+    bucket += readNumber(bytes, at);
+    const value = readNumber(bytes, afterNumber);
+    at = afterNumber;
     sketch.set(bucket, (sketch.get(bucket) ?? 0) + value);
   }
 }
 
 /** Pairs of (distance from the bucket before, count), each a little-endian base-128 number, buckets ascending. Equal sketches give equal bytes. */
 export function encode(sketch: Sketch): Uint8Array {
-  const bytes: number[] = [];
+  let end = 0;
   let last = 0;
   for (const bucket of [...sketch.keys()].sort((a, b) => a - b)) {
-    for (let value of [bucket - last, sketch.get(bucket) as number]) {
-      for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 0x80);
-      bytes.push(value);
-    }
+    end = writePair(end, bucket - last, sketch.get(bucket) as number);
     last = bucket;
   }
-  return Uint8Array.from(bytes);
+  return workspace.slice(0, end);
+}
+
+/** The sketch of a few values in microseconds, stored. */
+export function encodeValues(values: readonly number[]): Uint8Array {
+  if (values.length === 0) return EMPTY_SKETCH;
+  if (values.length === 1) return workspace.slice(0, writePair(0, bucketOf(values[0] as number), 1));
+  const buckets = values.map(bucketOf).sort((a, b) => a - b);
+  let end = 0;
+  let last = 0;
+  for (let i = 0; i < buckets.length; ) {
+    const bucket = buckets[i] as number;
+    const first = i;
+    while (buckets[i] === bucket) i++;
+    end = writePair(end, bucket - last, i - first);
+    last = bucket;
+  }
+  return workspace.slice(0, end);
+}
+
+/** The sum of two stored sketches, stored; merged as they are read, because the writer does it for every group of every commit. */
+export function mergeEncoded(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (b.length === 0) return a;
+  if (a.length === 0) return b;
+  let [atA, atB, end, last] = [0, 0, 0, 0];
+  let bucketA = readNumber(a, 0);
+  let countA = readNumber(a, afterNumber);
+  atA = afterNumber;
+  let bucketB = readNumber(b, 0);
+  let countB = readNumber(b, afterNumber);
+  atB = afterNumber;
+  for (;;) {
+    const bucket = bucketA < bucketB ? bucketA : bucketB;
+    if (bucket === Infinity) return workspace.slice(0, end);
+    const value = (bucketA === bucket ? countA : 0) + (bucketB === bucket ? countB : 0);
+    if (bucketA === bucket) {
+      if (atA < a.length) {
+        bucketA += readNumber(a, atA);
+        countA = readNumber(a, afterNumber);
+        atA = afterNumber;
+      } else bucketA = Infinity;
+    }
+    if (bucketB === bucket) {
+      if (atB < b.length) {
+        bucketB += readNumber(b, atB);
+        countB = readNumber(b, afterNumber);
+        atB = afterNumber;
+      } else bucketB = Infinity;
+    }
+    end = writePair(end, bucket - last, value);
+    last = bucket;
+  }
+}
+
+/** Room for every bucket at the longest that its two numbers can be. */
+const workspace = new Uint8Array((LAST_BUCKET + 1) * 10);
+/** Where the number that was read last ends. */
+let afterNumber = 0;
+
+function readNumber(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[at++];
+    if (byte === undefined) throw new RangeError('a sketch that ends early');
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+  }
+  afterNumber = at;
+  return value;
+}
+
+function writePair(at: number, distance: number, value: number): number {
+  let end = at;
+  for (; distance >= 128; distance = Math.floor(distance / 128)) workspace[end++] = (distance % 128) | 0x80;
+  workspace[end++] = distance;
+  for (; value >= 128; value = Math.floor(value / 128)) workspace[end++] = (value % 128) | 0x80;
+  workspace[end++] = value;
+  return end;
 }
 
 /** The value that a fraction of all values do not exceed (nearest rank), in microseconds; null for an empty sketch. @param fraction in (0, 1] */
@@ -72,4 +136,5 @@ export function quantile(sketch: Sketch, fraction: number): number | null {
   return null;
 }
 
+const bucketOf = (microseconds: number): number => (microseconds <= 1 ? 0 : Math.min(Math.ceil(Math.log(microseconds) / LOG_RATIO - 1e-9), LAST_BUCKET));
 const middleOf = (bucket: number): number => (bucket === 0 ? 1 : (2 * RATIO ** bucket) / (RATIO + 1));

@@ -12,6 +12,8 @@ const QUEUE_LIMIT = 10_000;
 /** Keeps one transaction well under what a caller would notice. */
 const BATCH_LIMIT = 512;
 const RETRY_MS = 500;
+/** Nobody waits for a settlement, so it waits for the next call to share that one's commit, but not longer than this. */
+const PATIENCE_MS = 5;
 
 interface Pending {
   readonly op: Op;
@@ -38,6 +40,7 @@ export class WriterClient {
   private underWay: Pending[] | null = null;
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
+  private patience: NodeJS.Timeout | null = null;
   private trouble: string | null = null;
   private lastCommitMs: number | null = null;
   private dead = false;
@@ -55,7 +58,7 @@ export class WriterClient {
 
   /** @throws LedgerRefused when the ledger cannot be opened */
   static async start(entry: URL, settings: WriterSettings, log: Log): Promise<{ client: WriterClient; opened: Opened }> {
-    const worker = new Worker(entry, { workerData: settings, name: 'ledger' });
+    const worker = new Worker(entry, { workerData: settings, name: 'ledger', resourceLimits: { maxYoungGenerationSizeMb: 64 } });
     const client = new WriterClient(worker, log);
     const opened = await new Promise<Opened>((resolve, reject) => {
       worker.on('message', (message: FromWriter) => {
@@ -89,7 +92,8 @@ export class WriterClient {
     }
     return new Promise((resolve, reject) => {
       this.queue.push({ op, again: false, resolve, reject });
-      this.schedule();
+      if (kept && !this.closing) this.scheduleLater();
+      else this.schedule();
     });
   }
 
@@ -123,6 +127,7 @@ export class WriterClient {
     if (this.closing || this.dead) return;
     this.closing = true;
     if (this.trouble !== null) this.retryNow();
+    else this.schedule();
     if (this.queue.length > 0 || this.underWay !== null) await new Promise<void>((resolve) => this.idle.push(resolve));
     if (this.dead) return;
     const exited = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
@@ -137,11 +142,24 @@ export class WriterClient {
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      if (this.underWay === null && this.trouble === null) this.send();
+      if (this.underWay === null && this.trouble === null && this.queue.length > 0) this.send();
     });
   }
 
+  private scheduleLater(): void {
+    if (this.patience === null) this.patience = setTimeout(() => this.patienceEnded(), PATIENCE_MS);
+  }
+
+  private patienceEnded(): void {
+    this.patience = null;
+    if (this.queue.length > 0) this.schedule();
+  }
+
   private send(): void {
+    if (this.patience !== null) {
+      clearTimeout(this.patience);
+      this.patience = null;
+    }
     const batch = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
     this.queue = this.queue.length <= BATCH_LIMIT ? [] : this.queue.slice(BATCH_LIMIT);
     this.underWay = batch;
