@@ -12,8 +12,9 @@ import { configSchema } from './schema.ts';
 /**
  * Reads no more of the config than the admin port: a shell that lacks a variable that only the gateway needs can still
  * ask it things. A file that is not there means the defaults.
+ * @param tokenGiven the caller has a token already, so that a missing variable for it is no mistake
  */
-export function adminAddress({ file, env }: { file: string; env: Env }): { ok: true; listen: HostPort; token: string | null } | { ok: false; mistakes: readonly Mistake[] } {
+export function adminAddress({ file, env, tokenGiven = false }: { file: string; env: Env; tokenGiven?: boolean }): { ok: true; listen: HostPort; token: string | null } | { ok: false; mistakes: readonly Mistake[] } {
   let text = '';
   try {
     text = readFileSync(file, 'utf8');
@@ -28,7 +29,7 @@ export function adminAddress({ file, env }: { file: string; env: Env }): { ok: t
   const places = parsed.success ? [] : parsed.error.issues.map((issue) => ({ ...issue, path: ['admin', ...issue.path] }));
   const mistakes = mistakesOf(places, document);
   // A token whose variable is missing would be sent as none, and the answer would blame the token.
-  if (document.unfilled([...admin.path, 'token'])) mistakes.push(document.mistake([...admin.path, 'token'], 'the environment lacks the variable of the admin token', 'it to be set, or `--token`'));
+  if (!tokenGiven && document.unfilled([...admin.path, 'token'])) mistakes.push(document.mistake([...admin.path, 'token'], 'the environment lacks the variable of the admin token', 'it to be set, or `--token`'));
   if (!parsed.success || mistakes.length > 0) return { ok: false, mistakes };
   return { ok: true, listen: parsed.data.listen, token: parsed.data.token === '' ? null : parsed.data.token };
 }

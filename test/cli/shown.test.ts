@@ -1,0 +1,67 @@
+// test/cli/shown.test.ts: how figures, names and times look in a terminal.
+
+import { expect, test } from 'vitest';
+import type { UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
+import { reportText } from '../../server/cli/report.ts';
+import { dollars, printable, table } from '../../server/cli/show.ts';
+import { laterInstant } from '../../server/cli/times.ts';
+
+test.each([
+  ['0.000000000', '$0.0000'],
+  ['0.000000001', '$0.0001'],
+  ['0.000100000', '$0.0001'],
+  ['12.345600001', '$12.3457'],
+  ['999.999900001', '$1,000.0000'],
+  ['1234567.000000000', '$1,234,567.0000'],
+  ['9007199254740993.500000000', '$9,007,199,254,740,993.5000'],
+  ['-0.000000001', '-$0.0001'],
+])('%s is shown as %s', (usd, shown) => {
+  expect(dollars(usd)).toBe(shown);
+});
+
+test('a name from a client cannot move the cursor, ring the bell or turn the text around', () => {
+  expect(printable('a\u001b[2Jb\u0007\n\u202ec')).toBe('a?[2Jb???c');
+  expect(table(['user'], [['\u001b[31mred']])).not.toContain('\u001b');
+});
+
+test('columns are as wide as their widest cell, figures to the right', () => {
+  expect(table(['name', 'cost'], [['a', '$1'], ['longer', '$100']], ['cost'])).toBe('name    cost\na         $1\nlonger  $100');
+});
+
+const NOW = Date.parse('2026-06-15T12:00:00Z');
+test.each([
+  ['90d', '2026-09-13T12:00:00.000Z'],
+  ['1w', '2026-06-22T12:00:00.000Z'],
+  ['24h', '2026-06-16T12:00:00.000Z'],
+  ['30m', '2026-06-15T12:30:00.000Z'],
+  ['2027-01-31', '2027-01-31T00:00:00.000Z'],
+  ['2027-01-31T18:00:00+02:00', '2027-01-31T16:00:00.000Z'],
+])('%s is %s', (text, instant) => {
+  expect(laterInstant(text, NOW).toISOString()).toBe(instant);
+});
+
+test.each(['', '90', '-1d', '1y', '2027-13-01', '2027-01-31T18:00', 'tomorrow', '2026-06-15T12:00:00Z', '0d'])('"%s" is no time to come', (text) => {
+  expect(() => laterInstant(text, NOW)).toThrow(/Expected/);
+});
+
+const figures = (cost: string, estimated = '0.000000000'): UsageFigures => ({
+  requests: 1200, attempts: 1201, refused: 3, errors: 1, tokens: { input: 10, cache_write_5m: 20, cache_write_1h: 30, cache_read: 40, output: 50 },
+  web_searches: 0, cost_usd: cost, estimated_cost_usd: estimated, cache_savings_usd: '0.000000000', duration_ms: { p50: null, p95: null }, ttft_ms: { p50: null, p95: null },
+});
+const answer = (more: Partial<UsageAnswer>): UsageAnswer => ({
+  from: '2026-06-01T00:00:00.000Z', to: '2026-06-15T00:00:00.000Z', timezone: 'Europe/Berlin', group_by: ['day', 'user'],
+  rows: [{ ...figures('1.500000000'), day: '2026-06-13T22:00:00.000Z', user: null }], truncated: false, total: figures('1.500000000'), ...more,
+});
+
+test('a report shows days where the calendar of the gateway is, and who has no name as (none)', () => {
+  const lines = reportText(answer({})).split('\n');
+  expect(lines[3]).toMatch(/^2026-06-14 +\(none\) +1,200 +3 +1 +10 +40 +50 +50 +\$1\.5000$/);
+  expect(lines[4]).toMatch(/^total +1,200 /);
+  expect(lines).toHaveLength(5);
+});
+
+test('a report says when rows were left out and how much of the cost is estimated', () => {
+  const text = reportText(answer({ truncated: true, total: figures('1.500000000', '0.250000000') }));
+  expect(text).toContain('Some rows were left out');
+  expect(text).toContain('$0.2500 of the cost is estimated.');
+});
