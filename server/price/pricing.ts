@@ -2,9 +2,9 @@
 
 import type { Pricing } from '../domain/price.ts';
 import { granted, refused } from '../domain/refusal.ts';
-import type { PriceBook } from './book.ts';
+import type { Listing, PriceBook } from './book.ts';
 import { costOf } from './cost.ts';
-import { ceilingAfterStart, freeQuote, isBilled, quoteFor, type Candidate } from './quote.ts';
+import { ceilingAfterStart, freeQuote, isBilled, quoteFor } from './quote.ts';
 
 export interface PricingOptions {
   readonly book: PriceBook;
@@ -23,7 +23,7 @@ export function createPricing({ book, unknownModel, assumeUsInference = false }:
     quote: ({ endpoint, ask, model: resolved, at }) => {
       const model = resolved ?? ask?.model ?? null;
       if (!isBilled(endpoint) || ask === null || model === null || ask.billedElsewhere) return granted(freeQuote({ endpoint, ask, model, at }));
-      const candidate = (name: string, fallback: boolean): Candidate => ({ listing: book.lookup(name, at) ?? book.dearest(at), fallback });
+      const listing = (name: string): Listing => book.lookup(name, at) ?? book.dearest(at);
       // "default" leaves the choice of fallback to the provider; the dearest rates bound it.
       const named = [model, ...ask.fallbackModels.filter((name) => name !== 'default')];
       const unknown = named.find((name) => book.lookup(name, at) === null);
@@ -34,7 +34,7 @@ export function createPricing({ book, unknownModel, assumeUsInference = false }:
         quoteFor({
           endpoint, ask, model, at,
           basis: book.lookup(model, at) === null ? 'ceiling' : 'listed',
-          candidates: [candidate(model, false), ...ask.fallbackModels.map((name) => candidate(name, true))],
+          models: [listing(model), ...ask.fallbackModels.map(listing)],
           assumeUs: assumeUsInference,
         }),
       );

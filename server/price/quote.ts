@@ -22,31 +22,25 @@ const TOOL_PROMPT_TOKENS_ELSEWHERE = 804;
 /** A loop of server tools pauses after this many turns (`pause_turn`); what bounds searches where the call sets no `max_uses`. */
 const SERVER_LOOP_TURNS = 10;
 
-/** One model that may be billed within a call. */
-export interface Candidate {
-  readonly listing: Listing;
-  /** The serving may differ from the call's own: a fallback entry can ask for another speed. */
-  readonly fallback: boolean;
-}
-
 /**
  * The quote of a billed call. Its ceiling is the sum of
  *  - prompt × the dearest rate that its tokens can have (see `dearestPromptRate`). A byte-level tokenizer makes at most one token per
  *    byte and JSON escapes only lengthen text, so body bytes bound what was written; to that come the provider's tool instructions and
  *    a fixed most per image. No request can exceed the context window, which is also the bound where bytes are none;
  *  - `max_tokens` × output rate: the limit is strict and thinking counts inside it. Without one, the model's own maximum;
- *  - the same again for every fallback model: an attempt that declines half-way is billed beside the one that serves;
+ *  - the same again for every other model named, a fallback's or an advisor's: an attempt that declines half-way is billed beside the
+ *    one that serves. Where an entry sets its own maximum or speed, the ask has the larger and the faster of all;
  *  - a fee for every search allowed.
- * Not bounded by anything in the request: server tools re-reading a growing prompt beyond one context window, and advisors. Their
- * excess is booked all the same.
+ * Not bounded by anything in the request: server tools re-reading a growing prompt beyond one context window in sum, compaction, and
+ * advisors asked more than once. Their excess is booked all the same.
  */
-export function quoteFor(input: { endpoint: Endpoint; ask: Ask; model: string; at: EpochMs; basis: Quote['basis']; candidates: readonly [Candidate, ...Candidate[]]; assumeUs: boolean }): Quote {
-  const { endpoint, ask, candidates } = input;
-  const own = candidates[0].listing;
+export function quoteFor(input: { endpoint: Endpoint; ask: Ask; model: string; at: EpochMs; basis: Quote['basis']; models: readonly [Listing, ...Listing[]]; assumeUs: boolean }): Quote {
+  const { endpoint, ask } = input;
+  const own = input.models[0];
   const maxInputTokens = inputBound(endpoint, ask, own);
   const maxOutputTokens = outputBound(ask, own.row);
-  const exact = candidates
-    .map(({ listing, fallback }) => attemptCeiling(listing, endpoint, ask, fallback, input.assumeUs))
+  const exact = input.models
+    .map((listing) => attemptCeiling(listing, endpoint, ask, input.assumeUs))
     .reduce((sum, amount) => sum + amount, searchCeiling(ask, own.row) as bigint);
   return {
     endpoint,
@@ -88,11 +82,10 @@ export function ceilingAfterStart(quote: Quote, started: Tokens, assumeUs: boole
   return rest < quote.ceiling ? rest : quote.ceiling;
 }
 
-function attemptCeiling(listing: Listing, endpoint: Endpoint, ask: Ask, fallback: boolean, assumeUs: boolean): bigint {
+function attemptCeiling(listing: Listing, endpoint: Endpoint, ask: Ask, assumeUs: boolean): bigint {
   const { row } = listing;
-  const serving = servingOf(endpoint, ask, assumeUs);
   const input = inputBound(endpoint, ask, listing);
-  const { rates } = ratesFor(row, fallback ? { ...serving, fast: true } : serving, input);
+  const { rates } = ratesFor(row, servingOf(endpoint, ask, assumeUs), input);
   return dearestPromptRate(rates, ask) * BigInt(input) + rates.output * BigInt(outputBound(ask, row));
 }
 

@@ -1,10 +1,14 @@
 // test/price/book.test.ts: the price book: who is found under which name, on which day, and what is wrong with a file.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { picodollars } from '../../server/domain/money.ts';
 import { loadPriceBook } from '../../server/price/load-book.ts';
+import { pricesSchemaText } from '../../server/price/prices-schema.ts';
 import { ORACLE_MODELS } from './oracle.ts';
-import { day, pricesText, shippedBook, TODAY } from './rows.ts';
+import { day, PRICES_FILE, pricesText, shippedBook, TODAY } from './rows.ts';
 
 const book = shippedBook();
 
@@ -32,6 +36,19 @@ describe('the shipped book', () => {
         expect(Object.values(half).map((rate) => rate * 2n)).toEqual(Object.values(whole));
       }
     }
+  });
+});
+
+describe('the schema for editors', () => {
+  test('is the one that the file is checked against', () => {
+    // Where this fails after a change of the schema: write pricesSchemaText() to config/prices.schema.json.
+    expect(readFileSync(new URL('prices.schema.json', PRICES_FILE), 'utf8')).toBe(pricesSchemaText());
+  });
+
+  test('takes the shipped file and not one with a rate that is no text', () => {
+    const editor = z.fromJSONSchema(JSON.parse(pricesSchemaText()) as z.core.JSONSchema.JSONSchema);
+    expect(editor.safeParse(parse(pricesText)).success).toBe(true);
+    expect(editor.safeParse(parse(pricesText.replace('input: "8"', 'input: 8'))).success).toBe(false);
   });
 });
 
