@@ -1,8 +1,9 @@
 // server/store/sqlite/backup.ts: a whole, checked copy of the ledger while it is being written.
 
+import { once } from 'node:events';
 import { chmodSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { inspect } from './inspection.ts';
 
 export interface BackupDone {
   readonly bytes: number;
@@ -26,11 +27,18 @@ export async function backUp(db: Database.Database, file: string): Promise<Backu
     const copy = new Database(partial);
     copy.pragma('journal_mode = DELETE');
     copy.close();
-    inspect(partial);
+    await verify(partial);
     // Unlike rename, link never replaces a file that came to be in the meantime.
     linkSync(partial, file);
     return { bytes: statSync(file).size, ms: Math.round(performance.now() - started) };
   } finally {
     for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true });
   }
+}
+
+/** @throws Error with what is wrong with the copy */
+async function verify(file: string): Promise<void> {
+  const verifier = new Worker(new URL('./verifier.js', import.meta.url), { workerData: file });
+  const [finding] = (await once(verifier, 'message')) as [string | null];
+  if (finding !== null) throw new Error(`the backup is not whole: ${finding}`);
 }

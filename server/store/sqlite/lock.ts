@@ -31,7 +31,7 @@ export function lockLedger(file: string): { release: () => void } {
   } catch (error) {
     const holder = holderOf(db);
     db.close();
-    if (/^SQLITE_BUSY/.test(String((error as { code?: unknown }).code))) {
+    if (String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) {
       throw new LedgerRefused('held', `${file} is held by another gateway${holder === null ? '' : ` (process ${holder.pid}, since ${holder.since})`}. Stop it first, or give this one a data directory of its own.`);
     }
     throw refusalOf(error, lockFile) ?? error;

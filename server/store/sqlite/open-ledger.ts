@@ -38,7 +38,7 @@ export interface OpenLedger {
   /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
   readonly installSecret: string;
   /** Copies the ledger to a file that must not exist yet, and checks the copy. @throws Error with a sentence for the operator */
-  backup(file: string): Promise<BackupDone>;
+  readonly backup: (file: string) => Promise<BackupDone>;
   /** Takes up a new number of days to keep rows, and deletes what is too old now. */
   retain(days: number): Promise<void>;
   /** Limits the file to so many pages of 4 KiB, to rehearse a full disk. */

@@ -12,7 +12,8 @@ const QUEUE_LIMIT = 10_000;
 /** Keeps one transaction well under what a caller would notice. */
 const BATCH_LIMIT = 512;
 const RETRY_MS = 500;
-/** Nobody waits for a settlement, so it waits for the next call to share that one's commit, but not longer than this. */
+/** Nobody waits for these, so they wait for the next call to share its commit, but not longer than this. */
+const PATIENT: readonly Op[0][] = [OP.settle, OP.refuse, OP.keysUsed];
 const PATIENCE_MS = 5;
 
 interface Pending {
@@ -92,7 +93,7 @@ export class WriterClient {
     }
     return new Promise((resolve, reject) => {
       this.queue.push({ op, again: false, resolve, reject });
-      if (kept && !this.closing) this.scheduleLater();
+      if (PATIENT.includes(op[0])) this.scheduleLater();
       else this.schedule();
     });
   }

@@ -1,0 +1,11 @@
+// server/store/sqlite/verifier.ts: a thread that checks one file and ends, so that a large backup's check keeps nobody waiting.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { inspect } from './inspection.ts';
+
+try {
+  inspect(workerData as string);
+  parentPort?.postMessage(null);
+} catch (error) {
+  parentPort?.postMessage(error instanceof Error ? error.message : String(error));
+}
