@@ -37,7 +37,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .helpCommand(false)
     .showHelpAfterError('Add --help to see what it takes.')
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .addHelpText('after', EPILOGUE);
   for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, reportCommand, exportCommand, backupCommand]) add(program, terminal);
   try {

@@ -28,7 +28,7 @@ export function withRange(command: Command): Command {
   command
     .option('--from <time>', 'from this time: ISO 8601, or now-7d (units s, m, h, d, w) (default: now-7d)')
     .option('--to <time>', 'to this time, not in it (default: now)');
-  for (const name of FILTERS) command.option(`--${name} <${name}>`, `only this ${name}; may be repeated`, (value: string, before: string[] = []) => [...before, value]);
+  for (const name of FILTERS) command.option(`--${name} <${name}>`, `only this ${name}; may be repeated`, (value: string, before: string[] | undefined) => [...(before ?? []), value]);
   return withGateway(command);
 }
 

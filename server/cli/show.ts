@@ -16,7 +16,7 @@ export const printable = (text: string): string => text.replace(/\p{C}/gu, '?');
 
 /** Dollars as a person reads them: four places, rounded up, so that nothing that cost money looks free. */
 export function dollars(usd: string): string {
-  const nano = nanoFromUsd(usd);
+  const nano: bigint = nanoFromUsd(usd);
   const magnitude = nano < 0n ? -nano : nano;
   const units = (magnitude + 99_999n) / 100_000n;
   const whole = (units / 10_000n).toString().replace(/\B(?=(\d{3})+$)/g, ',');

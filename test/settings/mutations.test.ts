@@ -43,7 +43,7 @@ function suffer(text: string, { kind, at, length, noise }: { kind: string; at: n
   if (kind === 'cut') return text.slice(0, from) + text.slice(from + length);
   if (kind === 'insert') return text.slice(0, from) + noise + text.slice(from);
   if (kind === 'double') return text.slice(0, from) + piece + text.slice(from);
-  if (kind === 'swap') return text.slice(0, from) + [...piece].reverse().join('') + text.slice(from + length);
+  if (kind === 'swap') return text.slice(0, from) + piece.slice(piece.length / 2) + piece.slice(0, piece.length / 2) + text.slice(from + length);
   if (kind === 'truncate') return text.slice(0, from);
   return [...lines.slice(0, line), `${' '.repeat(length % 7)}${lines[line]}`, ...lines.slice(line + 1)].join('\n');
 }
