@@ -1,0 +1,87 @@
+// test/admit/headroom.test.ts: what the provider's headers say about its limits.
+
+import { describe, expect, test } from 'vitest';
+import { createHeadroom, modelClassOf } from '../../server/admit/headroom.ts';
+import type { EpochMs } from '../../server/domain/ids.ts';
+
+const at = Date.parse('2025-06-15T12:00:00Z') as EpochMs;
+const seen = (headers: Record<string, string>, more: { credential?: string; model?: string; at?: EpochMs } = {}) => ({
+  credential: 'default', model: 'claude-haiku-4-5', at, ...more, header: (name: string) => new Map(Object.entries(headers)).get(name) ?? null,
+});
+
+test.each([
+  ['claude-opus-4-5', 'opus-4'],
+  ['claude-opus-4-8-20260101', 'opus-4'],
+  ['claude-opus-4-1-20250805', 'opus-4-1'],
+  ['claude-opus-4-20250514', 'opus-4-0'],
+  ['claude-opus-5', 'opus-5'],
+  ['claude-opus-5-5', 'opus-5-5'],
+  ['claude-sonnet-4-5-20250929', 'sonnet-4'],
+  ['claude-sonnet-4-6', 'sonnet-4'],
+  ['claude-sonnet-4-20250514', 'sonnet-4-0'],
+  ['claude-haiku-4-5-20251001', 'haiku-4-5'],
+  ['claude-fable-5', 'fable-5'],
+  ['claude-fable-5-1', 'fable-5'],
+  ['claude-fable-5-2', 'fable-5-2'],
+  ['claude-mythos-preview', 'mythos'],
+  ['claude-mythos-5', 'mythos'],
+  ['claude-3-5-haiku-20241022', '3-5-haiku-20241022'],
+  ['Claude-Opus-4-6', 'opus-4'],
+  ['__proto__', '__proto__'],
+])('%s draws on the pool %s', (model, modelClass) => {
+  expect(modelClassOf(model)).toBe(modelClass);
+});
+
+describe('headroom', () => {
+  test('is what the headers said last, per pool and dimension', () => {
+    const headroom = createHeadroom();
+    headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '999', 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:06Z' }));
+    headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '998', 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:07Z', 'anthropic-ratelimit-input-tokens-limit': '2000000', 'anthropic-ratelimit-input-tokens-remaining': '5', 'anthropic-ratelimit-input-tokens-reset': 'soon' }));
+    expect(headroom.rows(at)).toEqual([
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 1000, remaining: 998, resetAt: at + 7_000, seenAt: at },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'input_tokens', limit: 2_000_000, remaining: 5, resetAt: null, seenAt: at },
+    ]);
+  });
+
+  test('is full again once its reset has passed', () => {
+    const headroom = createHeadroom();
+    headroom.note(seen({ 'anthropic-ratelimit-tokens-limit': '100', 'anthropic-ratelimit-tokens-remaining': '1', 'anthropic-ratelimit-tokens-reset': '2025-06-15T12:00:06Z' }));
+    expect(headroom.rows((at + 5_999) as EpochMs)[0]?.remaining).toBe(1);
+    expect(headroom.rows((at + 6_000) as EpochMs)[0]?.remaining).toBe(100);
+  });
+
+  test.each([
+    ['1s', 1_000],
+    ['6m0s', 360_000],
+    ['1h2m3.5s', 3_723_500],
+    ['20ms', 20],
+    ['2025-06-15T12:00:01Z', 1_000],
+  ])('reads the OpenAI-compatible spelling, with a reset in %s', (reset, ms) => {
+    const headroom = createHeadroom();
+    headroom.note(seen({ 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '59', 'x-ratelimit-reset-requests': reset }));
+    expect(headroom.rows(at)).toMatchObject([{ dimension: 'requests', limit: 60, remaining: 59, resetAt: at + ms }]);
+  });
+
+  test.each([
+    { name: 'none', headers: {} },
+    { name: 'half of them', headers: { 'anthropic-ratelimit-requests-limit': '10' } },
+    { name: 'words for numbers', headers: { 'anthropic-ratelimit-requests-limit': 'many', 'anthropic-ratelimit-requests-remaining': '1e3' } },
+    { name: 'numbers below zero', headers: { 'anthropic-ratelimit-requests-limit': '10', 'anthropic-ratelimit-requests-remaining': '-1' } },
+  ])('takes nothing from $name', ({ headers }) => {
+    const headroom = createHeadroom();
+    headroom.note(seen(headers as Record<string, string>));
+    expect(headroom.rows(at)).toEqual([]);
+  });
+
+  test('keeps provider keys apart, and stays small whatever models are named', () => {
+    const headroom = createHeadroom();
+    const headers = { 'anthropic-ratelimit-requests-limit': '10', 'anthropic-ratelimit-requests-remaining': '1' };
+    for (let i = 0; i < 2_000; i++) headroom.note(seen(headers, { model: `${'m'.repeat(1_000)}${i}`, credential: `key-${i}` }));
+    headroom.note(seen(headers, { credential: 'a' }));
+    headroom.note(seen(headers, { credential: 'b' }));
+    const rows = headroom.rows(at);
+    expect(rows).toHaveLength(500);
+    expect(rows.slice(-2).map(({ credential }) => credential)).toEqual(['a', 'b']);
+    expect(Math.max(...rows.map(({ modelClass }) => modelClass.length))).toBe(64);
+  });
+});
