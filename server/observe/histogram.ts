@@ -7,7 +7,7 @@ export interface Histogram {
   sum: number;
 }
 
-export const createHistogram = (bounds: readonly number[]): Histogram => ({ bounds, counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 });
+export const createHistogram = (bounds: readonly number[]): Histogram => ({ bounds, counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 });
 
 export function observe(histogram: Histogram, value: number): void {
   const { bounds, counts } = histogram;

@@ -7,6 +7,7 @@ import type { Settings } from '../domain/settings.ts';
 const FIELDS = ['call', 'workspace', 'workflow', 'key', 'endpoint', 'outcome', 'reason', 'status', 'code', 'ms', 'count', 'file', 'detail'] as const satisfies readonly (keyof LogFields)[];
 const MOST_BYTES = 256;
 /** C0 and C1 controls, line and paragraph separators, and what turns the direction of text around on a screen. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 export interface LeveledLog extends Log {

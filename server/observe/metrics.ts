@@ -84,7 +84,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       }
       return { contentType: registry.contentType, body: await last.text };
     },
-    unpriced: tallies.unpriced,
+    unpriced: () => tallies.unpriced(),
     inFlight: () => [...tallies.inFlight.values()].reduce((sum, n) => sum + n, 0),
     close: () => void eventLoop.disable(),
   };

@@ -215,6 +215,14 @@ test('a body that is too large, broken or no JSON is refused without being quote
   expect((await post('text/plain', '{}')).status).toBe(415);
   expect((await request(gateway.port.app).put('/api/keys').type('json').send('{}')).status).toBe(405);
   expect((await get('/api/nothing', 404)).error.code).toBe('not_found');
+  expect((await get('/api/requests/%ff', 400)).error.code).toBe('bad_path');
+});
+
+test('HEAD asks for the headers of a stream or an export, and gets no more', async () => {
+  for (const path of ['/api/live', '/api/export/requests.csv', '/metrics']) {
+    const answer = await request(gateway.port.app).head(path);
+    expect([path, answer.status, answer.text]).toEqual([path, 200, undefined]);
+  }
 });
 
 test('a backup is a whole database, and audited', async () => {

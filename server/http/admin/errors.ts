@@ -30,6 +30,7 @@ export function expected(error: unknown): AdminError | null {
   if (error instanceof BadQuery) return badQuery(error.message);
   if (error instanceof KeyRingError) return new AdminError(KEY_RING_STATUS[error.code] ?? 400, error.code, error.message);
   if (error instanceof LedgerUnavailable) return new AdminError(503, 'ledger_unavailable', 'The ledger cannot be written now; nothing was changed.', 5);
+  if (error instanceof URIError) return new AdminError(400, 'bad_path', 'The path holds a broken percent sign.');
   return bodyError(error);
 }
 

@@ -95,6 +95,8 @@ async function write<Row>(columns: Readonly<Record<string, (row: Row) => Cell>>,
   }
   const csv = stringify({
     record_delimiter: '\r\n',
+    // Half a delimiter ends the row in many a reader too.
+    quoted_match: /[\r\n]/,
     // Text that a spreadsheet would run as a formula is written behind an apostrophe.
     escape_formulas: true,
     cast: {

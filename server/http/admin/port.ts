@@ -25,7 +25,7 @@ export interface AdminPort {
 export function createAdminPort(services: AdminServices): AdminPort {
   const sessions = createSessions(services.clock);
   const throttle = createThrottle(services.clock);
-  const guard = createGuard({ settings: services.settings, hosts: services.hosts, sessions, throttle });
+  const guard = createGuard({ settings: () => services.settings(), hosts: services.hosts, sessions, throttle });
   const live = createLive({ clock: services.clock, inFlight: () => services.gateway().inFlight });
   const context: Context = { services, live, guard, sessions, throttle };
 
@@ -92,6 +92,7 @@ function handlers(route: Route, context: Context): RequestHandler[] {
     const query = parseQuery(route.query, new URLSearchParams(req.originalUrl.split('?').slice(1).join('?')));
     const body = route.body === null ? null : parseBody(route.body, req.body);
     res.setHeader('cache-control', 'no-store');
+    if (req.method === 'HEAD' && 'mediaType' in route.answer) return void res.status(200).type(route.answer.mediaType).end();
     const input = { ...context, query, body, params: req.params, actor: res.locals['actor'], now: services.clock.now(), req, res };
     const answer = await route.handle(input as never);
     if (!('name' in route.answer)) return;

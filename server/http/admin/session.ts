@@ -61,6 +61,8 @@ interface Trouble {
   failures: number;
   /** On the monotonic clock, milliseconds. */
   until: number;
+  /** The latest failure, likewise. */
+  lastAt: number;
   /** The latest wrong secrets, as digests. */
   readonly seen: string[];
 }
@@ -73,7 +75,7 @@ export interface Throttle {
   succeeded(address: string): void;
 }
 
-/** After five wrong guesses an address waits a second, then twice as long each time, up to a quarter of an hour. Others do not. */
+/** After five wrong guesses an address waits a second, then twice as long each time, up to a quarter of an hour; a quarter of an hour of quiet is forgiven. Others do not wait. */
 export function createThrottle(clock: Clock): Throttle {
   const troubles = new Map<string, Trouble>();
   return {
@@ -85,12 +87,14 @@ export function createThrottle(clock: Clock): Throttle {
     },
     failed(address, digest, repeats) {
       const key = network(address);
-      const trouble = troubles.get(key) ?? { failures: 0, until: 0, seen: [] };
+      const known = troubles.get(key);
+      const trouble = known && clock.monotonic() - Math.max(known.lastAt, known.until) <= LONGEST_WAIT_MS ? known : { failures: 0, until: 0, lastAt: 0, seen: [] };
       const hex = digest.toString('hex');
       if (!repeats && trouble.seen.includes(hex)) return;
       trouble.seen.push(hex);
       if (trouble.seen.length > 8) trouble.seen.shift();
       trouble.failures++;
+      trouble.lastAt = clock.monotonic();
       if (trouble.failures >= FREE_FAILURES) trouble.until = clock.monotonic() + Math.min(LONGEST_WAIT_MS, 1000 * 2 ** (trouble.failures - FREE_FAILURES));
       // Set anew, so that the address in trouble longest ago is the first to be forgotten.
       troubles.delete(key);
@@ -108,7 +112,7 @@ function network(address: string): string {
   const [head = '', tail] = address.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? left : [...left, ...new Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];
+  const groups = tail === undefined ? left : [...left, ...Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0'), ...right];
   return groups.slice(0, 4).join(':');
 }
 

@@ -1,0 +1,82 @@
+// test/admin/export.test.ts: exports show what the tables show, and no cell of them runs in a spreadsheet.
+
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import request from 'supertest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { epochMs } from '../../server/domain/ids.ts';
+import { nanodollars } from '../../server/domain/money.ts';
+import { writeRequests } from '../../server/http/admin/export-csv.ts';
+import type { RequestRow, RequestsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import { caller, cost, NOON, openEntry, settlement } from '../store/samples.ts';
+import { adminGateway, type AdminGateway } from './gateway.ts';
+
+const PAYLOADS = [
+  '=1+1', '+1+1', '-1+1', '@SUM(A1)', '\t=1+1', '\r=1+1', '\n=1+1', '\0=1+1', '=HYPERLINK("http://evil.example","x")', '=cmd|\' /C calc\'!A0', '＝1+1', '"=1+1', 'a,"b"\r\n=c', '-2+3+cmd|\'/C calc\'!A0',
+];
+let gateway: AdminGateway;
+
+beforeAll(async () => {
+  gateway = await adminGateway();
+  for (const [n, user] of PAYLOADS.entries()) {
+    const id = `req_${String(n).padStart(3, '0')}`;
+    await gateway.ledger.open(openEntry(id, { admittedAt: epochMs(NOON - 60_000 + n), caller: caller({ user }) }));
+    await gateway.ledger.settle(settlement(id, { endedAt: epochMs(NOON - 59_000 + n), cost: cost({ cacheSavings: nanodollars(-77n) }) }));
+  }
+});
+afterAll(() => gateway.close());
+
+/** RFC 4180, read back. */
+function parse(csv: string): string[][] {
+  const rows: string[][] = [[]];
+  for (const [, quoted, plain, end] of csv.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/g)) {
+    rows.at(-1)?.push(quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'));
+    if (end === '\r\n') rows.push([]);
+    if (end === '') break;
+  }
+  return rows.filter((row) => row.length > 1);
+}
+const records = (csv: string): Record<string, string>[] => {
+  const [header = [], ...rows] = parse(csv);
+  return rows.map((row) => Object.fromEntries(header.map((name, at) => [name, row[at] ?? ''])));
+};
+
+test('requests are exported as the table shows them, oldest first', async () => {
+  const answer = await request(gateway.port.app).get('/api/export/requests.csv?from=now-1d');
+  expect([answer.status, answer.headers['content-type'], answer.headers['content-disposition']]).toEqual([200, 'text/csv; charset=utf-8; header=present', 'attachment; filename="tollgate-requests-2026-03-03.csv"']);
+  const rows = records(answer.text);
+  const table = ((await request(gateway.port.app).get('/api/requests?from=now-1d')).body as RequestsAnswer).rows.reverse();
+  expect(rows.map((row) => [row['id'], row['cost_usd'], row['admitted_at'], row['input_tokens'], row['outcome']])).toEqual(table.map((row) => [row.id, row.cost_usd, row.admitted_at, String(row.tokens.input), row.outcome]));
+  expect(rows[0]?.['cache_savings_usd']).toBe('-0.000000077');
+});
+
+test('no text of a caller begins a formula, and what it was can be read behind the apostrophe', async () => {
+  const rows = records((await request(gateway.port.app).get('/api/export/requests.csv?from=now-1d')).text);
+  const users = rows.map((row) => row['user'] ?? '');
+  expect(users.filter((user) => /^[=+\-@\t\r\n\0＝]/.test(user))).toEqual([]);
+  expect(users.map((user) => user.replace(/^'/, ''))).toEqual(PAYLOADS);
+});
+
+test('usage is exported as the table shows it', async () => {
+  const query = 'from=now-1d&group_by=user,outcome';
+  const rows = records((await request(gateway.port.app).get(`/api/export/usage.csv?${query}`)).text);
+  const table = ((await request(gateway.port.app).get(`/api/usage?${query}`)).body as UsageAnswer).rows;
+  expect(rows.map((row) => [row['user']?.replace(/^'/, ''), row['requests'], row['cost_usd']])).toEqual(table.map((row) => [row.user, String(row.requests), row.cost_usd]));
+});
+
+test('an export is audited', async () => {
+  const { body } = await request(gateway.port.app).get('/api/audit');
+  expect(body.rows.map((row: { action: string }) => row.action)).toContain('export.requests');
+});
+
+test('an export that fails half-way is cut short, not ended', async () => {
+  const table = ((await request(gateway.port.app).get('/api/requests?from=now-1d&limit=1')).body as RequestsAnswer).rows;
+  async function* rows(): AsyncGenerator<RequestRow> {
+    yield* table;
+    throw new Error('the reader died');
+  }
+  const to = new PassThrough();
+  const read = text(to);
+  await expect(writeRequests(rows(), to)).rejects.toThrow('the reader died');
+  await expect(read).rejects.toThrow();
+});
