@@ -1,6 +1,6 @@
 // test/store/backup.test.ts: a backup taken under load is a whole ledger, and never takes the place of a file.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openEntry, settlement } from './samples.ts';
@@ -50,8 +50,10 @@ test('a backup never overwrites a file, and leaves nothing behind', async () => 
   writeFileSync(target.file, 'something dear');
   await expect(backup(target.file)).rejects.toThrow(/exists/);
   expect(readFileSync(target.file, 'utf8')).toBe('something dear');
-  await expect(backup(join(target.dir, 'no', 'such', 'directory.db'))).rejects.toThrow();
+  await expect(backup(join(target.file, 'inside-a-file.db'))).rejects.toThrow();
   expect(readdirSync(target.dir)).toEqual(['ledger.db']);
+  const { bytes } = await backup(join(target.dir, 'made', 'for-it.db'));
+  expect(statSync(join(target.dir, 'made', 'for-it.db')).size).toBe(bytes);
   await ledger.open(openEntry('req_1'));
   await ledger.close();
 });

@@ -8,7 +8,7 @@ import { hashSecret, type VirtualKey } from '../../server/domain/directory.ts';
 import { epochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../../server/domain/ids.ts';
 import { firstBrokenAudit } from '../../server/store/sqlite/audit-log.ts';
 import type { Declared, OpenLedger } from '../../server/store/sqlite/open-ledger.ts';
-import { caller, clockAt, NOON, openEntry, settlement } from './samples.ts';
+import { caller, clockAt, logbook, NOON, openEntry, settlement } from './samples.ts';
 import { scratch, type Scratch } from './scratch.ts';
 
 const HOUR = 3_600_000;
@@ -178,5 +178,7 @@ test('every change of a key is a line in the audit log, and a line that is chang
   db.exec("DROP TRIGGER audit_no_update; UPDATE audit SET actor = 'nobody' WHERE id = 1");
   expect(firstBrokenAudit(db)).toBe(1);
   db.close();
-  open = await place.open({ declared, clock });
+  const log = logbook();
+  open = await place.open({ declared, clock, log });
+  expect(log.lines).toEqual([{ event: 'audit_log_broken', fields: { detail: expect.stringContaining('line 1 ') } }]);
 });

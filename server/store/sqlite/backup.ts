@@ -1,7 +1,8 @@
 // server/store/sqlite/backup.ts: a whole, checked copy of the ledger while it is being written.
 
 import { once } from 'node:events';
-import { chmodSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 
@@ -11,14 +12,15 @@ export interface BackupDone {
 }
 
 /**
- * Copies the ledger that `db` has open to a file that must not exist yet. The copy is made a few pages at a time, between
- * other work of the thread, and holds every change that was committed before the promise resolves. It is checked, and only then
- * gets its name: a file of that name is always a whole backup. Calls in flight are in it as open; a start from it ends them as crashed.
+ * Copies the ledger that `db` has open to a file that must not exist yet; its directory is made if need be. The copy is made a
+ * few pages at a time, between other work of the thread, and holds every change that was committed before the last of them. It
+ * is checked, and only then gets its name: a file of that name is always a whole backup. Calls in flight are in it as open; a start from it ends them as crashed.
  * @throws Error when the file exists, cannot be written, or does not pass the check
  */
 export async function backUp(db: Database.Database, file: string): Promise<BackupDone> {
   if (existsSync(file)) throw new Error(`${file} exists; a backup never overwrites a file`);
   const started = performance.now();
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const partial = `${file}.partial-${process.pid}`;
   try {
     await db.backup(partial);

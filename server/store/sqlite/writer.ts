@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
+import { firstBrokenAudit } from './audit-log.ts';
 import { backUp } from './backup.ts';
 import { bucketsIn } from './buckets.ts';
 import { metaOf, openForWriting } from './database.ts';
@@ -45,6 +46,8 @@ function start(): void {
 
 function serve(db: Database, checked: boolean): void {
   if (!checked) post({ log: { level: 'info', event: 'ledger_checked_in_part', detail: 'the file is large: rows of calls were not checked' } });
+  const broken = firstBrokenAudit(db);
+  if (broken !== null) post({ log: { level: 'warn', event: 'audit_log_broken', detail: `line ${broken} was changed, or a line before it was taken out` } });
   const bucketsAt = bucketsIn(settings.timezone);
   const recovery = startUp(db, bucketsAt);
   const names = namesOf(db);
