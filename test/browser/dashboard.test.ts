@@ -1,0 +1,197 @@
+// test/browser/dashboard.test.ts: the built dashboard in a real browser, on the real gateway, in front of the stand-in for the API.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway, type RunningGateway } from '../flow/gateway.ts';
+import { startStandin, type Standin } from '../standin/standin.ts';
+import { launchChromium } from './chromium.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+let browser: Browser;
+let standin: Standin;
+const closing: (() => Promise<unknown>)[] = [];
+
+const config = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  access: 'open',
+  timezone: 'Europe/Berlin',
+  upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } },
+  prices: { file: fileOf('config/prices.yaml') },
+  workspaces: [{ id: 'support', workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog' }],
+  budgets: [{ id: 'everything-month', scope: { organization: true }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%', '100%'] }],
+  ...more,
+});
+
+async function started(more: Record<string, unknown> = {}): Promise<RunningGateway> {
+  const gateway = await startGateway({ config: config(more) });
+  closing.push(() => gateway.close());
+  return gateway;
+}
+
+async function call(gateway: RunningGateway, path: string, model = 'claude-haiku-4-5'): Promise<number> {
+  const response = await fetch(`${gateway.dataUrl}${path}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+    body: JSON.stringify({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Is the parcel on its way?' }] }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+interface Opened {
+  readonly page: Page;
+  /** What the browser complained about: scripts that threw, what the content security policy stopped. */
+  readonly complaints: string[];
+}
+
+async function open(gateway: RunningGateway, path = '/', look: { width?: number; dark?: boolean; audited?: boolean } = {}): Promise<Opened> {
+  // An audit puts its own script into the page, which the policy rightly forbids; no other page is opened without it.
+  const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: 'reduce', bypassCSP: look.audited ?? false });
+  closing.push(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(gateway.adminUrl + path);
+  return { page, complaints };
+}
+
+beforeAll(async () => {
+  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error' })]);
+});
+
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+  await browser?.close();
+  await standin?.close();
+});
+
+describe('before the first call', () => {
+  test('the overview shows the base URL and a call to copy, and sees the first call arrive by itself', async () => {
+    const gateway = await started();
+    const { page, complaints } = await open(gateway);
+    await page.getByText('Waiting for the first call').waitFor();
+    expect(await page.locator('pre').first().textContent()).toBe(`export ANTHROPIC_BASE_URL=${gateway.dataUrl}`);
+    expect(await call(gateway, '')).toBe(200);
+    await page.getByText('The first call is here.').waitFor();
+    await page.getByRole('link', { name: 'Look at it' }).click();
+    await page.getByRole('heading', { name: 'Request', exact: true }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/requests');
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('with traffic', () => {
+  let gateway: RunningGateway;
+  beforeAll(async () => {
+    gateway = await started();
+    for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage')).toBe(200);
+    expect(await call(gateway, '/w/catalog', 'claude-sonnet-4-6')).toBe(200);
+    expect(await call(gateway, '/w/support/not-configured')).toBe(403);
+  });
+
+  test('a name in the legend leads to exactly its requests, and the back button returns', async () => {
+    const { page, complaints } = await open(gateway);
+    await page.getByRole('link', { name: /^catalog/ }).first().click();
+    await page.locator('table.requests').waitFor();
+    expect(new URL(page.url()).searchParams.getAll('ws')).toEqual(['catalog']);
+    expect(await page.locator('table.requests tbody tr').count()).toBe(1);
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Spend by workspace' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a request opens with the keyboard and shows cost lines that add up to its cost', async () => {
+    const { page, complaints } = await open(gateway, '/requests?ws=catalog');
+    await page.locator('table.requests').waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.locator('.cost-lines tfoot').waitFor();
+    const places = (text: string): bigint => BigInt(text.replace(/[$.,]/g, ''));
+    const lines = await page.locator('.cost-lines tbody td.exact').allTextContents();
+    const total = await page.locator('.cost-lines tfoot td.exact').textContent();
+    const sum = lines.reduce((all, line) => all + places(line), 0n);
+    expect(lines.length).toBeGreaterThanOrEqual(2);
+    // Lines have twelve places, the cost has nine and is rounded up once.
+    expect((sum + 999n) / 1000n).toBe(places(total!));
+    await page.keyboard.press('Escape');
+    await page.locator('.drawer').waitFor({ state: 'detached' });
+    expect(new URL(page.url()).searchParams.has('row')).toBe(false);
+    expect(complaints).toEqual([]);
+  });
+
+  test('the CSV link holds the filter in force', async () => {
+    const { page } = await open(gateway, '/requests?ws=catalog');
+    const link = await page.getByRole('link', { name: 'CSV' }).getAttribute('href');
+    const csv = await (await fetch(gateway.adminUrl + link!)).text();
+    expect(csv.trim().split('\r\n').slice(1)).toHaveLength(1);
+    expect(csv).toContain('claude-sonnet-4-6');
+  });
+
+  test('keys turn charts into tables, change the period and go to a page, but stay quiet while something is typed', async () => {
+    const { page } = await open(gateway);
+    await page.locator('canvas').waitFor();
+    await page.keyboard.press('t');
+    await page.locator('.chart-table table').waitFor();
+    await page.keyboard.press('m');
+    await page.waitForURL((url) => url.searchParams.get('from') === 'now-30d');
+    await page.keyboard.press('/');
+    await page.getByRole('searchbox').fill('gb');
+    expect(new URL(page.url()).pathname).toBe('/');
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    await page.keyboard.press('g');
+    await page.keyboard.press('b');
+    await page.getByRole('heading', { name: 'everything-month' }).waitFor();
+  });
+
+  test('a filter that nothing fits can be dropped on the spot', async () => {
+    const { page } = await open(gateway, '/requests?ws=nobody');
+    await page.getByRole('heading', { name: 'No requests match' }).waitFor();
+    await page.getByRole('button', { name: /workspace: nobody/ }).click();
+    await page.locator('table.requests').waitFor();
+    expect(new URL(page.url()).search).toBe('');
+  });
+
+  test.each([
+    { path: '/', dark: false, width: 1280 },
+    { path: '/', dark: true, width: 320 },
+    { path: '/requests', dark: true, width: 1280 },
+    { path: '/requests', dark: false, width: 320 },
+    { path: '/budgets', dark: false, width: 1280 },
+    { path: '/budgets', dark: true, width: 320 },
+  ])('$path at $width pixels, dark: $dark, has no accessibility fault and does not scroll sideways', async ({ path, dark, width }) => {
+    const { page } = await open(gateway, path, { dark, width, audited: true });
+    await page.locator(path === '/' ? '.matters, .calm' : path === '/requests' ? 'table.requests' : '.budget').first().waitFor();
+    await page.evaluate(axe);
+    const faults = await page.evaluate(async () => {
+      const { axe: audit } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+      return (await audit.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+    });
+    expect(faults).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  });
+});
+
+describe('with an admin token', () => {
+  test('nothing shows before the token is given, a wrong one is told, and signing out locks again', async () => {
+    const gateway = await started({ admin: { token: 'a-long-admin-token-for-tests' } });
+    const { page } = await open(gateway, '/budgets');
+    await page.getByLabel('Admin token').fill('not-it-but-just-as-long-as-it');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('That is not the admin token.').waitFor();
+    await page.getByLabel('Admin token').fill('a-long-admin-token-for-tests');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { name: 'everything-month' }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Admin token').waitFor();
+    expect(await page.getByRole('heading', { name: 'everything-month' }).count()).toBe(0);
+  });
+});
