@@ -6,7 +6,10 @@ import { configSchema } from './schema.ts';
 /** A text with a variable in it: an editor sees the file before the environment is filled in. */
 const VARIABLE = { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}' };
 
-/** JSON Schema, draft 7, as text for config/tollgate.schema.json. */
+/**
+ * JSON Schema, draft 7, as text for config/tollgate.schema.json. After a change of the schema and a build:
+ * `node -e "import('./dist/server/settings/json-schema.js').then((it) => process.stdout.write(it.jsonSchemaText()))" > config/tollgate.schema.json`
+ */
 export function jsonSchemaText(): string {
   const generated = z.toJSONSchema(configSchema, { target: 'draft-7', io: 'input' });
   const { $schema, ...rest } = generated;

@@ -32,7 +32,7 @@ export type Loaded =
   | { readonly ok: false; readonly mistakes: readonly Mistake[]; readonly digest: string | null };
 
 const MAX_BYTES = 1024 * 1024;
-export const DEFAULT_CONFIG = 'config/tollgate.yaml';
+const DEFAULT_CONFIG = 'config/tollgate.yaml';
 
 /** The config file to read: what the command line names, else TOLLGATE_CONFIG, else config/tollgate.yaml. */
 export const configFile = (named: string | undefined, env: Env): string => named ?? (env.TOLLGATE_CONFIG || DEFAULT_CONFIG);
