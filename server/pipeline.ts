@@ -7,12 +7,12 @@ import type { Directory } from './domain/directory.ts';
 import type { CallId, Clock, EpochMs } from './domain/ids.ts';
 import type { Ledger, OpenEntry, RefusedEntry, Settlement } from './domain/ledger.ts';
 import type { OpenMeter } from './domain/meter.ts';
-import { NO_MONEY, usdString } from './domain/money.ts';
+import { NO_MONEY, usdString, type Nanodollars } from './domain/money.ts';
 import type { Headroom, Log, Observer } from './domain/observer.ts';
-import type { Cost, Pricing, Quote } from './domain/price.ts';
+import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
 import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
 import type { Settings } from './domain/settings.ts';
-import type { Reading } from './domain/usage.ts';
+import type { Reading, Tokens } from './domain/usage.ts';
 import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange.ts';
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
@@ -77,7 +77,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     if (!cleared.ok) return refuse(call, intent, cleared.refusal, services);
     const quoted = services.pricing().quote({ endpoint: call.route.endpoint, ask: body?.ask ?? null, model: cleared.value.model, at: call.admittedAt });
     if (!quoted.ok) return refuse(call, intent, quoted.refusal, services);
-    const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance: cleared.value, quote: quoted.value, signal: call.gone });
+    const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance: cleared.value, quote: quoted.value, get signal() { return call.gone; } });
     if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
 
     const opened = openEntry(intent, cleared.value, quoted.value, admitted.value);
@@ -86,8 +86,9 @@ export async function serve(call: Call, services: Services): Promise<void> {
       return refuse(call, intent, LEDGER_UNAVAILABLE, services);
     }
     services.observer.started(caller.workspace, call.route.endpoint);
-    const answer = await send(call, body, opened, quoted.value, admitted.value, services);
-    settle(call, body, opened, quoted.value, admitted.value, answer, services);
+    const price = pricer(services.pricing(), quoted.value);
+    const answer = await send(call, body, opened, price, admitted.value, services);
+    settle(call, body, opened, price, admitted.value, answer, services);
   } finally {
     body?.release();
   }
@@ -154,7 +155,24 @@ async function openInLedger(entry: OpenEntry, { ledger, log }: Services): Promis
   }
 }
 
-function send(call: Call, body: InspectedBody | null, opened: OpenEntry, quote: Quote, admission: Admission, services: Services): Promise<Answer> {
+/** Prices one call's ending; asked for the header and again for the ledger, it works once. */
+interface Pricer {
+  readonly ceilingAfterStart: (started: Tokens) => Nanodollars;
+  readonly cost: (ending: Ending) => Cost;
+}
+
+function pricer(pricing: Pricing, quote: Quote): Pricer {
+  let known: { reading: Reading; cost: Cost } | null = null;
+  return {
+    ceilingAfterStart: (started) => pricing.ceilingAfterStart(quote, started),
+    cost: (ending) => {
+      if (known?.reading !== ending.reading) known = { reading: ending.reading, cost: pricing.cost(quote, ending) };
+      return known.cost;
+    },
+  };
+}
+
+function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: Pricer, admission: Admission, services: Services): Promise<Answer> {
   const { caller } = opened;
   const { settings: upstreamSettings } = services.upstream;
   const edited = body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model;
@@ -163,7 +181,7 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, quote: 
     if (head.streamed) return tags;
     const free = !call.route.billed || head.status >= 400;
     if (reading === null && !free) return tags;
-    const cost = reading === null ? NO_MONEY : services.pricing().cost(quote, { status: head.status, sent: true, reading }).total;
+    const cost = reading === null ? NO_MONEY : price.cost({ status: head.status, sent: true, reading }).total;
     return [...tags, 'x-tollgate-cost-usd', usdString(cost)];
   };
   const options: ExchangeOptions = {
@@ -180,7 +198,7 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, quote: 
         contentType: headerOf(head.raw, 'content-type'),
         contentEncoding: headerOf(head.raw, 'content-encoding'),
         monotonic: () => services.clock.monotonic(),
-        onStart: (started) => admission.started(started, services.pricing().ceilingAfterStart(quote, started)),
+        onStart: (started) => admission.started(started, price.ceilingAfterStart(started)),
       });
     },
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
@@ -211,12 +229,12 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, quote: 
 }
 
 /** The one place that every ending of a forwarded call passes. */
-function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, quote: Quote, admission: Admission, answer: Answer, services: Services): void {
+function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price: Pricer, admission: Admission, answer: Answer, services: Services): void {
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
   if (refusal !== null) call.refuse(refusal, tagHeaders(call, opened.caller));
-  const cost: Cost = services.pricing().cost(quote, { status: result.head?.status ?? null, sent: result.sent, reading });
+  const cost: Cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
   admission.release(cost.total, cost.tokens);
   const settlement: Settlement = {
     id: opened.id,

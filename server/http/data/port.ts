@@ -88,10 +88,7 @@ export function createDataPort(services: Services): DataPort {
   server.on('clientError', answerClientError);
 
   function callOf(id: Call['id'], now: Call['admittedAt'], matched: Matched, claimed: ClaimedTags, request: IncomingMessage, reply: ServerResponse): Call {
-    const gone = new AbortController();
-    reply.on('close', () => {
-      if (!reply.writableFinished) gone.abort();
-    });
+    let gone: AbortController | null = null;
     const retry = request.headers['x-stainless-retry-count'];
     return {
       id,
@@ -104,7 +101,15 @@ export function createDataPort(services: Services): DataPort {
       clientRetry: typeof retry === 'string' && /^\d{1,4}$/.test(retry) ? Number(retry) : null,
       request,
       reply,
-      gone: gone.signal,
+      // Made when somebody waits on it, which few calls do.
+      get gone() {
+        if (gone === null) {
+          const made = (gone = new AbortController());
+          if (reply.destroyed) made.abort();
+          else reply.on('close', () => made.abort());
+        }
+        return gone.signal;
+      },
       readBody: () => readBody(request, bodyLimit(matched, settings()), bodies),
       refuse: (refusal, tags) => sendRefusal(reply, refusal, id, tags),
     };
