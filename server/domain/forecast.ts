@@ -40,8 +40,7 @@ export function forecast(outlook: Outlook): { p50: Nanodollars; p90: Nanodollars
   const habit = habitOf(outlook);
   if (habit === null) return null;
   const { spent, now, period } = outlook;
-  let expected = 0n;
-  for (const stretch of stretches(now, period.to, outlook.zone)) expected += habit.perHour(stretch.slot) * BigInt(stretch.ms);
+  const expected = expectedIn(habit, now, period.to, outlook.zone);
   const p50 = spent + ceilDivide(expected, BigInt(HOUR_MS) * habit.scale);
   const daysLeft = Math.max(0, period.to - now) / DAY_MS;
   const spread = BigInt(Math.ceil(Z90 * habit.sigma * Math.sqrt(daysLeft)));
@@ -87,14 +86,20 @@ function habitOf({ now, period, hourly, zone }: Outlook): Habit | null {
 
   const habit = days.length >= PATTERN_DAYS ? weekHabit(days, zone) : meanHabit(days.slice(-FALLBACK_DAYS));
   const residuals = days.map((day) => {
-    let expected = 0n;
-    for (const { slot, ms } of stretches(day.from, day.to, zone)) expected += habit.perHour(slot) * BigInt(ms);
-    return day.total * habit.scale - expected / BigInt(HOUR_MS);
+    return day.total * habit.scale - expectedIn(habit, day.from, day.to, zone) / BigInt(HOUR_MS);
   });
   // Twice the median of twice the deviations: a median of an even number halves, and integers must not.
   const centre = doubledMedian(residuals);
   const mad = doubledMedian(residuals.map((r) => (2n * r > centre ? 2n * r - centre : centre - 2n * r)));
   return { ...habit, sigma: (SIGMA_PER_MAD * Number(mad)) / 4 / Number(habit.scale) };
+}
+
+/** The habit's spend over [from, to), times `scale` and the milliseconds of an hour. */
+function expectedIn(habit: Pick<Habit, 'perHour'>, from: number, to: number, zone: string): bigint {
+  // Time is summed per hour of the week first: it is many times cheaper than money.
+  const slots = new Float64Array(168);
+  for (const { slot, ms } of stretches(from, to, zone)) slots[slot] = (slots[slot] as number) + ms;
+  return slots.reduce((sum, ms, slot) => (ms === 0 ? sum : sum + habit.perHour(slot) * BigInt(ms)), 0n);
 }
 
 interface Day {
@@ -108,11 +113,17 @@ interface Day {
 function fullDays(now: EpochMs, spentIn: ReadonlyMap<number, bigint>, zone: string): Day[] {
   const hours = [...spentIn].map(([hour, cost]) => ({ hour, cost })).sort((a, b) => a.hour - b.hour);
   const begin = hours[0]?.hour ?? now;
+  const offsetAt = offsets(zone);
   const days: Day[] = [];
+  let end = hours.length;
   for (let to = periodAt('day', now, zone).from; days.length < WINDOW_DAYS; ) {
-    const { from } = periodAt('day', epochMs(to - 1), zone);
+    // Without a clock change a day is 24 hours, which spares the calendar.
+    const from = offsetAt(to - DAY_MS) === offsetAt(to) ? epochMs(to - DAY_MS) : periodAt('day', epochMs(to - 1), zone).from;
     if (from < begin) break;
-    const within = hours.filter(({ hour }) => hour >= from && hour < to);
+    while (end > 0 && (hours[end - 1]?.hour ?? 0) >= to) end -= 1;
+    let start = end;
+    while (start > 0 && (hours[start - 1]?.hour ?? 0) >= from) start -= 1;
+    const within = hours.slice(start, end);
     days.unshift({ from, to, total: within.reduce((sum, { cost }) => sum + cost, 0n), hours: within });
     to = from;
   }
@@ -156,21 +167,33 @@ function* stretches(from: number, to: number, zone: string): Generator<{ slot: n
   }
 }
 
+type OffsetAt = (at: number) => number;
+/** By zone, each with the offsets it has looked up: what a zone's rules say does not change, and asking the runtime is slow. */
+const offsetsKnown = new Map<string, OffsetAt>();
+const MIDNIGHTS_KEPT = 4_000;
+
 /** The zone's offset from UTC in ms at an instant. Asks the runtime once a day except on days of a change: a year is 8,760 hours. */
-function offsets(zone: string): (at: number) => number {
+function offsets(zone: string): OffsetAt {
+  const known = offsetsKnown.get(zone);
+  if (known !== undefined) return known;
   const rules = Info.normalizeZone(zone);
   if (!rules.isValid) throw new RangeError(`unknown time zone: ${zone}`);
-  const known = new Map<number, number>();
+  const midnights = new Map<number, number>();
   const midnight = (day: number): number => {
-    const offset = known.get(day) ?? rules.offset(day * DAY_MS) * 60_000;
-    known.set(day, offset);
+    const before = midnights.get(day);
+    if (before !== undefined) return before;
+    if (midnights.size >= MIDNIGHTS_KEPT) midnights.clear();
+    const offset = rules.offset(day * DAY_MS) * 60_000;
+    midnights.set(day, offset);
     return offset;
   };
-  return (at) => {
+  const offsetAt: OffsetAt = (at) => {
     const day = Math.floor(at / DAY_MS);
     const offset = midnight(day);
     return offset === midnight(day + 1) ? offset : rules.offset(at) * 60_000;
   };
+  offsetsKnown.set(zone, offsetAt);
+  return offsetAt;
 }
 
 /** Twice the median, so that it is whole; 0 of nothing. */
