@@ -123,7 +123,9 @@ class RunningGate implements ReloadableGate {
     }
     if (overrun !== null) return { kind: 'held', refusal: budgetRefusal(overrun, quote.ceiling, at) };
 
-    const decisions = [...clearance.decisions, ...layers.flatMap(({ limits }) => limits.decisions), ...standings.map((standing) => budgetDecision(standing, quote.ceiling))];
+    const decisions = [...clearance.decisions];
+    for (const { limits } of layers) decisions.push(...limits.decisions);
+    for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
     const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
     const budgetHold = this.#budgets.hold(subject, quote.ceiling, at);
     return { kind: 'admitted', admission: new OpenAdmission({ quote, decisions, limitHolds, budgetHold, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };

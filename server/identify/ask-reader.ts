@@ -139,8 +139,8 @@ export class AskReader {
         return this.#maybe(CONTEXT_MANAGEMENT, () => this.#each(this.#contextEdit));
       case 'billing_policy':
         return this.#maybe(BILLING_POLICY, () => {
-          const billTo = this.#text();
-          this.#billedElsewhere = billTo !== null && billTo !== 'self';
+          // Any other value, known or not, is taken for our own bill: that is the cautious side.
+          this.#billedElsewhere = this.#text() === 'user_profile';
         });
       case 'mcp_servers':
       case 'container':

@@ -17,7 +17,7 @@ const MAX_USER_BYTES = 256;
 export interface Claim {
   readonly credentials: Credentials;
   readonly claimed: ClaimedTags;
-  /** `metadata.user_id` of the body, null when it has none. */
+  /** `metadata.user_id` of the body; null when it has none, or is not read yet (`withBodyUser`). */
   readonly bodyUserId: string | null;
 }
 
@@ -61,6 +61,12 @@ export async function identify(claim: Claim, context: { directory: Directory; se
     priority: claimed.priority ?? 'interactive',
     upstream: upstream.value,
   });
+}
+
+/** The caller with the user that only the body names; the header wins over it. For when the body is read after the caller is known. */
+export function withBodyUser(caller: Caller, bodyUserId: string | null): Verdict<Caller> {
+  const user = findUser(caller.user, bodyUserId);
+  return user.ok ? granted({ ...caller, user: user.value }) : user;
 }
 
 /** Null: an open gateway and no key of ours. */

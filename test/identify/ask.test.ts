@@ -75,6 +75,7 @@ test.each<{ name: string; fields: Record<string, unknown>; endpoint?: Endpoint; 
   { name: 'compaction as an edit', fields: { context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'compact_20260112' }] } }, means: { unboundedInput: true } },
   { name: 'edits that only clear', fields: { context_management: { edits: [{ type: 'clear_tool_uses_20250919' }] } }, means: { unboundedInput: false } },
   { name: 'a bill for somebody else', fields: { billing_policy: { type: 'billing_policy', bill_to: 'user_profile' } }, means: { billedElsewhere: true } },
+  { name: 'a bill for somebody we do not know', fields: { billing_policy: { bill_to: 'moon' } }, means: { billedElsewhere: false } },
   { name: 'a bill for oneself', fields: { billing_policy: { type: 'billing_policy', bill_to: 'self' } }, means: { billedElsewhere: false } },
 ])('it reads $name', ({ fields, endpoint, means }) => {
   expect(ask(fields, endpoint)).toMatchObject(means);

@@ -5,7 +5,7 @@ import type { ClaimedTags, Credentials } from '../../server/domain/call.ts';
 import { hashSecret, type Directory, type VirtualKey } from '../../server/domain/directory.ts';
 import type { EpochMs } from '../../server/domain/ids.ts';
 import type { Settings } from '../../server/domain/settings.ts';
-import { identify } from '../../server/identify/caller.ts';
+import { identify, withBodyUser } from '../../server/identify/caller.ts';
 import { directoryOf, key, now, settings, untagged, workspace } from './settings.ts';
 
 const support = workspace('support', { workflows: ['triage', 'replies'] });
@@ -189,6 +189,15 @@ describe('the user', () => {
     { name: 'the body cut at 256 bytes, between characters', header: null, body: `a${'ü'.repeat(200)}`, user: `a${'ü'.repeat(127)}` },
   ])('is $name', async ({ header, body, user }) => {
     expect(await send({ apiKey: free.secret }, { user: header }, body === undefined ? {} : { bodyUserId: body })).toMatchObject({ value: { user } });
+  });
+
+  test('can be added when the body is read later, by the same rules', async () => {
+    const [named, unnamed] = [await send({ apiKey: free.secret }, { user: 'ann' }), await send({ apiKey: free.secret })];
+    if (!named.ok || !unnamed.ok) throw new Error('both are callers');
+    expect(withBodyUser(named.value, 'bob')).toMatchObject({ value: { user: 'ann', workspace: 'support' } });
+    expect(withBodyUser(unnamed.value, 'b'.repeat(300))).toMatchObject({ value: { user: 'b'.repeat(256) } });
+    expect(withBodyUser(unnamed.value, 'a\u0000')).toMatchObject({ refusal: { reason: 'malformed' } });
+    expect(withBodyUser(unnamed.value, null)).toEqual(unnamed);
   });
 
   test.each([
