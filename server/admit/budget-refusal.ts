@@ -6,7 +6,7 @@ import { usdString, type Nanodollars } from '../domain/money.ts';
 import { refused, type Refusal } from '../domain/refusal.ts';
 import type { Overrun } from './budgets.ts';
 
-/** As the contract has it: how soon holds of calls in flight may be gone. */
+/** How soon holds of calls in flight may be gone. */
 const RETRY_HELD_SECONDS = 2;
 
 /** @param ask the most that the call can cost */

@@ -96,6 +96,15 @@ export class Budgets {
     return exhausted === null ? { standing: first, exhausted: false } : { standing: standings.find(({ budget }) => budget === exhausted.budget)!, exhausted: true };
   }
 
+  /** Whether one budget alone still keeps a call waiting: quick, since every waiting call is asked whenever something becomes free. */
+  holdsUp(id: BudgetId, ask: Nanodollars, at: EpochMs): boolean {
+    const account = this.#accounts.get(id);
+    if (account === undefined) return false;
+    const standing = standingOf(account.at(at));
+    const overrun = this.overrun([standing], ask);
+    return overrun !== null && !overrun.exhausted;
+  }
+
   /** Holds `amount` in every budget that covers the subject. Must follow `overrun` in the same tick. */
   hold(subject: ScopeSubject, amount: Nanodollars, at: EpochMs): BudgetHold {
     const hold: BudgetHold = { subject, admittedAt: at, amount, windows: [] };

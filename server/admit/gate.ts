@@ -4,7 +4,7 @@ import type { Admission, AdmissionRequest, Gate } from '../domain/admission.ts';
 import type { Budget, Standing } from '../domain/budget.ts';
 import type { Period } from '../domain/calendar.ts';
 import type { Caller, Decision } from '../domain/call.ts';
-import type { Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
+import type { BudgetId, Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
 import { usdString, type Nanodollars } from '../domain/money.ts';
 import type { Quote } from '../domain/price.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
@@ -66,9 +66,13 @@ class RunningGate implements ReloadableGate {
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
-    let outcome = this.#decide(request);
+    let outcome: Decided = this.#decide(request);
     if (outcome.kind === 'held') {
-      const attempt = (): boolean => (outcome = this.#decide(request)).kind !== 'held';
+      const attempt = (): boolean => {
+        if (outcome.kind === 'held' && this.#budgets.holdsUp(outcome.by, request.quote.ceiling, this.#clock.now())) return false;
+        outcome = this.#decide(request);
+        return outcome.kind !== 'held';
+      };
       await this.#waitingRoom.wait(attempt, WAIT_MS, request.signal);
     }
     return outcome.kind === 'admitted' ? granted(outcome.admission) : { ok: false, refusal: outcome.refusal };
@@ -121,7 +125,7 @@ class RunningGate implements ReloadableGate {
       const obstacle = limits.obstacle(inputTokens, now);
       if (obstacle !== null) return { kind: 'refused', refusal: obstacle };
     }
-    if (overrun !== null) return { kind: 'held', refusal: budgetRefusal(overrun, quote.ceiling, at) };
+    if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, refusal: budgetRefusal(overrun, quote.ceiling, at) };
 
     const decisions = [...clearance.decisions];
     for (const { limits } of layers) decisions.push(...limits.decisions);
@@ -139,7 +143,7 @@ class RunningGate implements ReloadableGate {
   }
 }
 
-type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused' | 'held'; refusal: Refusal };
+type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; refusal: Refusal };
 
 const NO_LAYERS: readonly Layer[] = [];
 
