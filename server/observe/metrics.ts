@@ -47,6 +47,7 @@ export interface Metrics {
 }
 
 const FRESH_MS = 1000;
+const SLICE = 250;
 
 export function createMetrics(sources: MetricSources): Metrics {
   const labels = createLabels();
@@ -56,15 +57,22 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const read = samplesOf({ sources, labels, tallies, eventLoop });
   const keys = Object.keys(METRICS) as MetricKey[];
-  for (const key of keys) register(registry, key, () => read[key]());
+  const shown: { values: readonly Sample[] } = { values: [] };
+  for (const key of keys) register(registry, key, shown);
 
   let last: { at: number; text: Promise<string> } | null = null;
   const render = async (): Promise<string> => {
     const texts: string[] = [];
-    // One metric a turn of the event loop: a scrape must not hold up the streams that are going by.
+    // A few hundred samples a turn of the event loop: a scrape must not hold up the streams that are going by.
     for (const key of keys) {
-      texts.push(await registry.getSingleMetricAsString(METRICS[key].name));
-      await new Promise(setImmediate);
+      const samples = await read[key]();
+      for (let from = 0; from === 0 || from < samples.length; from += SLICE) {
+        shown.values = samples.slice(from, from + SLICE);
+        const text = await registry.getSingleMetricAsString(METRICS[key].name);
+        // Help and type are said once.
+        texts.push(from === 0 ? text : text.split('\n').slice(2).join('\n'));
+        await new Promise(setImmediate);
+      }
     }
     eventLoop.reset();
     return `${texts.join('\n')}\n`;
@@ -91,11 +99,11 @@ export function createMetrics(sources: MetricSources): Metrics {
 }
 
 /**
- * Puts a metric into the registry that keeps its values elsewhere. The registry asks a metric for its name and its `get` only;
- * its own counters hash the labels at every increment, which costs the data path some thirty times more than an array.
+ * Puts a metric into the registry that shows the values of the moment. The registry asks a metric for its name and its `get`
+ * only; its own counters hash the labels at every increment, which costs the data path some thirty times more than an array.
  */
-function register(registry: Registry, key: MetricKey, read: () => Promise<Sample[]> | Sample[]): void {
+function register(registry: Registry, key: MetricKey, shown: { readonly values: readonly Sample[] }): void {
   const { name, help, type } = METRICS[key];
-  const metric = { name, help, type, aggregator: 'sum', get: async () => ({ name, help, type, aggregator: 'sum', values: await read() }) };
+  const metric = { name, help, type, aggregator: 'sum', get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: shown.values }) };
   registry.registerMetric(metric as unknown as Gauge);
 }
