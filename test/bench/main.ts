@@ -229,4 +229,7 @@ function print(): void {
   }
 }
 
-const ms = (value: number | undefined): string => `${(value ?? NaN).toFixed(2)} ms`;
+
+function ms(value: number | undefined): string {
+  return `${(value ?? NaN).toFixed(2)} ms`;
+}
