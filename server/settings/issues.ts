@@ -13,7 +13,7 @@ export function mistakesOf(issues: readonly z.core.$ZodIssue[], document: Config
     if (issue.code === 'unrecognized_keys') {
       // The message of a section is the list of its keys.
       const known = issue.message.split(/, | or /);
-      return issue.keys.map((key) => document.mistake([...path, key], `${sayKey(path)} has no key "${key}"`, issue.message, nearest(key, known), 'key'));
+      return issue.keys.map((key) => document.mistake([...path, key], `${sayKey(path)} has no key "${clipped(key)}"`, issue.message, nearest(key, known), 'key'));
     }
     if (issue.code === 'invalid_key') {
       const nested = issue.issues[0]?.message ?? 'a name';
@@ -45,9 +45,10 @@ export function shown(value: unknown, path: Path, document: ConfigDocument): str
   if (typeof value === 'object' && value !== null) return 'a mapping';
   if (document.fromEnvironment(path)) return 'the value of the variable';
   if (isSecret(path)) return 'this value';
-  const text = String(value);
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text);
+  return JSON.stringify(clipped(String(value)));
 }
+
+const clipped = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
 /** Addresses are secrets too: whoever has a webhook's can post to it, and an origin may carry a password by mistake. */
 const SECRETS = new Set(['secret', 'token', 'url', 'routing_key', 'smtp', 'origin']);

@@ -12,7 +12,7 @@ import { expiryMistakes } from './expiry.ts';
 import { parseHostPort } from './fields.ts';
 import type { Env } from './interpolate.ts';
 import { mistakesOf, sayKey, shown } from './issues.ts';
-import type { Mistake } from './mistakes.ts';
+import { mistakeText, type Mistake } from './mistakes.ts';
 import { referenceMistakes } from './references.ts';
 import { safetyMistakes } from './safety.ts';
 import { configSchema } from './schema.ts';
@@ -136,4 +136,5 @@ function overrideMistakes(document: ConfigDocument, overrides: Overrides): Mista
   return flags.flatMap(([flag, value]) => (value === undefined || parseHostPort(value) ? [] : [document.mistake([], `${JSON.stringify(value)} does not fit ${flag}`, 'host:port, such as 127.0.0.1:4100 or [::1]:4100')]));
 }
 
-const inOrder = (mistakes: Mistake[]): Mistake[] => mistakes.sort((a, b) => a.line - b.line || a.column - b.column);
+/** In the order of the file, each once: what an alias repeats is one mistake, at its anchor. */
+const inOrder = (mistakes: Mistake[]): Mistake[] => [...new Map(mistakes.map((mistake) => [mistakeText(mistake), mistake])).values()].sort((a, b) => a.line - b.line || a.column - b.column);

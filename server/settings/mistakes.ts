@@ -17,7 +17,9 @@ export interface Mistake {
 export function mistakeText(mistake: Mistake): string {
   const expected = mistake.expected === null ? '' : `; expected ${mistake.expected}`;
   const suggestion = mistake.suggestion === null ? '' : `; did you mean "${mistake.suggestion}"?`;
-  return `${mistake.file}:${mistake.line}:${mistake.column}: ${mistake.what}${expected}${suggestion}`;
+  // A key can be written with escapes in it: they must not break the line, nor colour a terminal.
+  const said = `${mistake.what}${expected}${suggestion}`.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
+  return `${mistake.file}:${mistake.line}:${mistake.column}: ${said}`;
 }
 
 /**

@@ -24,6 +24,9 @@ export const ROWS: readonly Row[] = [
   { name: 'a key that would reach into the prototype', yaml: '__proto__: { access: open }\n', said: ['1:1 this cannot be the name of a key'] },
   { name: 'a mapping as a key', yaml: '? { a: b }\n: c\n', said: ['1:3 this cannot be the name of a key'] },
 
+  { name: 'an unknown key with escapes that would break the line and colour a terminal', yaml: '"a\\n\\e[31mb": 1\n', said: ['1:1 the config has no key "a??[31mb"; expected'] },
+  { name: 'an unknown key that is long', yaml: `${'x'.repeat(200)}: 1\n`, said: [`1:1 the config has no key "${'x'.repeat(57)}…"; expected`] },
+
   // Forms of values.
   { name: 'a list where a mapping belongs', yaml: '- access\n', said: ['1:1 a list does not fit the config; expected a mapping of listen,'] },
   { name: 'a word where a mapping belongs', yaml: 'admin: yes\n', said: ['1:8 "yes" does not fit admin; expected a mapping of listen or token'] },
@@ -113,6 +116,7 @@ export const ROWS: readonly Row[] = [
   { name: 'a variable that is not set', yaml: 'timezone: ${NOT_SET}\n', said: ['1:11 the environment has no variable NOT_SET; expected it to be set, or a default: ${NOT_SET:-…}'] },
   { name: 'a variable that is not set, in the middle', yaml: 'upstream:\n  origin: "https://${NOT_SET}.example"\n', said: ['2:20 the environment has no variable NOT_SET'] },
   { name: 'two variables that are not set', yaml: 'upstream:\n  origin: "https://${NOT_A}.${NOT_B}"\n', said: ['2:20 NOT_A', '2:29 NOT_B'] },
+  { name: 'a variable that is not set, at an anchor that is used twice', yaml: 'workspaces:\n  - { id: a, models: { allow: [&m "${NOT_SET}", *m] } }\n', said: ['2:36 NOT_SET'] },
   { name: 'a variable that is not closed', yaml: 'timezone: "${ZONE"\n', said: ['1:12 a `${` is not closed; expected `${NAME}` or `${NAME:-default}`'] },
   { name: 'a variable with a name that is none', yaml: 'timezone: "${MY-ZONE}"\n', said: ['1:12 this is not the name of a variable'] },
   { name: 'a variable whose value does not fit, which is not shown', yaml: 'access: ${SECRET_WORD}\n', said: ['1:9 the value of the variable does not fit access; expected open or keys'] },
