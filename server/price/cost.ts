@@ -1,7 +1,7 @@
 // server/price/cost.ts: what a call cost, line by line, from the response's own account of how it was served.
 
-import { NO_MONEY, picodollars, roundUpToNano } from '../domain/money.ts';
-import type { Cost, CostLine, Ending, PriceRow, Quote } from '../domain/price.ts';
+import { NO_MONEY, picodollars, roundUpToNano, type Picodollars } from '../domain/money.ts';
+import type { Cost, CostLine, Ending, PriceRow, Quote, Rates } from '../domain/price.ts';
 import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
 import { outputShortfall, withoutUsage } from './estimate.ts';
@@ -76,7 +76,10 @@ function turnsOf(quote: Quote, usage: Usage, reading: Reading, priced: (model: s
     // The response decides; only the OpenAI-compatible endpoint and text completion cannot say where they ran.
     us: usage.inferenceGeo === 'us' || (assumeUs && usage.inferenceGeo === null && (quote.endpoint === 'chat_completions' || quote.endpoint === 'complete')),
   };
-  const turn = (of: Priced, tokens: Tokens, how: Serving): Turn => ({ ...withFastRates(of, how, quote, book), tokens, serving: how });
+  const turn = (of: Priced, tokens: Tokens, how: Serving): Turn => {
+    const { row, basis, model, bytesPerToken } = withFastRates(of, how, quote, book);
+    return { row, basis, model, bytesPerToken, tokens, serving: how };
+  };
   // A refusal before any output is shown in the counters and billed to nobody.
   const refusal = reading.stopReason === 'refusal' && (reading.complete || reading.contentBytes === 0);
   if (usage.parts.length === 0) return refusal && usage.tokens.output === 0 ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
@@ -106,37 +109,56 @@ function withFastRates(priced: Priced, serving: Serving, quote: Quote, book: Pri
 }
 
 function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Turn[], method: string | null): Cost {
-  const lines = new Map<string, CostLine>();
+  const lines: CostLine[] = [];
+  let exact = 0n;
   let saved = 0n;
-  const add = (line: Omit<CostLine, 'amount'>): void => {
-    const key = `${line.kind} ${line.model} ${line.priceVersion} ${line.factors.join()}`;
-    const quantity = (lines.get(key)?.quantity ?? 0) + line.quantity;
-    if (quantity > 0) lines.set(key, { ...line, quantity, amount: picodollars(line.unitPrice * BigInt(quantity)) });
+  const add = (kind: CostLine['kind'], model: string, quantity: number, unitPrice: Picodollars, factors: readonly string[], priceVersion: string): void => {
+    if (quantity === 0) return;
+    exact += unitPrice * BigInt(quantity);
+    // Turns of one loop share their lines; a call of one turn, which nearly all are, has nothing to look for.
+    const at = turns.length < 2 ? -1 : lines.findIndex((l) => l.kind === kind && l.priceVersion === priceVersion && l.unitPrice === unitPrice && l.model === model);
+    const all = quantity + (lines[at]?.quantity ?? 0);
+    const line = { kind, model, quantity: all, unitPrice, amount: picodollars(unitPrice * BigInt(all)), factors, priceVersion };
+    if (at === -1) lines.push(line);
+    else lines[at] = line;
   };
   for (const { row, model, tokens, serving } of turns) {
     const { rates, factors } = ratesFor(row, serving, promptTokens(tokens));
-    for (const kind of TOKEN_KINDS) {
-      add({ kind, model, quantity: tokens[kind], unitPrice: rates[kind], factors, priceVersion: row.version });
-    }
-    saved += BigInt(tokens.cacheRead) * (rates.input - rates.cacheRead);
-    saved -= BigInt(tokens.cacheWrite5m) * (rates.cacheWrite5m - rates.input) + BigInt(tokens.cacheWrite1h) * (rates.cacheWrite1h - rates.input);
+    for (const kind of TOKEN_KINDS) add(kind, model, tokens[kind], rates[kind], factors, row.version);
+    saved += savedBy(tokens, rates);
   }
   const serverTools = reading.usage?.serverTools ?? NO_SERVER_TOOLS;
   // Batches pay search fees in full, and no factor touches them.
-  add({ kind: 'web_search', model: turns[0]?.model ?? own.model, quantity: serverTools.webSearch, unitPrice: own.webSearchFee, factors: [], priceVersion: own.version });
+  add('web_search', turns[0]?.model ?? own.model, serverTools.webSearch, own.webSearchFee, [], own.version);
   const guessed = turns.some((turn) => turn.basis === 'ceiling');
-  const methods = [...(method === null ? [] : [method]), ...(guessed ? ['dearest listed rates for a model or speed that is not in the price book'] : [])];
+  const estimateMethod = guessed ? (method === null ? UNLISTED : `${method}; ${UNLISTED}`) : method;
+  const { speed, serviceTier, inferenceGeo, modelServed, parts } = told(quote, reading);
   return {
-    ...told(quote, reading),
-    lines: [...lines.values()],
-    total: roundUpToNano(picodollars([...lines.values()].reduce((sum, line) => sum + line.amount, 0n))),
+    lines,
+    total: roundUpToNano(picodollars(exact)),
     tokens: turns.length > 0 ? turns.map((turn) => turn.tokens).reduce(addTokens) : (reading.usage?.tokens ?? NO_TOKENS),
-    estimated: methods.length > 0,
-    estimateMethod: methods.length > 0 ? methods.join('; ') : null,
+    serverTools,
+    parts,
+    estimated: estimateMethod !== null,
+    estimateMethod,
     cacheSavings: roundUpToNano(picodollars(saved)),
-    prices: [...new Map([own, ...turns.map((turn) => turn.row)].map((row) => [row.version, row])).values()],
+    modelServed,
+    speed,
+    serviceTier,
+    inferenceGeo,
+    prices: [own, ...turns.map((turn) => turn.row)].filter((row, n, all) => all.findIndex((other) => other.version === row.version) === n),
     basis: guessed ? 'ceiling' : 'listed',
   };
+}
+
+const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';
+
+/** What cache reads saved against the input rate, less what writes cost beyond it. */
+function savedBy(tokens: Tokens, rates: Rates): bigint {
+  if (tokens.cacheRead + tokens.cacheWrite5m + tokens.cacheWrite1h === 0) return 0n;
+  return BigInt(tokens.cacheRead) * (rates.input - rates.cacheRead)
+    - BigInt(tokens.cacheWrite5m) * (rates.cacheWrite5m - rates.input)
+    - BigInt(tokens.cacheWrite1h) * (rates.cacheWrite1h - rates.input);
 }
 
 function nothingDue(quote: Quote, reading: Reading): Cost {

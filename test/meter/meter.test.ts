@@ -1,7 +1,7 @@
 // test/meter/meter.test.ts: what the meter reads from a response, whatever its shape, cut, encoding or fault.
 
 import fc from 'fast-check';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import zlib, { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { NO_TOKENS } from '../../server/domain/usage.ts';
 import { everyEvent, event, messageDelta, messageStart, messageStop, metered, startUsage, text } from './streams.ts';
@@ -154,6 +154,12 @@ describe('encodings', () => {
   ])('$name is an obstacle, with its size to estimate by', async ({ encoding, bytes }) => {
     const { reading } = await metered([bytes], { contentEncoding: encoding });
     expect(reading).toMatchObject({ obstacle: 'undecodable', usage: null, complete: false, contentBytes: bytes.length });
+  });
+
+  test('zstd is read where this Node can undo it, and an obstacle where it cannot', async () => {
+    const compress = Reflect.get(zlib, 'zstdCompressSync') as ((bytes: Buffer) => Buffer) | undefined;
+    const { reading } = await metered([compress ? compress(body) : body], { contentEncoding: 'zstd' });
+    expect(reading).toMatchObject(compress ? { obstacle: null, complete: true } : { obstacle: 'undecodable', complete: false });
   });
 
   test('a body that grows beyond all measure is given up', async () => {
