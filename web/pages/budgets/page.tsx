@@ -30,9 +30,9 @@ function stateOf(budget: BudgetRow): State {
   const spent = nanos(budget.spent_usd);
   if (spent >= limit) return { tone: 'bad', sign: '✕', word: budget.mode === 'hard' ? 'Used up, calls are refused' : 'Over its limit' };
   if (spent + nanos(budget.held_usd) >= limit && budget.mode === 'hard') return { tone: 'warn', sign: '!', word: 'Held up by calls in flight' };
+  if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) return { tone: 'warn', sign: '!', word: 'Will not last at this pace' };
   const crossed = budget.alerts.filter((alert) => used(budget) >= alert.at).at(-1);
-  if (crossed) return { tone: 'warn', sign: '!', word: `Past ${percent(crossed.at)}` };
-  if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) return { tone: 'warn', sign: '!', word: 'Will not last' };
+  if (crossed && used(budget) >= 0.8) return { tone: 'warn', sign: '!', word: `Past ${percent(crossed.at)}` };
   return { tone: 'good', sign: '✓', word: 'On track' };
 }
 

@@ -28,13 +28,14 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
     const limit = nanos(budget.limit_usd);
     const used = nanos(budget.spent_usd);
     const ratio = limit > 0n ? Number(used) / Number(limit) : 0;
-    const crossed = budget.alerts.filter((alert) => ratio >= alert.at).at(-1);
+    // Half a budget used is news for a channel, not a matter for a person; from four fifths on it is.
+    const crossed = ratio >= 0.8 && budget.alerts.some((alert) => ratio >= alert.at);
     if (used + nanos(budget.held_usd) >= limit) {
       matters.push({ weight: 'bad', what: `Budget ${budget.id} is used up`, detail: budget.mode === 'hard' ? 'Calls in its scope are refused until the period ends.' : 'It is soft: calls go on.', action: toBudgets });
+    } else if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) {
+      matters.push({ weight: 'warn', what: `Budget ${budget.id} will not last`, detail: `${percent(ratio)} used; at this pace ${shortMoney(nanos(budget.forecast_usd.p50))} against a limit of ${shortMoney(limit)}.`, action: toBudgets });
     } else if (crossed) {
       matters.push({ weight: 'warn', what: `Budget ${budget.id} is ${percent(ratio)} used`, detail: `${shortMoney(limit - used)} of ${shortMoney(limit)} left.`, action: toBudgets });
-    } else if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) {
-      matters.push({ weight: 'warn', what: `Budget ${budget.id} will not last`, detail: `At this pace ${shortMoney(nanos(budget.forecast_usd.p50))} against a limit of ${shortMoney(limit)}.`, action: toBudgets });
     }
   }
   if (status?.ledger.trouble) matters.push({ weight: 'bad', what: 'The ledger has trouble', detail: status.ledger.trouble, action: { copy: status.ledger.trouble, what: 'the message' } });

@@ -101,7 +101,7 @@ function Legend({ all, other, total, measure, by, before, unit }: { all: readonl
         })}
       </ul>
       <p class="muted note">
-        {before && <><span class="dash" aria-hidden="true" /> dashed: {comparedName.value}. </>}
+        {before ? <><span class="dash" aria-hidden="true" /> dashed: {comparedName.value}. </> : compared.value ? `No requests from ${comparedName.value} to compare with. ` : ''}
         Per {unit}, {reportingZone.value}. The last bar is still filling.
       </p>
     </div>

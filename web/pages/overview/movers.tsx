@@ -5,13 +5,12 @@ import { dollarsForDrawing, exactMoney, money, shortMoney } from '../../format.t
 import { Swatch } from '../../parts/marks.tsx';
 import { slotsFor } from '../../charts/palette.ts';
 import { follow } from '../../state/location.ts';
-import { compared, comparedName } from '../../state/period.ts';
+import { comparedName } from '../../state/period.ts';
 import { requestsOf } from './main-chart.tsx';
 import { GROUP_WORDS, nameOf, type Group } from './measures.ts';
 import { cause, moversOf, relative, size } from './moves.ts';
 
-export function Movers({ answer, before, by }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group }) {
-  const past = compared.value ? before : null;
+export function Movers({ answer, before: past, by }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group }) {
   const movers = moversOf(answer, past, by);
   const slots = slotsFor(by, movers.map((mover) => nameOf(by, mover.value)));
   const most = movers.reduce((top, mover) => (size(mover.now - mover.before) > top ? size(mover.now - mover.before) : top), 1n);

@@ -38,7 +38,8 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
   const grouped = ask(`${by},${unit}`, range.value, 'grouped');
   const groupedBefore = ask(by, other, 'grouped-before');
   const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
-  const past = other ? before.data : null;
+  // A period without a single call is nothing to compare with.
+  const past = other && before.data && before.data.total.requests > 0 ? before.data : null;
   return (
     <>
       <Panel asked={usage} skeleton="row" class="bare">
@@ -49,7 +50,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
           {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : !usage.failure && <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
           <div class="columns">
             {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
-            {grouped.data && <Movers answer={grouped.data} before={other ? groupedBefore.data : null} by={by} />}
+            {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} />}
           </div>
         </>
       )}
