@@ -15,6 +15,8 @@ export interface DemoBudget {
   readonly mode: 'hard' | 'soft';
   /** The part of the limit that is spent when the demo starts. */
   readonly spent: number;
+  /** A limit in US dollars that does not follow the spend. */
+  readonly fixed?: number;
 }
 
 /** One stands near its hard limit, one is past its soft one, the others are at ease. */
@@ -24,6 +26,8 @@ const BUDGETS: readonly DemoBudget[] = [
   { id: 'marketing-month', scope: { workspace: 'marketing' }, period: 'month', mode: 'hard', spent: 0.93 },
   { id: 'editorial-week', scope: { workspace: 'editorial' }, period: 'week', mode: 'soft', spent: 1.06 },
   { id: 'engineering-month', scope: { workspace: 'engineering' }, period: 'month', mode: 'hard', spent: 0.71 },
+  // The one that held the runaway afternoon.
+  { id: 'agents-day', scope: { key: 'agents' }, period: 'day', mode: 'hard', spent: 1, fixed: 122 },
   { id: 'agents-quarter', scope: { key: 'agents' }, period: 'quarter', mode: 'soft', spent: 0.4 },
   { id: 'ines-month', scope: { user: 'ines' }, period: 'month', mode: 'soft', spent: 0.66 },
 ];
@@ -49,7 +53,7 @@ export async function demoConfig(input: ConfigInput): Promise<string> {
   const limits = await Promise.all(BUDGETS.map(async (budget) => {
     const period = periodAt(budget.period, epochMs(input.now), input.zone);
     const spent = await input.ledger.spent(scopeOf(budget.scope), period.from, period.to);
-    return { budget, limit: sizedLimit(usdNumber(spent), budget) };
+    return { budget, limit: budget.fixed ?? sizedLimit(usdNumber(spent), budget) };
   }));
   const keys = CAST.filter((part) => part.secret !== '');
   return `# The config of the demo, written anew at each of its starts. Edit a copy, or edit this one while the demo runs: it is taken up at once.

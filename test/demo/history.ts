@@ -20,6 +20,8 @@ export interface HistoryOptions {
   /** IANA; working hours are in it. */
   readonly zone: string;
   readonly onProgress?: (done: { readonly calls: number; readonly until: number }) => void;
+  /** Ends it between two batches; what was written by then stays. */
+  readonly signal?: AbortSignal;
 }
 
 export interface HistoryDone {
@@ -35,7 +37,7 @@ const CACHE_MS = 300_000;
 /** Changes given to the ledger before waiting for their commit. */
 const AT_ONCE = 2_000;
 
-/** Generates the calls that began in [from, to); the same options write the same rows. Rejects when the ledger cannot be written. */
+/** Generates the calls that began in [from, to); the same options write the same rows. Rejects when the ledger cannot be written, or when `signal` fires. */
 export async function generateHistory(options: HistoryOptions): Promise<HistoryDone> {
   const { ledger, pricing, zone, seed = 'demo', calls = 60_000 } = options;
   const plot = { seed, zone, calls };
@@ -64,6 +66,7 @@ export async function generateHistory(options: HistoryOptions): Promise<HistoryD
       if (waiting.length >= AT_ONCE) {
         await Promise.all(waiting);
         waiting = [];
+        options.signal?.throwIfAborted();
       }
     }
     options.onProgress?.({ calls: done.calls, until: end });

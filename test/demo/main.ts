@@ -49,7 +49,7 @@ async function run(): Promise<number> {
   const onLine = verbose ? (line: string) => console.log(`  ${line}`) : () => undefined;
   try {
     console.log(`history: 30 days of a lamp maker's calls, in ${dataDir}`);
-    const { store, written } = await openWithPast({ dataDir, now: Date.now(), calls: Number(values.calls), onProgress: (text) => console.log(`  ${text}`) });
+    const { store, written } = await openWithPast({ dataDir, now: Date.now(), calls: Number(values.calls), signal: stopping.signal, onProgress: (text) => console.log(`  ${text}`) });
     try {
       writeFileSync(config, await demoConfig({ ledger: store.ledger, now: Date.now(), zone: ZONE, upstream: standin.url, pricesFile: join(ROOT, 'config/prices.yaml') }));
     } finally {
@@ -67,6 +67,7 @@ async function run(): Promise<number> {
     await apps;
     return byItself ? 1 : 0;
   } catch (cause) {
+    if (stopping.signal.aborted) return 0;
     return fail(cause instanceof Error ? cause.message : String(cause));
   } finally {
     if (gateway) await stop(gateway);

@@ -21,6 +21,7 @@ export interface PastOptions {
   readonly seed?: string;
   readonly root?: string;
   readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal;
 }
 
 const DAY_MS = 86_400_000;
@@ -51,7 +52,7 @@ export async function openWithPast(options: PastOptions): Promise<{ store: OpenL
     const plot = { seed: going?.seed ?? seed, calls: going?.calls ?? calls };
     writeMarker(markerFile, { ...plot, until: null });
     const written = await generateHistory({
-      ...plot, ledger: store.ledger, pricing: demoPricing(root), from, to: now, zone: ZONE,
+      ...plot, ledger: store.ledger, pricing: demoPricing(root), from, to: now, zone: ZONE, ...(options.signal ? { signal: options.signal } : {}),
       onProgress: ({ calls: done, until }) => onProgress(`${new Date(until).toISOString().slice(0, 10)}  ${done.toLocaleString('en')} calls`),
     });
     // Rows are committed by now; the marker may say so.

@@ -118,7 +118,7 @@ function runaway(slot: number, local: DateTime, plot: Plot, chance: Chance): Pla
   const part = CAST.find((p) => p.workflow === 'coding-agent');
   if (!part) return [];
   const held = minute >= 15 * 60 + 50;
-  const count = Math.round((plot.calls / 60_000) * (held ? 40 : 26));
+  const count = Math.round((plot.calls / 60_000) * (held ? 40 : 60));
   return Array.from({ length: count }, (_, n): PlannedCall => ({
     at: slot + Math.floor(((n + chance.next()) / count) * SLOT_MS),
     part, model: 'claude-opus-5-5', user: 'nightly-eval', session: `loop-${local.toISODate()}`, action: null,
