@@ -8,7 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,7 +34,6 @@ function main(goal) {
     if (goal === 'test') debian(['prometheus']);
     if (goal === 'bench') debian(['nginx-light', 'wrk']);
     if (goal !== 'test') build();
-    linkBin();
   });
 }
 
@@ -118,13 +117,6 @@ function debian(packages) {
   spawnSync('apt-get', ['update', '-q'], { env, stdio: 'ignore' });
   const result = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env, stdio: ['ignore', 'ignore', 2] });
   if (result.status !== 0) say(`apt-get could not install ${missing.join(', ')}; what needs it will say so`);
-}
-
-/** So that `npx tollgate` finds the command of this very folder. */
-function linkBin() {
-  const link = join(root, 'node_modules', '.bin', 'tollgate');
-  if (process.platform === 'win32' || existsSync(link)) return;
-  symlinkSync(join('..', '..', 'server', 'tollgate.mjs'), link);
 }
 
 function run(args, what) {

@@ -20,6 +20,7 @@ import { createForecaster } from './http/admin/forecaster.ts';
 import { createAdminPort } from './http/admin/port.ts';
 import { createDataPort, type DataPort } from './http/data/port.ts';
 import { openMeter } from './meter/meter.ts';
+import { joinObservers } from './observe/join.ts';
 import { createLog } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import type { PriceBook } from './price/book.ts';
@@ -110,20 +111,6 @@ export async function compose(initial: Settings): Promise<Gateway> {
   });
   metrics.configured(initial);
 
-  const dataPort = createDataPort({
-    settings: () => settings,
-    clock,
-    directory: keys,
-    gate,
-    pricing: () => pricing,
-    ledger,
-    upstream,
-    openMeter,
-    headroom,
-    observer: metrics.observer,
-    log,
-    onTheWire: new Set<Exchange>(),
-  });
   const admin = createAdminPort({
     settings: () => settings,
     clock,
@@ -157,6 +144,20 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
+  const dataPort = createDataPort({
+    settings: () => settings,
+    clock,
+    directory: keys,
+    gate,
+    pricing: () => pricing,
+    ledger,
+    upstream,
+    openMeter,
+    headroom,
+    observer: joinObservers(metrics.observer, admin.live.observer),
+    log,
+    onTheWire: new Set<Exchange>(),
+  });
   const adminServer = createServer(admin.app);
 
   return {
@@ -183,6 +184,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         const message = error instanceof Error ? error.message : String(error);
         lastReload = { at: clock.now(), error: message };
         log.error('config_reload_failed', { detail: message });
+        admin.configChanged();
         throw error;
       }
       admin.configChanged();
@@ -192,6 +194,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     reloadFailed(mistakes) {
       lastReload = { at: clock.now(), error: mistakes.join('\n') };
       for (const mistake of mistakes) log.error('config_mistake', { detail: mistake });
+      admin.configChanged();
     },
     async close(drainMs) {
       await dataPort.drain(drainMs);
