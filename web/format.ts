@@ -118,7 +118,7 @@ export function change(now: number, before: number, enough: boolean): { text: st
   return { text: ratio >= 10 ? `×${compact(Math.round(now / before))}` : percent(ratio), direction };
 }
 
-export const OUTCOME_WORDS: Readonly<Record<string, string>> = {
+const OUTCOME_WORDS: Readonly<Record<string, string>> = {
   ok: 'OK', truncated: 'Truncated', client_error: 'Client error', upstream_error: 'Provider error', connect_failed: 'No connection', upstream_reset: 'Connection reset',
   upstream_timeout: 'Provider timeout', upstream_protocol: 'Unreadable answer', client_abort: 'Client left', drained: 'Cut by shutdown', crashed: 'Gateway crashed', refused: 'Refused',
 };

@@ -5,6 +5,7 @@ import type { LiveTick } from '../server/http/admin/wire.ts';
 import { refresh, signedOut } from './server.ts';
 
 export const liveState = signal<'live' | 'polling' | 'reconnecting' | 'paused'>('reconnecting');
+/** Calls under way, as of the last tick; null before the first. */
 export const inFlight = signal<number | null>(null);
 
 /** Calls arrive in bursts; the figures are asked for at most this often. */

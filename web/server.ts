@@ -10,7 +10,7 @@ import { now } from './state/period.ts';
 /** True while the server wants to know who we are. */
 export const signedOut = signal(false);
 /** Grows when figures should be asked for anew: something happened, or enough time went by. */
-export const beat = signal(0);
+const beat = signal(0);
 /** When an answer last came. */
 export const lastAnswerAt = signal<number | null>(null);
 
@@ -66,7 +66,7 @@ export interface Asked<Answer> {
   readonly retry: () => void;
 }
 
-export type Question = Readonly<Record<string, string | number | readonly string[]>>;
+type Question = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** The address of a question. Times are appended by `useAsk`, so that a moving present is not a new question. */
 export function address(path: string, question: Question, range?: Range): string {

@@ -15,7 +15,7 @@ Chart.register(BarController, BarElement, LineController, LineElement, PointElem
 /** `t` turns every chart into its table. */
 export const tablesShown = signal(false);
 
-export interface TimeBarsProps {
+interface TimeBarsProps {
   /** What is drawn, e.g. `Spend by workspace`. */
   readonly title: string;
   readonly measure: 'money' | 'count';

@@ -8,7 +8,7 @@ import { Overview } from '../pages/overview/page.tsx';
 import { Requests } from '../pages/requests/page.tsx';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
 import { addressWith, follow, page, PAGES, unknownParameters, type Page } from '../state/location.ts';
-import { reportingZone } from '../state/period.ts';
+import { learnZone } from '../state/period.ts';
 import { Bar } from './bar.tsx';
 import { FilterDialog } from './filter-dialog.tsx';
 import { Help } from './help.tsx';
@@ -25,7 +25,7 @@ export function App() {
     document.title = on ? `${NAMES[on]} · Tollgate` : 'Tollgate';
   }, [on]);
   useEffect(() => {
-    if (status.data) reportingZone.value = status.data.timezone;
+    if (status.data) learnZone(status.data.timezone);
   }, [status.data?.timezone]);
   if (signedOut.value) return <SignIn />;
   return (

@@ -1,6 +1,6 @@
 // web/shell/bar.tsx: the bar that stays on top: time, compare, filters, and how current the figures are.
 
-import { liveState, toggleLive } from '../live.ts';
+import { inFlight, liveState, toggleLive } from '../live.ts';
 import { lastAnswerAt } from '../server.ts';
 import { addressWith, filterCount, filters, FILTER_FIELDS, FILTERS, follow, go, page, parameter, toggleFilter } from '../state/location.ts';
 import { choosePeriod, compared, comparedName, periodName, PERIODS, range, rangeName, reportingZone, toggleCompare, zone, type PeriodName } from '../state/period.ts';
@@ -84,7 +84,7 @@ function Live() {
   return (
     <button type="button" class={`live quiet ${liveState.value}`} onClick={toggleLive} aria-pressed={liveState.value !== 'paused'} title={at ? `As of ${fullTime(at, zone.value)}. Click to ${liveState.value === 'paused' ? 'resume' : 'pause'}.` : undefined}>
       <i class="live-dot" aria-hidden="true" />
-      <span>{LIVE_WORDS[liveState.value]}</span>
+      <span>{LIVE_WORDS[liveState.value]}{liveState.value === 'live' && inFlight.value ? `, ${inFlight.value} in flight` : ''}</span>
       {at !== null && <span class="muted as-of">as of {timeOfDay(at, zone.value)}</span>}
       {at !== null && <span class="unseen">{zoneName(at, zone.value)}</span>}
     </button>

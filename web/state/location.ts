@@ -33,7 +33,7 @@ export const unknownParameters = computed(() => [...new Set(address.value.search
 
 export const parameter = (name: 'from' | 'to' | 'tz' | 'cmp' | 'metric' | 'by' | 'row' | 'after'): string | null => address.value.searchParams.get(name);
 
-export type Changes = Readonly<Record<string, string | readonly string[] | null>>;
+type Changes = Readonly<Record<string, string | readonly string[] | null>>;
 
 /** The address with some parameters changed; null removes one. A change of filter or time leaves the open row and the page of the list behind. */
 export function addressWith(changes: Changes, to: Page | null = page.value): string {

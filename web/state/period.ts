@@ -8,8 +8,25 @@ import { addDays, browserZone, dayMs, hourMs, startOf } from './zone.ts';
 
 /** The present, as far as the screen goes: it moves when data is asked for anew, so that all panels end at one instant. */
 export const now = signal(Date.now());
-/** The zone that cuts days for budgets and reports, as the server said; until then the browser's. */
-export const reportingZone = signal(browserZone());
+const STORED = 'tollgate.zone';
+const lastZone = (): string | null => {
+  try {
+    return localStorage.getItem(STORED);
+  } catch {
+    return null; // Storage is switched off: the browser's zone stands in for a moment.
+  }
+};
+/** The zone that cuts days for budgets and reports. Until the server has said so, what it said last time, else the browser's. */
+export const reportingZone = signal(lastZone() ?? browserZone());
+
+export function learnZone(name: string): void {
+  reportingZone.value = name;
+  try {
+    localStorage.setItem(STORED, name);
+  } catch {
+    // See above.
+  }
+}
 
 /** The zone times are shown in. Day buckets are the server's, cut in the reporting zone. */
 export const zone = computed(() => {

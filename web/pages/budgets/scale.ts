@@ -3,7 +3,7 @@
 import type { BudgetRow } from '../../../server/http/admin/wire.ts';
 import { nanos } from '../../format.ts';
 
-export interface Burn {
+interface Burn {
   readonly limit: number;
   readonly spent: number;
   readonly held: number;

@@ -7,7 +7,7 @@ import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts
 import { periodName } from '../../state/period.ts';
 
 type Weight = 'bad' | 'warn' | 'note';
-export interface Matter {
+interface Matter {
   readonly weight: Weight;
   readonly what: string;
   readonly detail: string;

@@ -11,7 +11,7 @@ import { bucketsOf } from '../../state/buckets.ts';
 import { bucketName, buckets, bucketUnit, compared, comparedName, periodName, reportingZone, timeOf, zone } from '../../state/period.ts';
 import { group, GROUPS, GROUP_WORDS, MEASURES, perBucket, toDraw, type Group, type Grouped, type Measure, type MeasureName } from './measures.ts';
 
-export const measureName = (): MeasureName => ((parameter('metric') ?? 'cost') in MEASURES ? ((parameter('metric') ?? 'cost') as MeasureName) : 'cost');
+const measureName = (): MeasureName => ((parameter('metric') ?? 'cost') in MEASURES ? ((parameter('metric') ?? 'cost') as MeasureName) : 'cost');
 export const groupName = (): Group => GROUPS.find((one) => one === parameter('by')) ?? 'workspace';
 
 /** The address of the requests behind a value, in the period on screen. */

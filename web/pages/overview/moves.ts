@@ -4,7 +4,7 @@ import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { change, nanos } from '../../format.ts';
 import { valueIn, type Group } from './measures.ts';
 
-export interface Mover {
+interface Mover {
   readonly value: string | null;
   readonly now: bigint;
   readonly before: bigint;

@@ -17,7 +17,7 @@ interface Ending {
 }
 
 /** Endings that read alike; failures are red and crossed, so that they show without colour too. */
-export const ENDINGS: readonly Ending[] = [
+const ENDINGS: readonly Ending[] = [
   { name: 'Succeeded', outcomes: ['ok', 'truncated'], slot: { colour: 0, striped: false } },
   { name: 'Client left or cut', outcomes: ['client_abort', 'drained', 'crashed'], slot: { colour: null, striped: false } },
   { name: 'Refused', outcomes: ['refused'], slot: { colour: 1, striped: true } },

@@ -2,7 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import type { RequestRow, RequestsAnswer } from '../../../server/http/admin/wire.ts';
-import { dayMonth, duration, exactMoney, fullTime, money, nanos, timeOfDay } from '../../format.ts';
+import { dayMonth, duration, exactMoney, fullTime, money, nanos, timeOfDay, zoneName } from '../../format.ts';
 import { OutcomeMark, TokensBar, TokensLegend } from '../../parts/marks.tsx';
 import { tokenSum } from '../../parts/tokens.ts';
 import { NoMatch } from '../../parts/no-match.tsx';
@@ -10,7 +10,7 @@ import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { rowKeys } from '../../shell/keyboard.ts';
 import { addressWith, follow, go, parameter } from '../../state/location.ts';
-import { zone, zoneName } from './zone-name.ts';
+import { zone } from '../../state/period.ts';
 
 export const closeRow = (): void => go(addressWith({ row: null }));
 
@@ -62,7 +62,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
             <table class="requests stacks">
               <thead>
                 <tr>
-                  <th scope="col">Time <span class="muted">{zoneName(answer.to)}</span></th>
+                  <th scope="col">Time <span class="muted">{zoneName(Date.parse(answer.to), zone.value)}</span></th>
                   <th scope="col">Workspace / workflow</th>
                   <th scope="col">Model</th>
                   <th scope="col">Outcome</th>

@@ -1,10 +1,12 @@
 // web/pages/requests/page.tsx: which calls exactly?
 
+import { useRef } from 'preact/hooks';
 import type { RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { compact, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
 import { tokenSum } from '../../parts/tokens.ts';
 import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
 import { addressWith, follow, parameter } from '../../state/location.ts';
+import type { Range } from '../../state/buckets.ts';
 import { bucketUnit, periodKey, range } from '../../state/period.ts';
 import { Drawer } from './drawer.tsx';
 import { Histogram } from './histogram.tsx';
@@ -18,8 +20,12 @@ export function Requests({ status }: { status: Asked<StatusAnswer> }) {
   const row = parameter('row');
   const perOutcome = { ...filter, group_by: `outcome,${bucketUnit.value}`, limit: 10_000 };
   const usage = useAsk<UsageAnswer>(address('/api/usage', perOutcome, range.value), address(`histogram:${periodKey.value}`, perOutcome));
+  // While a row is open, or an older page, the list stays put; newer calls come with the next look at the newest.
+  const held = useRef<Range | null>(null);
+  held.current = row || after ? (held.current ?? range.value) : null;
+  const listed = held.current ?? range.value;
   const page = { ...filter, limit: PAGE_ROWS, ...(after ? { cursor: after } : {}) };
-  const list = useAsk<RequestsAnswer>(address('/api/requests', page, range.value), address(`list:${periodKey.value}`, page));
+  const list = useAsk<RequestsAnswer>(address('/api/requests', page, listed), address(`list:${periodKey.value}`, page));
   if (status.data && !status.data.first_run.has_traffic) {
     return <div class="empty panel"><h2>No call has come yet</h2><p>Every call that passes is a row here, with its cost line by line. <a href={addressWith({}, 'overview')} onClick={follow}>How to send the first one</a></p></div>;
   }
