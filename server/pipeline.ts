@@ -19,7 +19,7 @@ import { headerOf, requestHeaders } from './forward/headers.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { scanAsk, spliceModel } from './identify/ask.ts';
 import { decodeBody } from './identify/body.ts';
-import { identify } from './identify/caller.ts';
+import { identify, withBodyUser } from './identify/caller.ts';
 
 /** One request, as the data port hands it over: routed, and nothing more. */
 export interface Call {
@@ -68,9 +68,12 @@ export async function serve(call: Call, services: Services): Promise<void> {
   const asked = await readAsk(call, services.clock);
   const body = asked.ok ? asked.value : null;
   try {
-    const caller = withBodyUser(identified.value, body?.ask ?? null);
+    // A user that only the body names is as good as one in a header; the header wins.
+    const named = withBodyUser(identified.value, body?.ask?.userId ?? null);
+    const caller = named.ok ? named.value : identified.value;
     const intent = intentOf(call, caller, body?.ask ?? null);
     if (!asked.ok) return refuse(call, intent, asked.refusal, services);
+    if (!named.ok) return refuse(call, intent, named.refusal, services);
     if (call.route.inspect === 'batch' && !settings.unmetered.includes('batches')) return refuse(call, intent, BATCHES_ARE_OFF, services);
 
     const cleared = services.gate.clear(caller, call.route.endpoint, body?.ask ?? null);
@@ -87,8 +90,14 @@ export async function serve(call: Call, services: Services): Promise<void> {
     }
     services.observer.started(caller.workspace, call.route.endpoint);
     const price = pricer(services.pricing(), quoted.value);
-    const answer = await send(call, body, opened, price, admitted.value, services);
-    settle(call, body, opened, price, admitted.value, answer, services);
+    try {
+      const answer = await send(call, body, opened, price, admitted.value, services);
+      settle(call, body, opened, price, admitted.value, answer, services);
+    } catch (error) {
+      // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
+      admitted.value.release(opened.held, null);
+      throw error;
+    }
   } finally {
     body?.release();
   }
@@ -123,9 +132,6 @@ async function readAsk(call: Call, clock: Clock): Promise<Verdict<InspectedBody 
   return granted({ ask: ask.value, bytes, decoded: decoded.value, readAt, release });
 }
 
-/** A user that only the body names is as good as one in a header; the header wins. */
-const withBodyUser = (caller: Caller, ask: Ask | null): Caller => (caller.user === null && ask?.userId ? { ...caller, user: ask.userId } : caller);
-
 const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
   id: call.id,
   admittedAt: call.admittedAt,
@@ -139,6 +145,8 @@ const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
 
 const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission: Admission): OpenEntry => ({
   ...intent,
+  // The budgets charge the period of admission, which a long body or a wait can move past the arrival's.
+  admittedAt: admission.admittedAt,
   decisions: admission.decisions,
   modelSent: clearance.model,
   held: admission.held,
