@@ -34,8 +34,8 @@ export interface HistoryDone {
 
 const DAY_MS = 86_400_000;
 const CACHE_MS = 300_000;
-/** Changes given to the ledger before waiting for their commit. */
-const AT_ONCE = 2_000;
+/** Changes given to the ledger at once. */
+const AT_ONCE = 1_000;
 
 /** Generates the calls that began in [from, to); the same options write the same rows. Rejects when the ledger cannot be written, or when `signal` fires. */
 export async function generateHistory(options: HistoryOptions): Promise<HistoryDone> {
@@ -45,7 +45,13 @@ export async function generateHistory(options: HistoryOptions): Promise<HistoryD
   const cached = new Map<string, { tokens: number; expiresAt: number }>();
   const done = { calls: 0, refused: 0, cost: NO_MONEY };
   let waiting: Promise<void>[] = [];
+  let committing: Promise<unknown> = Promise.resolve();
   let later: PlannedCall[] = [];
+  const give = (change: Promise<void>): void => {
+    // A failure is met where its batch is waited for.
+    change.catch(() => undefined);
+    waiting.push(change);
+  };
 
   for (let day = Math.floor(options.from / SLOT_MS) * SLOT_MS; day < until; day += DAY_MS) {
     const end = Math.min(day + DAY_MS, until);
@@ -58,19 +64,24 @@ export async function generateHistory(options: HistoryOptions): Promise<HistoryD
       done.calls += 1;
       if ('refused' in entries) {
         done.refused += 1;
-        waiting.push(ledger.refuse(entries.refused));
+        give(ledger.refuse(entries.refused));
       } else {
         done.cost = nanodollars(done.cost + entries.settlement.cost.total);
-        waiting.push(ledger.open(entries.opened), ledger.settle(entries.settlement));
+        give(ledger.open(entries.opened));
+        give(ledger.settle(entries.settlement));
       }
       if (waiting.length >= AT_ONCE) {
-        await Promise.all(waiting);
+        // While one batch is committed by its thread, the next one is made up here.
+        await committing;
+        committing = Promise.all(waiting);
+        committing.catch(() => undefined);
         waiting = [];
         options.signal?.throwIfAborted();
       }
     }
     options.onProgress?.({ calls: done.calls, until: end });
   }
+  await committing;
   await Promise.all(waiting);
   return { ...done, until };
 }

@@ -30,8 +30,8 @@ test('a JSON answer has text, the dated model that served it, and the usage that
 
 test('a stream adds up to a message with the final usage, and the SDK of the older API version reads the same', async () => {
   const older = new AnthropicBefore({ apiKey: 'sk-ant-test', baseURL: standin.url, maxRetries: 0 });
-  for (const stream of [client.messages.stream(ask), older.messages.stream(ask)]) {
-    const final = await stream.finalMessage();
+  for (const begin of [() => client.messages.stream(ask), () => older.messages.stream(ask)]) {
+    const final = await begin().finalMessage();
     expect(final.stop_reason).toBe('end_turn');
     expect(final.usage).toMatchObject({ output_tokens: lastResponse()?.billed?.output_tokens, input_tokens: lastResponse()?.billed?.input_tokens });
   }

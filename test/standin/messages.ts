@@ -115,5 +115,6 @@ function withFaults(usage: Usage, visit: Visit): Usage {
   if (!faults.has('iterations')) return { ...grown, ...plan.usage };
   const turn = { type: 'message', model: null, input_tokens: grown.input_tokens, output_tokens: grown.output_tokens, cache_read_input_tokens: grown.cache_read_input_tokens, cache_creation_input_tokens: grown.cache_creation_input_tokens, cache_creation: grown.cache_creation };
   const extra = { type: faults.text('iterations', 'compaction'), ...(faults.text('iterations', '', 1) === '' ? {} : { model: faults.text('iterations', '', 1) }), input_tokens: 12_000, output_tokens: 800, cache_read_input_tokens: 0, cache_creation_input_tokens: 0, cache_creation: null };
-  return { ...grown, ...{ iterations: [extra, turn] }, ...plan.usage };
+  const looped = { ...grown, iterations: [extra, turn] };
+  return { ...looped, ...plan.usage };
 }

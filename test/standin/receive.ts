@@ -17,6 +17,8 @@ import type { Plan, World } from './world.ts';
 export interface Reception {
   readonly number: number;
   readonly log: RecordedRequest[];
+  /** Bodies that came before, by their digest. */
+  readonly seen: Map<string, number>;
   readonly planFor: (request: RecordedRequest, path: string) => Plan;
   readonly world: World;
   readonly settings: {
@@ -106,16 +108,23 @@ async function answerTo(req: IncomingMessage, url: URL, plan: Plan, record: Reco
   const { version, betas } = route.versioned ? checkHeaders(req.headers) : { version: '2023-06-01' as const, betas: [] };
   const body = decodeBody(raw, req.headers['content-encoding']);
   const wished = req.headers['x-standin-output'];
+  const digest = createHash('sha256').update(body).digest('hex');
   const visit = {
     method: req.method ?? '', path: url.pathname, query: url.searchParams, headers: req.headers, body, requestId, workspace, version, betas, faults,
     plan: typeof wished === 'string' ? { outputTokens: Number(wished), ...plan } : plan,
-    chance: reception.chance(settings.seed, createHash('sha256').update(body).digest('hex'), occurrence(record.sha256, reception.log)),
+    chance: reception.chance(settings.seed, digest, occurrence(digest, reception.seen)),
   };
   return { answer: await route.answer(visit, world), faults };
 }
 
-/** How often the same body came before, as far as the log goes back: the same question again gets another answer. */
-const occurrence = (sha256: string, log: readonly RecordedRequest[]): number => (log.length > 5_000 ? log.length : log.reduce((n, r) => n + (r.sha256 === sha256 ? 1 : 0), 0));
+/** How often the same body came before: the same question again gets another answer. */
+function occurrence(digest: string, seen: Map<string, number>): number {
+  const before = seen.get(digest) ?? 0;
+  // Long runs of ever new bodies must not fill the memory; forgetting only means that an answer may come twice.
+  if (seen.size > 50_000) seen.clear();
+  seen.set(digest, before + 1);
+  return before;
+}
 
 function faultsOf(req: IncomingMessage, plan: Plan, quiet: boolean): Faults {
   const spec = [plan.fault, req.headers['x-standin-fault']].filter((s) => s !== undefined).join(';');

@@ -64,6 +64,7 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
   const now = options.clock ? () => options.clock!.now() : Date.now;
   const log: RecordedRequest[] = [];
   const queue: Plan[] = [];
+  const seen = new Map<string, number>();
   const open = new Set<ServerResponse>();
   const stopping = new AbortController();
   let choose: ((request: RecordedRequest) => Plan | string | null) | null = null;
@@ -103,7 +104,7 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
       open.delete(res);
       if (open.size === 0) for (const resolve of idle.splice(0)) resolve();
     });
-    void receive(req, res, { number: count, log, planFor, world, settings, chance: chanceOf, stopping: stopping.signal });
+    void receive(req, res, { number: count, log, seen, planFor, world, settings, chance: chanceOf, stopping: stopping.signal });
   };
   server.on('request', serve);
   // Without this listener node answers an `Expect` by itself and well; with `early-answer` the answer must come first.
@@ -127,6 +128,7 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
     forget: () => {
       log.length = 0;
       queue.length = 0;
+      seen.clear();
     },
     close: () => new Promise((closed) => {
       stopping.abort();
