@@ -77,6 +77,14 @@ test('models are listed newest first and found by alias; a retired one is unknow
   await expect(client.models.retrieve('claude-3-opus-20240229')).rejects.toBeInstanceOf(NotFoundError);
 });
 
+test('a path that is not of the API is not found, and a known path with another method is not allowed', async () => {
+  const ask = async (method: string, path: string) => (await fetch(standin.url + path, { method, headers: { 'x-api-key': 'sk-ant-test', 'anthropic-version': '2023-06-01' } })).status;
+  expect(await ask('GET', '/v1/organizations/me')).toBe(404);
+  expect(await ask('PUT', '/v1/messages')).toBe(405);
+  expect(await ask('GET', '/v1/skills')).toBe(200);
+  expect(await ask('HEAD', '/api/hello')).toBe(200);
+});
+
 const post = async (body: unknown, headers: Record<string, string> = {}) => {
   const response = await fetch(`${standin.url}/v1/messages`, { method: 'POST', headers: { 'x-api-key': 'sk-ant-test', 'anthropic-version': '2023-06-01', 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) });
   return { status: response.status, requestId: response.headers.get('request-id'), workspace: response.headers.get('anthropic-workspace-id'), body: (await response.json()) as { error: { type: string; message: string }; request_id: string } };

@@ -34,6 +34,8 @@ const table: readonly (readonly [method: string, path: RegExp, route: Route])[] 
   ['GET', /^\/v1\/files\/[^/]+$/, keyed(getFile)],
   ['DELETE', /^\/v1\/files\/[^/]+$/, keyed(deleteFile)],
   ['GET', /^\/v1\/files\/[^/]+\/content$/, keyed(fileContent)],
+  // No test makes a skill: a workspace without one is all that is needed.
+  ['GET', /^\/v1\/skills$/, keyed(() => jsonAnswer({ data: [], has_more: false, next_page: null }))],
   ['POST', /^\/v1\/complete$/, keyed(postComplete)],
   // The OpenAI-compatible path takes clients that know nothing of anthropic-version.
   ['POST', /^\/v1\/chat\/completions$/, keyed(postChatCompletions, false)],
