@@ -1,4 +1,4 @@
-// test/run.mjs: runs every test and ends with one plain line, `N passed, N failed`.
+// test/run.mjs: runs every test and ends with one plain line, `N passed, N failed`. With `--long`, the long ones in test/long instead.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -7,8 +7,9 @@ import { join } from 'node:path';
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-test-'));
 const report = join(folder, 'report.json');
-const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)];
-const child = spawn(process.execPath, args, { stdio: 'inherit' });
+const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2).filter((argument) => argument !== '--long')];
+const env = { ...process.env, ...(process.argv.includes('--long') ? { TOLLGATE_LONG: '1' } : {}) };
+const child = spawn(process.execPath, args, { stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 
 child.on('close', (code) => {
