@@ -37,7 +37,7 @@ function talk(body: string | Buffer, options: { stream?: boolean; fault?: string
       done({ raw, head, body: /transfer-encoding: chunked/i.test(head) ? unchunked(rest) : rest, end });
     };
     socket.on('data', (chunk) => {
-      chunks.push(chunk);
+      chunks.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk));
       if (options.until?.(Buffer.concat(chunks))) finish('still open');
     });
     socket.on('end', () => finish('closed'));
