@@ -57,6 +57,8 @@ export interface ExchangeResult {
   /** True when something of the answer reached the client, so that it is too late for one of our own. */
   readonly answered: boolean;
   readonly clientGone: boolean;
+  /** True when more of the answer came after the client had left. */
+  readonly clientMissed: boolean;
   /** e.g. `ECONNREFUSED`; null when it went well. */
   readonly errorCode: string | null;
   readonly responseBytes: number;
@@ -91,6 +93,7 @@ class RunningExchange implements Exchange {
   #sent = false;
   #answered = false;
   #clientGone = false;
+  #clientMissed = false;
   #stop: Stop | null = null;
   #settled = false;
   #headersAt: number | null = null;
@@ -172,6 +175,7 @@ class RunningExchange implements Exchange {
 
   #onChunk(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#responseBytes += chunk.length;
+    if (this.#clientGone) this.#clientMissed = true;
     if (this.#waiting !== null) {
       this.#waiting.push(chunk);
       this.#waitingBytes += chunk.length;
@@ -256,6 +260,7 @@ class RunningExchange implements Exchange {
       sent: this.#sent,
       answered: this.#answered,
       clientGone: this.#clientGone,
+      clientMissed: this.#clientMissed,
       errorCode,
       responseBytes: this.#responseBytes,
       headersAt: this.#headersAt,

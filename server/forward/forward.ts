@@ -49,6 +49,7 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       stop: result.stop,
       status: result.head?.status ?? null,
       clientGone: result.clientGone,
+      clientMissed: result.clientMissed,
       billed: request.billed,
       streamed: result.head?.streamed ?? false,
       jsonOrStream: result.head?.jsonOrStream ?? false,

@@ -11,6 +11,8 @@ export interface Ended {
   readonly status: number | null;
   /** True when the client had left before the last byte was handed to it. */
   readonly clientGone: boolean;
+  /** True when more of the answer came after the client had left. */
+  readonly clientMissed: boolean;
   readonly billed: boolean;
   readonly streamed: boolean;
   readonly jsonOrStream: boolean;
@@ -22,7 +24,7 @@ const TRUNCATED = new Set(['max_tokens', 'model_context_window_exceeded', 'lengt
 export function outcomeOf(ended: Ended): Outcome {
   if (ended.stop === 'connect_failed') return 'connect_failed';
   if (ended.stop === 'drained') return 'drained';
-  if (ended.stop === 'cut' || ended.clientGone) return 'client_abort';
+  if ((ended.stop === 'cut' || ended.clientGone) && !heardOut(ended)) return 'client_abort';
   if (ended.stop === 'headers_timeout' || ended.stop === 'idle_timeout') return 'upstream_timeout';
   if (ended.stop === 'reset' || ended.status === null) return 'upstream_reset';
   if (!ended.jsonOrStream && (ended.billed || ended.status >= 500)) return 'upstream_protocol';
@@ -33,4 +35,9 @@ export function outcomeOf(ended: Ended): Outcome {
   // A stream that began and ended neatly, but without its last word, was cut somewhere behind the provider's own proxy.
   if (ended.streamed && ended.reading.usage !== null && !ended.reading.complete) return 'upstream_reset';
   return TRUNCATED.has(ended.reading.stopReason ?? '') ? 'truncated' : 'ok';
+}
+
+/** Some clients hang up on the last event instead of the end of the body, as OpenAI's SDK does at `[DONE]`: they have their answer. */
+function heardOut({ streamed, clientMissed, reading }: Ended): boolean {
+  return streamed && !clientMissed && reading.stopReason !== null && (reading.usage === null || reading.complete);
 }
