@@ -241,10 +241,18 @@ class RunningExchange implements Exchange {
       if (stop === 'idle_timeout' && this.#head?.streamed) {
         this.#reply.end(`event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'timeout_error', message: 'The provider sent nothing for too long; this stream was cut.' } })}\n\n`);
       } else if (stop === 'drained') this.#reply.end();
-      else if (this.#reply.writableLength > 0) this.#reply.once('drain', () => this.#reply.destroy());
-      else this.#reply.destroy();
+      else this.#breakOff();
     }
     this.#finish(stop, reading, this.#stop === null ? (error.code ?? error.name) : null, lastByteAt);
+  }
+
+  /** What was written still goes out; then the connection ends without the end that its framing promised. */
+  #breakOff(): void {
+    const { socket } = this.#reply;
+    if (socket === null || socket.writableLength === 0) return void this.#reply.destroy();
+    const stalled = setTimeout(() => this.#reply.destroy(), WRITE_STALL_MS);
+    this.#reply.once('close', () => clearTimeout(stalled));
+    socket.destroySoon();
   }
 
   #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number): void {

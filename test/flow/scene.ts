@@ -172,3 +172,15 @@ export async function scrape(gateway: RunningGateway): Promise<Sample[]> {
 /** The sum over all series of one metric. Whole numbers only: for counts. */
 export const count = (samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>> = {}): number =>
   samples.filter((s) => s.name === name && Object.entries(labels).every(([k, v]) => s.labels[k] === v)).reduce((sum, s) => sum + Number(s.text), 0);
+
+export interface Latch {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+/** What a stand-in's answer can be made to wait for. */
+export function latch(): Latch {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
