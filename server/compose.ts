@@ -23,6 +23,7 @@ import { openMeter } from './meter/meter.ts';
 import { joinObservers } from './observe/join.ts';
 import { createLog } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
+import { createOpportunities } from './observe/opportunities.ts';
 import type { PriceBook } from './price/book.ts';
 import { explain } from './price/explain.ts';
 import { loadPriceBook } from './price/load-book.ts';
@@ -108,8 +109,10 @@ export async function compose(initial: Settings): Promise<Gateway> {
     databaseBytes,
     config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
     keys: () => keys.list(),
+    opportunities: createOpportunities({ reports, clock }),
   });
   metrics.configured(initial);
+  store.onCommit(metrics.committed);
 
   const admin = createAdminPort({
     settings: () => settings,
@@ -122,7 +125,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     priceRows: () => book.rows(),
     explain,
     forecast,
-    metrics: () => metrics.render(),
+    metrics: (accept) => metrics.render(accept),
     backup: async () => {
       const file = join(settings.dataDir, 'backups', `tollgate-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')}.db`);
       return { file, ...(await store.backup(file)) };

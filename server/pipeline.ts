@@ -243,6 +243,7 @@ function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
   if (refusal !== null) call.refuse(refusal, tagHeaders(call, opened.caller));
   const cost: Cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
+  const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt);
   admission.release(cost.total, cost.tokens);
   const settlement: Settlement = {
     id: opened.id,
@@ -252,7 +253,8 @@ function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price
     cost,
     timeToFirstTokenMs: reading.firstContentAt === null ? null : reading.firstContentAt - call.receivedAt,
     durationMs: endedAt - call.receivedAt,
-    overheadMs: answer.startedAt - (body?.readAt ?? call.receivedAt) + (endedAt - result.lastByteAt),
+    overheadMs: overheadRequestMs + (endedAt - result.lastByteAt),
+    overheadRequestMs,
     attempts: answer.attempts,
     stopReason: reading.stopReason,
     upstreamRequestId: answer.attempts.at(-1)?.upstreamRequestId ?? null,
@@ -262,6 +264,7 @@ function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price
   };
   services.ledger.settle(settlement).catch((error: unknown) => {
     services.log.error('settlement_failed', { call: opened.id, code: error instanceof Error ? error.name : 'unknown' });
+    services.observer.lost?.('settlement');
   });
   services.observer.settled({ opened, settlement });
 }
@@ -287,6 +290,7 @@ function refuse(call: Call, intent: Intent, refusal: Refusal, services: Services
   };
   services.ledger.refuse(entry).catch((error: unknown) => {
     services.log.error('refusal_not_recorded', { call: intent.id, code: error instanceof Error ? error.name : 'unknown' });
+    services.observer.lost?.('refusal');
   });
   services.observer.refused(entry);
 }

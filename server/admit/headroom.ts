@@ -16,8 +16,13 @@ const SOURCES = (['requests', 'tokens', 'input_tokens', 'output_tokens'] as cons
   ];
 });
 
+interface Seen {
+  readonly row: Omit<HeadroomRow, 'lowestRatio'>;
+  readonly lowest: Lowest;
+}
+
 export function createHeadroom(): Headroom {
-  const rows = new Map<string, HeadroomRow>();
+  const rows = new Map<string, Seen>();
   return {
     note({ credential, model, at, header }) {
       for (const source of SOURCES) {
@@ -26,15 +31,48 @@ export function createHeadroom(): Headroom {
         if (limit === null || remaining === null) continue;
         const modelClass = modelClassOf(model);
         const place = JSON.stringify([credential, modelClass, source.dimension]);
+        const lowest = rows.get(place)?.lowest ?? new Lowest();
+        lowest.note(ratioOf(remaining, limit), at);
         // Taken out first, so that the map's order is the order of last sight.
         rows.delete(place);
-        rows.set(place, { credential, modelClass, dimension: source.dimension, limit, remaining, resetAt: instantOf(header(source.reset), at), seenAt: at });
+        rows.set(place, { row: { credential, modelClass, dimension: source.dimension, limit, remaining, resetAt: instantOf(header(source.reset), at), seenAt: at }, lowest });
         if (rows.size > MAX_ROWS) rows.delete(rows.keys().next().value!);
       }
     },
     /** A bucket whose reset has passed is full again, as the provider refills steadily. */
-    rows: (at) => [...rows.values()].map((row) => (row.resetAt !== null && row.resetAt <= at ? { ...row, remaining: row.limit } : row)),
+    rows: (at) =>
+      [...rows.values()].map(({ row, lowest }) => {
+        const remaining = row.resetAt !== null && row.resetAt <= at ? row.limit : row.remaining;
+        return { ...row, remaining, lowestRatio: Math.min(ratioOf(remaining, row.limit), lowest.at(at)) };
+      }),
   };
+}
+
+const ratioOf = (remaining: number, limit: number): number => (limit > 0 ? Math.min(1, remaining / limit) : 1);
+
+const SLOTS = 60;
+
+/** The lowest of what was noted in the past minute, in slots of a second. */
+class Lowest {
+  private readonly values = new Float64Array(SLOTS).fill(1);
+  private readonly seconds = new Float64Array(SLOTS).fill(-Infinity);
+
+  note(ratio: number, at: EpochMs): void {
+    const second = Math.floor(at / 1000);
+    const slot = ((second % SLOTS) + SLOTS) % SLOTS;
+    const known = this.seconds[slot] === second ? (this.values[slot] ?? 1) : 1;
+    this.seconds[slot] = second;
+    this.values[slot] = Math.min(known, ratio);
+  }
+
+  /** 1 when nothing was noted. */
+  at(at: EpochMs): number {
+    const now = Math.floor(at / 1000);
+    let lowest = 1;
+    // A slot in the future is from before a clock was set back: it counts, so that a dip is not lost.
+    for (let slot = 0; slot < SLOTS; slot++) if (now - (this.seconds[slot] ?? -Infinity) < SLOTS) lowest = Math.min(lowest, this.values[slot] ?? 1);
+    return lowest;
+  }
 }
 
 /**

@@ -29,6 +29,8 @@ export interface Settlement {
   readonly durationMs: number;
   /** The part of the duration that was ours: everything but waiting for the provider and for the client. */
   readonly overheadMs: number;
+  /** The part of `overheadMs` before the call left; the rest came after the provider's last byte. Absent where nobody measured the two apart. */
+  readonly overheadRequestMs?: number;
   readonly attempts: readonly Attempt[];
   readonly stopReason: string | null;
   readonly upstreamRequestId: string | null;

@@ -14,6 +14,8 @@ export interface Observer {
   refused(entry: RefusedEntry): void;
   /** A request was refused before anyone knew whose it was (no key, no such path, malformed): counted, without a row in the ledger. */
   turnedAway(reason: RefusalReason, endpoint: Endpoint | null): void;
+  /** A row could not be written and will not be tried again by this process; a settlement that is lost here is booked at what was held, at the next start. */
+  lost?(record: 'settlement' | 'refusal'): void;
 }
 
 /** What the provider's response headers said about its limits. */
@@ -31,6 +33,8 @@ export interface HeadroomRow {
   readonly dimension: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens';
   readonly limit: number;
   readonly remaining: number;
+  /** The least that was left in the past minute, as a part of the limit, 0 to 1: a dip between two looks is not missed. 1 where the limit is 0. */
+  readonly lowestRatio: number;
   /** When the bucket is full again; null when the header was missing or unreadable. */
   readonly resetAt: EpochMs | null;
   readonly seenAt: EpochMs;

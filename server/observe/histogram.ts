@@ -5,15 +5,26 @@ export interface Histogram {
   /** One per bound and one for everything above. */
   readonly counts: number[];
   sum: number;
+  /** The latest call that fell into each bucket, for those histograms that lead to one; empty for the others. */
+  readonly exemplars: (Exemplar | undefined)[];
 }
 
-export const createHistogram = (bounds: readonly number[]): Histogram => ({ bounds, counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0 });
+export interface Exemplar {
+  readonly call: string;
+  readonly value: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+}
 
-export function observe(histogram: Histogram, value: number): void {
+export const createHistogram = (bounds: readonly number[]): Histogram => ({ bounds, counts: Array.from({ length: bounds.length + 1 }, () => 0), sum: 0, exemplars: [] });
+
+/** `call` and `at`, where given, make it the example of its bucket. */
+export function observe(histogram: Histogram, value: number, call?: string, at = 0): void {
   const { bounds, counts } = histogram;
-  let at = 0;
+  let bucket = 0;
   // A dozen bounds: walking them is quicker than halving.
-  while (at < bounds.length && value > (bounds[at] ?? Infinity)) at++;
-  counts[at] = (counts[at] ?? 0) + 1;
+  while (bucket < bounds.length && value > (bounds[bucket] ?? Infinity)) bucket++;
+  counts[bucket] = (counts[bucket] ?? 0) + 1;
   histogram.sum += value;
+  if (call !== undefined) histogram.exemplars[bucket] = { call, value, at };
 }

@@ -9,5 +9,6 @@ export function joinObservers(...observers: readonly Observer[]): Observer {
     settled: (entry) => observers.forEach((o) => o.settled(entry)),
     refused: (entry) => observers.forEach((o) => o.refused(entry)),
     turnedAway: (reason, endpoint) => observers.forEach((o) => o.turnedAway(reason, endpoint)),
+    lost: (record) => observers.forEach((o) => o.lost?.(record)),
   };
 }

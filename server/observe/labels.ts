@@ -12,6 +12,8 @@ export type LabelName = 'workspace' | 'workflow' | 'model' | 'policy' | 'series'
 
 export interface Labels {
   workspace(name: string): string;
+  /** Whether it is a label of its own; asking counts nothing. */
+  isWorkspace(name: string): boolean;
   /** `workspace` is a label already. */
   workflow(workspace: string, name: string): string;
   /** `name` null: an endpoint without a model, or a call refused before its model was known. */
@@ -61,6 +63,7 @@ export function createLabels(): Labels {
     overflow,
     pairs,
     namedModels,
+    isWorkspace: (name) => workflowsOf.has(name),
     workspace: (name) => (workflowsOf.has(name) ? name : other('workspace')),
     workflow(workspace, name) {
       if (workspace === OTHER) return OTHER;

@@ -27,25 +27,27 @@ export const METRICS = {
   outputSpeed: { name: 'tollgate_output_tokens_per_second', help: 'Output tokens over the time from the first content to the end, of complete streams.', type: 'histogram', labels: ['model'], buckets: [5, 10, 20, 30, 45, 60, 80, 100, 150, 200, 300] },
   requestTokens: { name: 'tollgate_request_tokens', help: 'Tokens of a call, cached or not.', type: 'histogram', labels: ['model', 'direction'], buckets: [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304] },
   requestCost: { name: 'tollgate_request_cost_usd', help: 'Cost of a call.', type: 'histogram', labels: ['workspace'], buckets: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30] },
-  overhead: { name: 'tollgate_proxy_overhead_seconds', help: 'The part of a call that was ours: all but waiting for the provider and the client.', type: 'histogram', labels: [], buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] },
+  overhead: { name: 'tollgate_proxy_overhead_seconds', help: 'The part of a call that was ours: before it left, and after the last byte of the provider.', type: 'histogram', labels: ['phase'], buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] },
   inFlight: { name: 'tollgate_requests_in_flight', help: 'Calls admitted and not yet ended.', type: 'gauge', labels: ['workspace'] },
   budgetLimit: { name: 'tollgate_budget_limit_usd', help: 'The limit of a budget.', type: 'gauge', labels: ['budget'] },
   budgetSpent: { name: 'tollgate_budget_spent_usd', help: 'Settled spend in the current period.', type: 'gauge', labels: ['budget'] },
   budgetHeld: { name: 'tollgate_budget_held_usd', help: 'What calls in flight may still cost.', type: 'gauge', labels: ['budget'] },
   budgetElapsed: { name: 'tollgate_budget_elapsed_ratio', help: 'How much of the current period is over, 0 to 1.', type: 'gauge', labels: ['budget'] },
   budgetForecast: { name: 'tollgate_budget_forecast_usd', help: 'Spend expected at the end of the period; absent while there is too little to go by.', type: 'gauge', labels: ['budget', 'bound'] },
-  headroom: { name: 'tollgate_upstream_headroom_ratio', help: "What is left of the provider's limit, 0 to 1, as its response headers last said.", type: 'gauge', labels: ['credential', 'model_class', 'dimension'] },
+  headroom: { name: 'tollgate_upstream_headroom_ratio_min', help: "The least that was left of the provider's limit in the past minute, 0 to 1, by its response headers.", type: 'gauge', labels: ['credential', 'model_class', 'dimension'] },
   upstreamRequestsLimit: { name: 'tollgate_upstream_requests_per_minute_limit', help: "The provider's limit, from response headers.", type: 'gauge', labels: ['credential', 'model_class'] },
   upstreamTokensLimit: { name: 'tollgate_upstream_tokens_per_minute_limit', help: "The provider's limit, from response headers; direction all where it is one pool.", type: 'gauge', labels: ['credential', 'model_class', 'direction'] },
-  recordsDropped: { name: 'tollgate_records_dropped_total', help: 'Settlements lost while the gateway ran; it drops none, so any other value than 0 is a fault.', type: 'counter', labels: [] },
+  opportunity: { name: 'tollgate_opportunity_usd', help: 'Money of the past 30 days that need not be spent, by what would save it; a signal is the money at stake.', type: 'gauge', labels: ['workspace', 'lever', 'confidence'] },
+  recordsDropped: { name: 'tollgate_records_dropped_total', help: 'Ledger rows that could not be written and are not tried again while the gateway runs.', type: 'counter', labels: ['reason'] },
   recordQueue: { name: 'tollgate_record_queue_length', help: 'Changes waiting for a commit of the ledger.', type: 'gauge', labels: [] },
   ledgerWritable: { name: 'tollgate_ledger_writable', help: '1 while the ledger can be written.', type: 'gauge', labels: [] },
-  ledgerCommit: { name: 'tollgate_ledger_last_commit_seconds', help: 'How long the latest commit took.', type: 'gauge', labels: [] },
+  ledgerWrite: { name: 'tollgate_ledger_write_duration_seconds', help: 'How long a commit of the ledger took.', type: 'histogram', labels: [], buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] },
   openHolds: { name: 'tollgate_open_holds', help: 'Calls that hold money in budgets now.', type: 'gauge', labels: [] },
   unpriced: { name: 'tollgate_unpriced_requests_total', help: 'Calls of models that the price book does not know, priced at the dearest known rates.', type: 'counter', labels: [] },
   usageIncomplete: { name: 'tollgate_usage_incomplete_total', help: 'Calls whose cost is estimated, by what kept the usage from being complete.', type: 'counter', labels: ['reason'] },
   labelOverflow: { name: 'tollgate_label_overflow_total', help: 'Times a value was counted under `other`.', type: 'counter', labels: ['label'] },
   priceBookVerified: { name: 'tollgate_price_book_verified_timestamp_seconds', help: 'When the price longest unchecked of those in force was last compared with its source.', type: 'gauge', labels: [] },
+  reconciliation: { name: 'tollgate_reconciliation_difference_ratio', help: "How far the ledger is from the provider's bill, as a part of the bill; absent until the two were compared.", type: 'gauge', labels: [] },
   keyLastUsed: { name: 'tollgate_key_last_used_timestamp_seconds', help: 'When a virtual key was last used, to the minute or so.', type: 'gauge', labels: ['key'] },
   databaseSize: { name: 'tollgate_database_size_bytes', help: 'Size of the database file.', type: 'gauge', labels: [] },
   configReloadOk: { name: 'tollgate_config_last_reload_successful', help: '1 when the latest load of the config succeeded.', type: 'gauge', labels: [] },
@@ -69,6 +71,8 @@ export type MetricEndpoint = (typeof METRIC_ENDPOINTS)[number];
 export const COST_KINDS = ['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'server_tool', 'unitemized'] as const;
 export const RETRY_REASONS = ['connect', 'reset', 'timeout', 'rate_limited', 'overloaded', 'upstream_error'] as const;
 export const INCOMPLETE_REASONS = ['client_abort', 'drained', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'upstream_error', 'unreadable'] as const;
+export const OVERHEAD_PHASES = ['request', 'response'] as const;
+export const LOST_RECORDS = ['settlement', 'refusal'] as const;
 export const POLICY_ACTIONS = ['block', 'warn', 'downgrade'] as const;
 
 /** What a label says when the value is not one of the known, and when there is none. */

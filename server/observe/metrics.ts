@@ -1,7 +1,7 @@
 // server/observe/metrics.ts: the metrics: counted by the tallies, read from the services at a scrape, written out by prom-client.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Registry, type Gauge } from 'prom-client';
+import { Registry, type Gauge, type RegistryContentType } from 'prom-client';
 import type { Standing } from '../domain/budget.ts';
 import type { VirtualKey } from '../domain/directory.ts';
 import type { Clock, EpochMs } from '../domain/ids.ts';
@@ -11,7 +11,9 @@ import type { HeadroomRow, Observer } from '../domain/observer.ts';
 import type { PriceRow } from '../domain/price.ts';
 import type { Settings } from '../domain/settings.ts';
 import { createLabels } from './labels.ts';
+import { observe } from './histogram.ts';
 import { METRICS, type MetricKey } from './metric-names.ts';
+import type { Opportunity } from './opportunities.ts';
 import { samplesOf, type Sample } from './samples.ts';
 import { createTallies } from './tallies.ts';
 
@@ -31,14 +33,22 @@ export interface MetricSources {
   /** `ok`: whether the latest load of the config succeeded; `loadedAt`: when the one in force was. */
   config(): { readonly ok: boolean; readonly loadedAt: EpochMs };
   keys(): Promise<readonly VirtualKey[]>;
+  opportunities(): Promise<readonly Opportunity[]>;
+  /** How far the ledger is from the provider's bill, as a part of the bill; null, or no such source, until they were compared. */
+  reconciliation?(): number | null;
 }
 
 export interface Metrics {
   readonly observer: Observer;
   /** To be called with the first config and after every reload. */
   configured(settings: Settings): void;
-  /** The text of a scrape; at most one second old. */
-  render(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /**
+   * The text of a scrape; at most one second old. OpenMetrics, which has exemplars, for who names it in `accept`;
+   * otherwise the classic format.
+   */
+  render(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** A commit of the ledger took `ms`. */
+  readonly committed: (ms: number) => void;
   /** Calls of models that the price book does not know, since the start. */
   unpriced(): number;
   /** Calls admitted and not yet ended. */
@@ -54,14 +64,12 @@ export function createMetrics(sources: MetricSources): Metrics {
   const tallies = createTallies(labels);
   const eventLoop = monitorEventLoopDelay({ resolution: 10 });
   eventLoop.enable();
-  const registry = new Registry();
   const read = samplesOf({ sources, labels, tallies, eventLoop });
   const keys = Object.keys(METRICS) as MetricKey[];
-  const shown: { values: readonly Sample[] } = { values: [] };
-  for (const key of keys) register(registry, key, shown);
+  const classic = formatOf(Registry.PROMETHEUS_CONTENT_TYPE);
+  const openMetrics = formatOf(Registry.OPENMETRICS_CONTENT_TYPE);
 
-  let last: { at: number; text: Promise<string> } | null = null;
-  const render = async (): Promise<string> => {
+  const write = async ({ registry, shown }: Format): Promise<string> => {
     const texts: string[] = [];
     // A few hundred samples a turn of the event loop: a scrape must not hold up the streams that are going by.
     for (const key of keys) {
@@ -80,17 +88,20 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   return {
     observer: tallies.observer,
+    committed: (ms) => observe(tallies.ledgerWrite, ms / 1000),
     configured(settings) {
       labels.configured(settings, sources.priceRows());
       tallies.prepare();
     },
-    async render() {
+    async render(accept = '') {
       const now = sources.clock.monotonic();
-      if (last === null || now - last.at >= FRESH_MS) {
-        last = { at: now, text: render() };
-        last.text.catch(() => (last = null));
+      const format = accept.includes('application/openmetrics-text') ? openMetrics : classic;
+      if (format.last === null || now - format.last.at >= FRESH_MS) {
+        format.last = { at: now, text: write(format) };
+        format.last.text.catch(() => (format.last = null));
       }
-      return { contentType: registry.contentType, body: await last.text };
+      const text = await format.last.text;
+      return { contentType: format.registry.contentType, body: format === openMetrics ? `${text}# EOF\n` : text };
     },
     unpriced: () => tallies.unpriced(),
     inFlight: () => [...tallies.inFlight.values()].reduce((sum, n) => sum + n, 0),
@@ -98,12 +109,29 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
+/** One of the two text formats: a registry writes the one it was made for, whatever it is asked. */
+interface Format {
+  readonly registry: Registry<RegistryContentType>;
+  readonly shown: { values: readonly Sample[] };
+  last: { readonly at: number; readonly text: Promise<string> } | null;
+}
+
+function formatOf(contentType: RegistryContentType): Format {
+  const registry = new Registry<RegistryContentType>();
+  registry.setContentType(contentType);
+  const shown: Format['shown'] = { values: [] };
+  for (const key of Object.keys(METRICS) as MetricKey[]) register(registry, key, shown);
+  return { registry, shown, last: null };
+}
+
 /**
  * Puts a metric into the registry that shows the values of the moment. The registry asks a metric for its name and its `get`
  * only; its own counters hash the labels at every increment, which costs the data path some thirty times more than an array.
  */
-function register(registry: Registry, key: MetricKey, shown: { readonly values: readonly Sample[] }): void {
+function register(registry: Registry<RegistryContentType>, key: MetricKey, shown: Format['shown']): void {
   const { name, help, type } = METRICS[key];
-  const metric = { name, help, type, aggregator: 'sum', get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: shown.values }) };
+  // In OpenMetrics a counter is named without `_total`, which the registry then adds to its samples.
+  const written = registry.contentType === Registry.OPENMETRICS_CONTENT_TYPE && type === 'counter' ? name.replace(/_total$/, '') : name;
+  const metric = { name, help, type, aggregator: 'sum', get: () => Promise.resolve({ name: written, help, type, aggregator: 'sum', values: shown.values }) };
   registry.registerMetric(metric as unknown as Gauge);
 }

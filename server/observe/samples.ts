@@ -3,10 +3,11 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { usdNumber } from '../domain/money.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
-import type { Histogram } from './histogram.ts';
+import type { Exemplar, Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
-import { COST_KINDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, POLICY_ACTIONS, RETRY_REASONS, type MetricKey } from './metric-names.ts';
+import { COST_KINDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, OTHER, OVERHEAD_PHASES, POLICY_ACTIONS, RETRY_REASONS, type MetricKey } from './metric-names.ts';
 import type { MetricSources } from './metrics.ts';
+import { OPPORTUNITY_LEVERS } from './opportunities.ts';
 import type { CallSeries, Tallies } from './tallies.ts';
 
 export interface Sample {
@@ -14,6 +15,8 @@ export interface Sample {
   readonly value: number;
   /** Where it differs from the metric's own: `_bucket`, `_sum` and `_count` of a histogram. */
   readonly metricName?: string;
+  /** A call to look at; shown in OpenMetrics only. `timestamp` in seconds. */
+  readonly exemplar?: { readonly labelSet: Readonly<Record<string, string>>; readonly value: number; readonly timestamp: number };
 }
 
 export interface SampleSources {
@@ -69,7 +72,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         ...histogram('requestTokens', { model, direction: 'output' }, output),
       ]),
     requestCost: () => [...tallies.requestCost].flatMap(([workspace, costs]) => histogram('requestCost', { workspace }, costs)),
-    overhead: () => histogram('overhead', {}, tallies.overhead),
+    overhead: () => OVERHEAD_PHASES.flatMap((phase) => histogram('overhead', { phase }, tallies.overhead[phase])),
     inFlight: () => [...tallies.inFlight].map(([workspace, value]) => ({ labels: { workspace }, value })),
 
     budgetLimit: () => standings().map(({ budget }) => ({ labels: { budget: budget.id }, value: usdNumber(budget.limit) })),
@@ -89,7 +92,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
       sources
         .headroom(now())
         .filter((row) => row.limit > 0)
-        .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, dimension: row.dimension }, value: row.remaining / row.limit })),
+        .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, dimension: row.dimension }, value: row.lowestRatio })),
     upstreamRequestsLimit: () =>
       sources
         .headroom(now())
@@ -101,13 +104,20 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         .filter((row) => row.dimension !== 'requests')
         .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, direction: { tokens: 'all', input_tokens: 'input', output_tokens: 'output', requests: '' }[row.dimension] }, value: row.limit })),
 
-    recordsDropped: () => one(0),
+    async opportunity() {
+      const sums = new Map<string, Sample>();
+      for (const { workspace, lever, usd } of await sources.opportunities()) {
+        // Workspaces of an older config are summed under one name.
+        const label = labels.isWorkspace(workspace) ? workspace : OTHER;
+        const key = `${label} ${lever}`;
+        sums.set(key, { labels: { workspace: label, lever, confidence: OPPORTUNITY_LEVERS[lever] }, value: (sums.get(key)?.value ?? 0) + usd });
+      }
+      return [...sums.values()];
+    },
+    recordsDropped: () => [...tallies.lost].map(([reason, value]) => ({ labels: { reason }, value })),
     recordQueue: () => one(sources.ledgerHealth().queued),
     ledgerWritable: () => one(sources.ledgerHealth().writable ? 1 : 0),
-    ledgerCommit() {
-      const { lastCommitMs } = sources.ledgerHealth();
-      return one(lastCommitMs === null ? null : seconds(lastCommitMs));
-    },
+    ledgerWrite: () => histogram('ledgerWrite', {}, tallies.ledgerWrite),
     openHolds: () => one(sources.openHolds()),
     unpriced: () => one(tallies.unpriced()),
     usageIncomplete: () => [...tallies.incomplete].map(([reason, value]) => ({ labels: { reason }, value })),
@@ -120,6 +130,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
       }
       return inForce.size === 0 ? [] : one(seconds(Math.min(...[...inForce.values()].map((row) => row.verified))));
     },
+    reconciliation: () => one(sources.reconciliation?.() ?? null),
     async keyLastUsed() {
       const keys = await sources.keys();
       return keys
@@ -149,16 +160,18 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
   };
 }
 
-function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead', labels: Record<string, string>, values: Histogram): Sample[] {
+function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead' | 'ledgerWrite', labels: Record<string, string>, values: Histogram): Sample[] {
   const { name } = METRICS[key];
   const samples: Sample[] = [];
   let count = 0;
   for (const [at, bound] of values.bounds.entries()) {
     count += values.counts[at] ?? 0;
-    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: count });
+    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: count, ...exemplar(values.exemplars[at]) });
   }
   count += values.counts[values.bounds.length] ?? 0;
-  samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count });
+  samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count, ...exemplar(values.exemplars[values.bounds.length]) });
   samples.push({ metricName: `${name}_sum`, labels, value: values.sum }, { metricName: `${name}_count`, labels, value: count });
   return samples;
 }
+
+const exemplar = (latest: Exemplar | undefined): Pick<Sample, 'exemplar'> => (latest === undefined ? {} : { exemplar: { labelSet: { call: latest.call }, value: latest.value, timestamp: latest.at / 1000 } });

@@ -7,7 +7,7 @@ import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
 import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
 import { createHistogram, observe, type Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
-import { COST_KINDS, INCOMPLETE_REASONS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, NONE, OTHER, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome } from './metric-names.ts';
+import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, NONE, OTHER, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
 import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason } from './outcome.ts';
 
 /** Caps on sets of labels; past them a set is counted under `other`, which is a set of its own. */
@@ -52,7 +52,10 @@ export interface Tallies {
   readonly pairs: PairSeries[];
   readonly models: ReadonlyMap<string, ModelSeries>;
   readonly requestCost: ReadonlyMap<string, Histogram>;
-  readonly overhead: Histogram;
+  /** By OVERHEAD_PHASES. */
+  readonly overhead: Readonly<Record<(typeof OVERHEAD_PHASES)[number], Histogram>>;
+  readonly ledgerWrite: Histogram;
+  readonly lost: ReadonlyMap<string, number>;
   readonly inFlight: ReadonlyMap<string, number>;
   readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
@@ -80,7 +83,9 @@ export function createTallies(labels: Labels): Tallies {
   const pairTree = new Map<string, Map<string, PairSeries>>();
   const models = new Map<string, ModelSeries>();
   const requestCost = new Map<string, Histogram>();
-  const overhead = createHistogram(METRICS.overhead.buckets);
+  const overhead = { request: createHistogram(METRICS.overhead.buckets), response: createHistogram(METRICS.overhead.buckets) };
+  const ledgerWrite = createHistogram(METRICS.ledgerWrite.buckets);
+  const lost = new Map<string, number>(LOST_RECORDS.map((record) => [record, 0]));
   const inFlight = new Map<string, number>();
   const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
@@ -188,15 +193,18 @@ export function createTallies(labels: Labels): Tallies {
     }
 
     const pair = pairSeries(workspace, model);
-    observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000);
-    observe(overhead, settlement.overheadMs / 1000);
+    observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000, opened.id, settlement.endedAt);
+    if (settlement.overheadRequestMs !== undefined) {
+      observe(overhead.request, settlement.overheadRequestMs / 1000);
+      observe(overhead.response, (settlement.overheadMs - settlement.overheadRequestMs) / 1000);
+    }
     for (let at = 0; at + 1 < settlement.attempts.length; at++) {
       const failed = settlement.attempts[at];
       if (failed) add(pair.retries, RETRY_AT[retryReason(failed)], 1);
     }
     if (opened.clientRetry !== null && opened.clientRetry > 0) pair.clientRetries++;
     const { timeToFirstTokenMs } = settlement;
-    if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, timeToFirstTokenMs / 1000);
+    if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, timeToFirstTokenMs / 1000, opened.id, settlement.endedAt);
 
     const prompt = promptTokens(cost.tokens);
     if (prompt + cost.tokens.output > 0) {
@@ -206,7 +214,7 @@ export function createTallies(labels: Labels): Tallies {
       const writingMs = timeToFirstTokenMs === null ? 0 : settlement.durationMs - timeToFirstTokenMs;
       if (opened.stream && settlement.outcome === 'ok' && writingMs > 0) observe(series.speed, (cost.tokens.output * 1000) / writingMs);
     }
-    if (cost.basis !== 'free') observe(branch(requestCost, workspace, () => createHistogram(METRICS.requestCost.buckets)), Number(cost.total) / 1e9);
+    if (cost.basis !== 'free') observe(branch(requestCost, workspace, () => createHistogram(METRICS.requestCost.buckets)), Number(cost.total) / 1e9, opened.id, settlement.endedAt);
     if (cost.tokens.cacheRead + cost.tokens.cacheWrite5m + cost.tokens.cacheWrite1h > 0) {
       const premium = writePremium(cost);
       const discount = cost.cacheSavings * 1000n + premium;
@@ -233,12 +241,15 @@ export function createTallies(labels: Labels): Tallies {
       settled,
       refused,
       turnedAway: (reason) => void turnedAway.set(reason, (turnedAway.get(reason) ?? 0) + 1),
+      lost: (record) => void lost.set(record, (lost.get(record) ?? 0) + 1),
     },
     calls,
     pairs,
     models,
     requestCost,
     overhead,
+    ledgerWrite,
+    lost,
     inFlight,
     decisions,
     turnedAway,

@@ -70,7 +70,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   const priceRows = () => [price('claude-haiku-4-5'), { ...price('claude-haiku-4-5', 'aaaa'), version: 'claude-haiku-4-5@2027-01-01#aaaa', effectiveFrom: periodAt('year', clock.now(), 'UTC').to }];
   const metrics = createMetrics({
     clock, version: '1.2.3', priceRows, standings, forecast, headroom: () => [], ledgerHealth: () => store.ledger.health(), openHolds: () => 0,
-    databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(),
+    databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(), opportunities: () => Promise.resolve([]),
   });
   metrics.configured(state.settings);
   const port = createAdminPort({
@@ -80,11 +80,11 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     ledger: store.ledger,
     keys: store.keys,
     gate: { standings, buckets: () => [{ scope: 'support/triage', dimension: 'requests', limit: 600, remaining: 599.5 }] },
-    headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, resetAt: NOON, seenAt: NOON }] },
+    headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
     priceRows,
     explain,
     forecast,
-    metrics: () => metrics.render(),
+    metrics: (accept) => metrics.render(accept),
     async backup() {
       const file = join(disk.dir, `copy-${clock.wall}.db`);
       return { file, ...(await store.backup(file)) };

@@ -38,9 +38,21 @@ describe('headroom', () => {
     headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '999', 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:06Z' }));
     headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '998', 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:07Z', 'anthropic-ratelimit-input-tokens-limit': '2000000', 'anthropic-ratelimit-input-tokens-remaining': '5', 'anthropic-ratelimit-input-tokens-reset': 'soon' }));
     expect(headroom.rows(at)).toEqual([
-      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 1000, remaining: 998, resetAt: at + 7_000, seenAt: at },
-      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'input_tokens', limit: 2_000_000, remaining: 5, resetAt: null, seenAt: at },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 1000, remaining: 998, lowestRatio: 0.998, resetAt: at + 7_000, seenAt: at },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'input_tokens', limit: 2_000_000, remaining: 5, lowestRatio: 0.0000025, resetAt: null, seenAt: at },
     ]);
+  });
+
+  test('remembers for a minute the least that was left, whatever was said after', () => {
+    const headroom = createHeadroom();
+    const told = (remaining: number, seconds: number): void =>
+      headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': String(remaining) }, { at: (at + seconds * 1000) as EpochMs }));
+    told(900, 0);
+    told(50, 10);
+    told(60, 10.5);
+    told(950, 11);
+    const lowest = (seconds: number): number | undefined => headroom.rows((at + seconds * 1000) as EpochMs)[0]?.lowestRatio;
+    expect([lowest(11), lowest(69), lowest(70), lowest(3_600)]).toEqual([0.05, 0.05, 0.95, 0.95]);
   });
 
   test('is full again once its reset has passed', () => {

@@ -57,8 +57,8 @@ export function metricsWith(more: Partial<MetricSources> = {}, config: Settings 
     ],
     forecast: () => Promise.resolve({ p50: nanodollars(300_000_000_000n), p90: nanodollars(350_000_000_000n) }),
     headroom: () => [
-      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, resetAt: null, seenAt: NOON },
-      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'output_tokens', limit: 80_000, remaining: 80_000, resetAt: null, seenAt: NOON },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.125, resetAt: null, seenAt: NOON },
+      { credential: 'default', modelClass: 'haiku-4-5', dimension: 'output_tokens', limit: 80_000, remaining: 80_000, lowestRatio: 1, resetAt: null, seenAt: NOON },
     ],
     ledgerHealth: () => ({ writable: true, queued: 3, lastCommitMs: 4, trouble: null }),
     openHolds: () => 2,
@@ -68,6 +68,7 @@ export function metricsWith(more: Partial<MetricSources> = {}, config: Settings 
       Promise.resolve([
         { id: 'triage-prod' as KeyId, workspace: 'support' as WorkspaceId, workflow: null, workflows: null, secretHash: 'x', origin: 'issued' as const, createdAt: NOON, expiresAt: null, revokedAt: null, lastUsedAt: epochMs(NOON - 60_000), hint: null },
       ]),
+    opportunities: () => Promise.resolve([]),
     ...more,
   });
   metrics.configured(config);

@@ -130,12 +130,13 @@ test('gauges say what the services say at the scrape', async () => {
     'tollgate_budget_elapsed_ratio{budget="support-month"}': 0.25,
     'tollgate_budget_forecast_usd{budget="support-month",bound="p50"}': 300,
     'tollgate_budget_forecast_usd{budget="support-month",bound="p90"}': 350,
-    'tollgate_upstream_headroom_ratio{credential="default",model_class="haiku-4-5",dimension="requests"}': 0.25,
-    'tollgate_upstream_headroom_ratio{credential="default",model_class="haiku-4-5",dimension="output_tokens"}': 1,
+    'tollgate_upstream_headroom_ratio_min{credential="default",model_class="haiku-4-5",dimension="requests"}': 0.125,
+    'tollgate_upstream_headroom_ratio_min{credential="default",model_class="haiku-4-5",dimension="output_tokens"}': 1,
     'tollgate_upstream_requests_per_minute_limit{credential="default",model_class="haiku-4-5"}': 4000,
     'tollgate_upstream_tokens_per_minute_limit{credential="default",model_class="haiku-4-5",direction="output"}': 80_000,
     tollgate_record_queue_length: 3,
-    tollgate_records_dropped_total: 0,
+    'tollgate_records_dropped_total{reason="settlement"}': 0,
+    'tollgate_records_dropped_total{reason="refusal"}': 0,
     tollgate_ledger_writable: 1,
     tollgate_open_holds: 2,
     tollgate_price_book_verified_timestamp_seconds: Date.parse('2026-03-01') / 1000,
@@ -216,6 +217,53 @@ test('the catalogue names each metric once, and no label is a user', () => {
   expect(new Set(entries.map((entry) => entry.name)).size).toBe(entries.length);
   expect(entries.flatMap((entry) => [...entry.labels] as string[]).filter((label) => ['user', 'session', 'tag'].includes(label))).toEqual([]);
   expect(entries.filter((entry) => (entry.type === 'counter') !== entry.name.endsWith('_total')).map((entry) => entry.name)).toEqual([]);
+});
+
+test('what the gateway added is told before the call left and after the answer, and only where the two were measured', async () => {
+  const { metrics } = started();
+  metrics.observer.settled({ opened: openEntry('1'), settlement: settlement('1', { overheadMs: 3, overheadRequestMs: 0.75 }) });
+  metrics.observer.settled({ opened: openEntry('2'), settlement: settlement('2', { overheadMs: 900 }) });
+  const samples = await scrape(metrics);
+  expect(samples.get('tollgate_proxy_overhead_seconds_sum{phase="request"}')).toBe(0.00075);
+  expect(samples.get('tollgate_proxy_overhead_seconds_sum{phase="response"}')).toBe(0.00225);
+  expect(samples.get('tollgate_proxy_overhead_seconds_count{phase="response"}')).toBe(1);
+});
+
+test('commits are timed, and rows that could not be written are counted by what they were', async () => {
+  const { metrics } = started();
+  metrics.committed(4);
+  metrics.observer.lost?.('refusal');
+  const samples = await scrape(metrics);
+  expect(samples.get('tollgate_ledger_write_duration_seconds_bucket{le="0.0025"}')).toBe(0);
+  expect(samples.get('tollgate_ledger_write_duration_seconds_bucket{le="0.005"}')).toBe(1);
+  expect(samples.get('tollgate_records_dropped_total{reason="refusal"}')).toBe(1);
+  expect(samples.get('tollgate_records_dropped_total{reason="settlement"}')).toBe(0);
+});
+
+test('the ledger and the bill are compared by whoever has both, and nothing is said until then', async () => {
+  const said = async (reconciliation: () => number | null): Promise<number | undefined> => (await scrape(started({ reconciliation }).metrics)).get('tollgate_reconciliation_difference_ratio');
+  expect([await said(() => null), await said(() => -0.03)]).toEqual([undefined, -0.03]);
+});
+
+test('who asks for OpenMetrics gets it, with a call to look at beside a bucket', async () => {
+  const { metrics } = started();
+  metrics.observer.settled({ opened: openEntry('7'), settlement: settlement('7') });
+  const { contentType, body } = await metrics.render('application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1');
+  expect(contentType).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+  expect(body.endsWith('\n# EOF\n')).toBe(true);
+  expect(body.split('\n').filter((text) => text.includes('_bucket') && text.includes('call="7"')).map((text) => text.slice(0, text.indexOf('{')))).toEqual(['tollgate_request_duration_seconds_bucket', 'tollgate_time_to_first_token_seconds_bucket', 'tollgate_request_cost_usd_bucket']);
+  expect(body).toContain('tollgate_request_duration_seconds_bucket{workspace="support",model="claude-haiku-4-5",stream="true",le="2.5"} 1 # {call="7"} 1.9005 ');
+  expect(body).toContain('# TYPE tollgate_requests counter\ntollgate_requests_total{');
+  expect(body.split('\n').slice(0, -1).filter((text) => text === '')).toEqual([]);
+});
+
+test('both formats tell the same series with the same values, and the classic one no call', async () => {
+  const { metrics } = started();
+  metrics.observer.settled({ opened: openEntry('7'), settlement: settlement('7') });
+  const samples = (text: string): string[] => text.split('\n').filter((said) => said !== '' && !said.startsWith('#') && !/event_loop|process_/.test(said)).map((said) => said.replace(/ # .*/, ''));
+  const [classic, openMetrics] = [await metrics.render(), await metrics.render('application/openmetrics-text')];
+  expect(samples(openMetrics.body)).toEqual(samples(classic.body));
+  expect(classic.body).not.toContain('call=');
 });
 
 const promtool = spawnSync('promtool', ['--version']).status === 0;

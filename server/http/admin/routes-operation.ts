@@ -120,8 +120,8 @@ export const operationRoutes: readonly Route[] = [
     summary: 'Metrics for Prometheus.',
     query: wire.NoQuery,
     mediaType: 'text/plain',
-    async handle({ services, res }) {
-      const { contentType, body } = await services.metrics();
+    async handle({ services, req, res }) {
+      const { contentType, body } = await services.metrics(req.headers.accept);
       res.status(200).setHeader('content-type', contentType).end(body);
     },
   }),

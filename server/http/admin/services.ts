@@ -26,8 +26,8 @@ export interface AdminServices {
   explain(detail: CallDetail): readonly CostLine[];
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
-  /** The text of a scrape. */
-  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** The text of a scrape; `accept` is the header of whoever asks. */
+  metrics(accept: string | undefined): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Writes a consistent copy of the database and says where. @throws when the copy could not be made */
   backup(): Promise<{ readonly file: string; readonly bytes: number }>;
   gateway(): GatewayState;

@@ -41,6 +41,8 @@ export interface OpenLedger {
   readonly backup: (file: string) => Promise<BackupDone>;
   /** Takes up a new number of days to keep rows, and deletes what is too old now. */
   retain(days: number): Promise<void>;
+  /** `told` hears how long every commit took from now on, in milliseconds. */
+  onCommit(told: (ms: number) => void): void;
   /** Limits the file to so many pages of 4 KiB, to rehearse a full disk. */
   limitPages(pages: number): Promise<void>;
 }
@@ -70,6 +72,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
       installSecret: opened.installSecret,
       backup: (to) => client.ask<BackupDone>({ kind: 'backup', file: to }),
       retain: (days) => client.ask<void>({ kind: 'retention', days, now: clock.now() }),
+      onCommit: (told) => void (client.onCommit = told),
       limitPages: (pages) => client.ask<void>({ kind: 'max_pages', pages }),
     };
   } catch (error) {

@@ -44,6 +44,8 @@ export class WriterClient {
   private patience: NodeJS.Timeout | null = null;
   private trouble: string | null = null;
   private lastCommitMs: number | null = null;
+  /** Told how long every commit took, in milliseconds. */
+  onCommit: ((ms: number) => void) | null = null;
   private dead = false;
   private closing = false;
   private idle: (() => void)[] = [];
@@ -188,6 +190,7 @@ export class WriterClient {
     const batch = this.underWay ?? [];
     this.underWay = null;
     this.lastCommitMs = ms;
+    this.onCommit?.(ms);
     if (this.trouble !== null) {
       this.trouble = null;
       this.log.info('ledger_writable_again', { count: batch.length });
