@@ -38,6 +38,8 @@ export const METRICS = {
   upstreamRequestsLimit: { name: 'tollgate_upstream_requests_per_minute_limit', help: "The provider's limit, from response headers.", type: 'gauge', labels: ['credential', 'model_class'] },
   upstreamTokensLimit: { name: 'tollgate_upstream_tokens_per_minute_limit', help: "The provider's limit, from response headers; direction all where it is one pool.", type: 'gauge', labels: ['credential', 'model_class', 'direction'] },
   opportunity: { name: 'tollgate_opportunity_usd', help: 'Money of the past 30 days that need not be spent, by what would save it; a signal is the money at stake.', type: 'gauge', labels: ['workspace', 'lever', 'confidence'] },
+  alertsActive: { name: 'tollgate_alerts_active', help: 'Alerts of the gateway that are firing now.', type: 'gauge', labels: ['rule', 'severity'] },
+  alertDeliveries: { name: 'tollgate_alert_deliveries_total', help: 'Messages about alerts, by what became of them.', type: 'counter', labels: ['channel', 'result'] },
   recordsDropped: { name: 'tollgate_records_dropped_total', help: 'Ledger rows that could not be written and are not tried again while the gateway runs.', type: 'counter', labels: ['reason'] },
   recordQueue: { name: 'tollgate_record_queue_length', help: 'Changes waiting for a commit of the ledger.', type: 'gauge', labels: [] },
   ledgerWritable: { name: 'tollgate_ledger_writable', help: '1 while the ledger can be written.', type: 'gauge', labels: [] },

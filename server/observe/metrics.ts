@@ -34,8 +34,16 @@ export interface MetricSources {
   config(): { readonly ok: boolean; readonly loadedAt: EpochMs };
   keys(): Promise<readonly VirtualKey[]>;
   opportunities(): Promise<readonly Opportunity[]>;
+  /** What the gateway's own alerts say; none where no rule or channel is configured. Every rule and every channel at zero, too, so that a first one is seen. */
+  alerts?(): AlertCounts;
   /** How far the ledger is from the provider's bill, as a part of the bill; null, or no such source, until they were compared. */
   reconciliation?(): number | null;
+}
+
+export interface AlertCounts {
+  readonly active: readonly { readonly rule: string; readonly severity: string; readonly count: number }[];
+  /** Since the start. */
+  readonly deliveries: readonly { readonly channel: string; readonly result: string; readonly count: number }[];
 }
 
 export interface Metrics {

@@ -29,6 +29,7 @@ export interface SampleSources {
 /** Series of one key of a virtual-key gauge at most. */
 const MOST_KEYS = 500;
 const MOST_BUDGETS = 100;
+const MOST_ALERTS = 200;
 
 /** Pico-dollars as dollars, for a scrape only. */
 const dollars = (pico: bigint): number => Number(pico) / 1e12;
@@ -114,6 +115,8 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
       }
       return [...sums.values()];
     },
+    alertsActive: () => (sources.alerts?.().active ?? []).slice(0, MOST_ALERTS).map(({ rule, severity, count }) => ({ labels: { rule, severity }, value: count })),
+    alertDeliveries: () => (sources.alerts?.().deliveries ?? []).slice(0, MOST_ALERTS).map(({ channel, result, count }) => ({ labels: { channel, result }, value: count })),
     recordsDropped: () => [...tallies.lost].map(([reason, value]) => ({ labels: { reason }, value })),
     recordQueue: () => one(sources.ledgerHealth().queued),
     ledgerWritable: () => one(sources.ledgerHealth().writable ? 1 : 0),

@@ -245,6 +245,16 @@ test('the ledger and the bill are compared by whoever has both, and nothing is s
   expect([await said(() => null), await said(() => -0.03)]).toEqual([undefined, -0.03]);
 });
 
+test('alerts and their deliveries are told as the alerts tell them', async () => {
+  const { metrics } = started({ alerts: () => ({ active: [{ rule: 'budget', severity: 'page', count: 2 }], deliveries: [{ channel: 'ops', result: 'delivered', count: 3 }, { channel: 'ops', result: 'failed', count: 0 }] }) });
+  const samples = await scrape(metrics);
+  expect([...samples].filter(([name]) => name.startsWith('tollgate_alert'))).toEqual([
+    ['tollgate_alerts_active{rule="budget",severity="page"}', 2],
+    ['tollgate_alert_deliveries_total{channel="ops",result="delivered"}', 3],
+    ['tollgate_alert_deliveries_total{channel="ops",result="failed"}', 0],
+  ]);
+});
+
 test('who asks for OpenMetrics gets it, with a call to look at beside a bucket', async () => {
   const { metrics } = started();
   metrics.observer.settled({ opened: openEntry('7'), settlement: settlement('7') });
