@@ -39,7 +39,7 @@ export interface Call {
   readonly gone: AbortSignal;
   /** Reads the body whole; called at most once, only where the route inspects it. */
   readonly readBody: () => Promise<Verdict<{ readonly bytes: Buffer; release(): void }>>;
-  /** Answers with our own no. */
+  /** Answers with our own no, which names the call by itself. `tags`: further headers, name, value, name, value… */
   readonly refuse: (refusal: Refusal, tags: readonly string[]) => void;
 }
 
@@ -185,7 +185,7 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
   const { settings: upstreamSettings } = services.upstream;
   const edited = body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model;
   const extraHeaders = (head: ResponseHead, reading: Reading | null): readonly string[] => {
-    const tags = tagHeaders(call, caller);
+    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller)];
     if (head.streamed) return tags;
     const free = !call.route.billed || head.status >= 400;
     if (reading === null && !free) return tags;
@@ -241,7 +241,7 @@ function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
-  if (refusal !== null) call.refuse(refusal, tagHeaders(call, opened.caller));
+  if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
   const cost: Cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
   const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt);
   admission.release(cost.total, cost.tokens);
@@ -279,7 +279,7 @@ function upstreamRefusal({ result }: Answer): Refusal {
 
 /** A call that is refused once its caller is known: a row in the ledger, no hold, no cost. */
 function refuse(call: Call, intent: Intent, refusal: Refusal, services: Services): void {
-  call.refuse(refusal, tagHeaders(call, intent.caller));
+  call.refuse(refusal, ownerHeaders(intent.caller));
   const entry: RefusedEntry = {
     ...intent,
     decisions: refusal.rule === null ? intent.decisions : [...intent.decisions, { rule: refusal.rule, verdict: 'refuse', detail: null }],
@@ -301,9 +301,7 @@ function turnAway(call: Call, refusal: Refusal, services: Services): void {
   services.observer.turnedAway(refusal.reason, call.route.endpoint);
 }
 
-const tagHeaders = (call: Call, caller: Caller): readonly string[] => [
-  'x-tollgate-request-id', call.id, 'x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow,
-];
+const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
 
 function noteHeadroom(call: Call, opened: OpenEntry, head: ResponseHead, services: Services): void {
   if (opened.modelSent === null) return;

@@ -72,7 +72,9 @@ export interface ToSend {
 /** One request by node's own client: the bytes of the answer as they came, decoded by nobody. Rejects when no answer came. */
 export function send(url: string, { method = 'POST', headers = {}, body, signal }: ToSend = {}): Promise<Sent> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, agent: false, ...(signal ? { signal } : {}) }, (answer) => {
+    // The path goes out as it is written, dots and escapes included.
+    const { hostname, port, origin } = new URL(url);
+    const request = httpRequest({ hostname, port, path: url.slice(origin.length), method, headers, agent: false, ...(signal ? { signal } : {}) }, (answer) => {
       const chunks: Buffer[] = [];
       const done = (whole: boolean): void =>
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body: Buffer.concat(chunks), whole });
@@ -159,7 +161,7 @@ export interface Sample {
   readonly text: string;
 }
 
-/** The samples of a scrape. */
+/** The samples of a scrape. What it tells can be a second old. */
 export async function scrape(gateway: RunningGateway): Promise<Sample[]> {
   const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).map((line) => {
