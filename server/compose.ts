@@ -26,7 +26,8 @@ import { createMetrics } from './observe/metrics.ts';
 import { createOpportunities } from './observe/opportunities.ts';
 import type { PriceBook } from './price/book.ts';
 import { explain } from './price/explain.ts';
-import { loadPriceBook } from './price/load-book.ts';
+import { loadBook } from './price/load-files.ts';
+import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
@@ -124,6 +125,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     headroom,
     priceRows: () => book.rows(),
     explain,
+    plan: (task, at) => planOf(task, book, at),
     forecast,
     metrics: (accept) => metrics.render(accept),
     backup: async () => {
@@ -214,18 +216,12 @@ export async function compose(initial: Settings): Promise<Gateway> {
 
 const declaredIn = (settings: Settings): Declared => ({ keys: settings.keys, workspaces: settings.workspaces });
 
-const pricingOf = (book: PriceBook, settings: Settings): Pricing => createPricing({ book, unknownModel: settings.prices.unknownModel });
+const pricingOf = (book: PriceBook, { prices }: Settings): Pricing => createPricing({ book, unknownModel: prices.unknownModel, assumeUsInference: prices.assumeUsInference });
 
 function readPriceBook({ prices }: Settings): PriceBook {
-  let text: string;
-  try {
-    text = readFileSync(prices.file, 'utf8');
-  } catch (error) {
-    throw new StartFailure(`The price file ${prices.file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}). \`prices.file\` in the config names it.`, 1);
-  }
-  const loaded = loadPriceBook(text, prices.file);
+  const loaded = loadBook(prices, (file) => readFileSync(file, 'utf8'));
   if (loaded.ok) return loaded.book;
-  throw new StartFailure(loaded.mistakes.map((m) => `${m.file}:${m.line}:${m.column}: ${m.path === '' ? '' : `${m.path}: `}${m.message}`).join('\n'), 1);
+  throw new StartFailure(loaded.message, 1);
 }
 
 const standingsOf = (settings: Settings, now: ReturnType<Clock['now']>, spentOf: SpentOf): Promise<readonly Standing[]> =>

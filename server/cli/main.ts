@@ -8,6 +8,7 @@ import { checkCommand } from './check.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { exportCommand } from './export.ts';
 import { keysCommand } from './keys.ts';
+import { planCommand } from './plan.ts';
 import { reportCommand } from './report.ts';
 import { serveCommand } from './serve.ts';
 
@@ -39,7 +40,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .addHelpText('after', EPILOGUE);
-  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, reportCommand, exportCommand, backupCommand]) add(program, terminal);
+  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, planCommand, reportCommand, exportCommand, backupCommand]) add(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;

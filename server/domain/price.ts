@@ -11,7 +11,10 @@ export type Rates = { readonly [Kind in TokenKind]: Picodollars };
 
 /** One row of the price book: one model's prices from one date on. Immutable; `version` names its content. */
 export interface PriceRow {
-  /** `model@YYYY-MM-DD#digest`: the model, the first day in force, and a digest of the rates, so that an edit makes a new version. */
+  /**
+   * `model@YYYY-MM-DD#digest`: the model, the first day in force, and a digest of the rates, so that an edit makes a new version.
+   * A contract's price says so: `model@YYYY-MM-DD+contract#digest`.
+   */
   readonly version: string;
   readonly model: string;
   readonly effectiveFrom: EpochMs;
@@ -31,6 +34,24 @@ export interface PriceRow {
   readonly source: string;
   /** ISO date on which a person last compared the row with its source. */
   readonly verifiedOn: string;
+  /** Of a price of one's own: the contract's name, and the first instant after it (null: open-ended). Absent: a list price. */
+  readonly contract?: { readonly name: string; readonly until: EpochMs | null };
+}
+
+/** Whose price a version is, as its name tells: rows of the ledger store the version, and so this too. */
+export type PriceKind = 'list' | 'contract' | 'ceiling';
+export const priceKind = (version: string): PriceKind => (version.startsWith('ceiling@') ? 'ceiling' : version.includes('+contract#') ? 'contract' : 'list');
+
+/** Versions of the rows that a call of an instant is priced with: per model the contract's where one is in force, else the latest list price. */
+export function rowsInForce(rows: readonly PriceRow[], at: EpochMs): ReadonlySet<string> {
+  const inForce = new Map<string, PriceRow>();
+  for (const row of rows) {
+    if (row.effectiveFrom > at || (row.contract && row.contract.until !== null && row.contract.until <= at)) continue;
+    const other = inForce.get(row.model);
+    const contracts = Number(row.contract !== undefined) - Number(other?.contract !== undefined);
+    if (!other || contracts > 0 || (contracts === 0 && row.effectiveFrom >= other.effectiveFrom)) inForce.set(row.model, row);
+  }
+  return new Set([...inForce.values()].map((row) => row.version));
 }
 
 /** The price frozen for one call, with the most that the call can cost. */

@@ -80,7 +80,17 @@ export interface Settings {
     /** Sockets to the origin at most. */
     readonly connections: number;
   };
-  readonly prices: { /** Absolute. */ readonly file: string; readonly unknownModel: 'ceiling' | 'refuse' };
+  readonly prices: {
+    /** Absolute. */
+    readonly file: string;
+    /** Absolute; null where there are no contract prices. */
+    readonly contract: string | null;
+    /** SHA-256 over the bytes of these files, to see whether one changed. */
+    readonly digest: string;
+    readonly unknownModel: 'ceiling' | 'refuse';
+    /** The provider's workspace runs in the US by default, so that calls which name no place may cost the US factor too. */
+    readonly assumeUsInference: boolean;
+  };
   readonly workspaces: ReadonlyMap<WorkspaceId, Workspace>;
   readonly keys: readonly VirtualKey[];
   readonly budgets: readonly Budget[];

@@ -2,6 +2,7 @@
 
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { usdNumber } from '../domain/money.ts';
+import { rowsInForce } from '../domain/price.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
 import type { Exemplar, Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
@@ -126,12 +127,9 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     usageIncomplete: () => [...tallies.incomplete].map(([reason, value]) => ({ labels: { reason }, value })),
     labelOverflow: () => [...labels.overflow].map(([label, value]) => ({ labels: { label }, value })),
     priceBookVerified() {
-      const inForce = new Map<string, { from: number; verified: number }>();
-      for (const row of sources.priceRows()) {
-        if (row.effectiveFrom > now() || row.effectiveFrom < (inForce.get(row.model)?.from ?? 0)) continue;
-        inForce.set(row.model, { from: row.effectiveFrom, verified: Date.parse(row.verifiedOn) });
-      }
-      return inForce.size === 0 ? [] : one(seconds(Math.min(...[...inForce.values()].map((row) => row.verified))));
+      const inForce = rowsInForce(sources.priceRows(), now());
+      const verified = sources.priceRows().filter((row) => inForce.has(row.version)).map((row) => Date.parse(row.verifiedOn));
+      return verified.length === 0 ? [] : one(seconds(Math.min(...verified)));
     },
     reconciliation: () => one(sources.reconciliation?.() ?? null),
     async keyLastUsed() {

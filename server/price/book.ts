@@ -16,8 +16,10 @@ export interface BookModel {
   readonly imageTokens: number;
   /** A middling number of UTF-8 bytes per token, for estimates. */
   readonly bytesPerToken: number;
-  /** By `effectiveFrom`, ascending; at least one. */
+  /** List prices by `effectiveFrom`, ascending; at least one. */
   readonly rows: readonly PriceRow[];
+  /** Prices of one's own, likewise; each has its `contract`. They win over list prices while they are in force. */
+  readonly contract: readonly PriceRow[];
 }
 
 /** A model's row at an instant, with the figures that quotes and estimates need. */
@@ -30,12 +32,12 @@ export interface Listing {
 export interface PriceBook {
   /**
    * The row in force for a model at an instant; null when the book does not know the model. Found by exact id, by alias, or by either
-   * once a trailing `-YYYYMMDD` is taken off; never by prefix. Instants before the first row take the first row.
+   * once a trailing `-YYYYMMDD` is taken off; never by prefix. A contract's row in force wins; instants before the first list row take that row.
    */
   lookup(model: string, at: EpochMs): Listing | null;
   /** What stands in for a model that is not in the book: per kind, the dearest rate that any active model has at the instant. */
   dearest(at: EpochMs): Listing;
-  /** Every row of every model, in the book's order. */
+  /** Every row of every model, list prices and contract prices, in the book's order. */
   rows(): readonly PriceRow[];
   /** Every model, in the book's order. */
   models(): readonly BookModel[];
@@ -46,7 +48,7 @@ const DATED = /-\d{8}$/;
 /** A book of models whose ids and aliases are all different; `loadPriceBook` sees to that. */
 export function createPriceBook(models: readonly BookModel[]): PriceBook {
   const byName = new Map(models.flatMap((model) => [model.id, ...model.aliases].map((name) => [name, model] as const)));
-  const rows = models.flatMap((model) => model.rows);
+  const rows = models.flatMap((model) => [...model.rows, ...model.contract]);
   return {
     lookup: (name, at) => {
       const model = byName.get(name) ?? byName.get(name.replace(DATED, ''));
@@ -54,7 +56,8 @@ export function createPriceBook(models: readonly BookModel[]): PriceBook {
     },
     dearest: (at) => {
       const active = models.filter((model) => model.status === 'active');
-      return dearestOf((active.length > 0 ? active : models).map((model) => listingAt(model, at)));
+      // At list price: a contract says nothing of what a model that it does not name will cost.
+      return dearestOf((active.length > 0 ? active : models).map((model) => listingAt({ ...model, contract: [] }, at)));
     },
     rows: () => rows,
     models: () => models,
@@ -62,7 +65,8 @@ export function createPriceBook(models: readonly BookModel[]): PriceBook {
 }
 
 function listingAt(model: BookModel, at: EpochMs): Listing {
-  const row = model.rows.findLast((r) => r.effectiveFrom <= at) ?? (model.rows[0] as PriceRow);
+  const own = model.contract.findLast((r) => r.effectiveFrom <= at && (r.contract?.until == null || at < r.contract.until));
+  const row = own ?? model.rows.findLast((r) => r.effectiveFrom <= at) ?? (model.rows[0] as PriceRow);
   return { row, imageTokens: model.imageTokens, bytesPerToken: model.bytesPerToken };
 }
 

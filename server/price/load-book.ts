@@ -2,7 +2,7 @@
 
 import { isScalar, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml';
 import { z } from 'zod';
-import { epochMs } from '../domain/ids.ts';
+import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { picoPerTokenFromUsdPerMtok, picodollars, nanoFromUsd, type Picodollars } from '../domain/money.ts';
 import type { PriceRow, Rates } from '../domain/price.ts';
 import { TOKEN_KINDS } from '../domain/usage.ts';
@@ -58,15 +58,39 @@ const model = z.strictObject({
   prices: z.array(price).min(1),
 });
 
+const contractPrice = price.extend({ until: day.optional() });
+
+/** The shape of a file of contract prices: rows that win over the list prices of the models they name, while they are in force. */
+export const CONTRACT_SCHEMA = z.strictObject({
+  contract: z.string().min(1).max(128),
+  web_search_usd_per_1000: usd(6).optional(),
+  models: z.array(z.strictObject({ id: name, prices: z.array(contractPrice).min(1) })).min(1),
+});
+type Contract = z.infer<typeof CONTRACT_SCHEMA>;
+
 /** The shape of `prices.yaml`; closed, so that a misspelt key is a mistake and not a price that silently stays away. */
 export const PRICES_SCHEMA = z.strictObject({ web_search_usd_per_1000: usd(6), models: z.array(model).min(1) });
 type File = z.infer<typeof PRICES_SCHEMA>;
 
+/** A file's text; the name only stands in mistakes. */
+export interface PriceText {
+  readonly text: string;
+  readonly fileName: string;
+}
+
 /**
  * The price book in a YAML text, or everything that is wrong with it.
  * @param fileName only named in the mistakes
+ * @param contract a file of contract prices for models of this book
  */
-export function loadPriceBook(text: string, fileName: string): LoadedBook {
+export function loadPriceBook(text: string, fileName: string, contract: PriceText | null = null): LoadedBook {
+  const list = parsed({ text, fileName }, PRICES_SCHEMA, contradictions);
+  const own = contract === null ? null : parsed(contract, CONTRACT_SCHEMA, (file) => (list.ok ? contractContradictions(file, list.data) : []));
+  if (!list.ok || (own !== null && !own.ok)) return { ok: false, mistakes: [...(list.ok ? [] : list.mistakes), ...(own === null || own.ok ? [] : own.mistakes)] };
+  return { ok: true, book: createPriceBook(list.data.models.map((m) => bookModel(m, list.data.web_search_usd_per_1000, own?.data ?? null))) };
+}
+
+function parsed<Schema extends z.ZodType>({ text, fileName }: PriceText, schema: Schema, check: (data: z.output<Schema>) => Problem[]): { ok: true; data: z.output<Schema> } | { ok: false; mistakes: Mistake[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const at = (offset: number, path: string, message: string): Mistake => {
@@ -74,12 +98,12 @@ export function loadPriceBook(text: string, fileName: string): LoadedBook {
     return { file: fileName, line, column: col, path, message };
   };
   if (document.errors.length > 0) return { ok: false, mistakes: document.errors.map((e) => at(e.pos[0], '', e.message.split('\n', 1)[0] ?? e.message)) };
-  const parsed = PRICES_SCHEMA.safeParse(document.toJS());
-  const problems = parsed.success ? contradictions(parsed.data) : parsed.error.issues.flatMap(spread);
-  if (!parsed.success || problems.length > 0) {
+  const result = schema.safeParse(document.toJS());
+  const problems = result.success ? check(result.data) : result.error.issues.flatMap(spread);
+  if (!result.success || problems.length > 0) {
     return { ok: false, mistakes: problems.map(({ path, message }) => at(offsetOf(document, path), path.join('.'), message)) };
   }
-  return { ok: true, book: createPriceBook(parsed.data.models.map((m) => bookModel(m, parsed.data.web_search_usd_per_1000))) };
+  return { ok: true, data: result.data };
 }
 
 /** One problem per unknown key, so that each is pointed at where it stands. */
@@ -109,6 +133,27 @@ function contradictions(file: File): Problem[] {
   return problems;
 }
 
+/** A contract names models of the book, each once, and its rows follow one another without overlapping. */
+function contractContradictions(file: Contract, book: File): Problem[] {
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  file.models.forEach(({ id, prices }, i) => {
+    const listed = book.models.find((m) => m.id === id || m.aliases.includes(id));
+    if (listed === undefined) problems.push({ path: ['models', i, 'id'], message: `the price book has no model "${id}"` });
+    else if (seen.has(listed.id)) problems.push({ path: ['models', i, 'id'], message: `"${id}" is here already` });
+    if (listed !== undefined) seen.add(listed.id);
+    prices.forEach((p, n) => {
+      const path: Path = ['models', i, 'prices', n];
+      const before = prices[n - 1];
+      if (before && before.from >= p.from) problems.push({ path: [...path, 'from'], message: `not later than the row before it (${before.from})` });
+      if (p.until !== undefined && p.until <= p.from) problems.push({ path: [...path, 'until'], message: `not later than its \`from\` (${p.from})` });
+      if (p.fast && p.long_prompt) problems.push({ path: [...path, 'long_prompt'], message: 'a row with fast rates cannot have a long-prompt band: nothing says which would win' });
+      problems.push(...fractions(p, listed?.us_inference, path));
+    });
+  });
+  return problems;
+}
+
 function fractions(p: z.infer<typeof price>, factor: string | undefined, path: Path): Problem[] {
   const { numerator, denominator } = fraction(factor);
   const tables: [Path, z.infer<typeof rates> | undefined][] = [
@@ -121,8 +166,8 @@ function fractions(p: z.infer<typeof price>, factor: string | undefined, path: P
   );
 }
 
-function bookModel(m: z.infer<typeof model>, fee: string): BookModel {
-  const rows = m.prices.map((p): PriceRow => {
+function bookModel(m: z.infer<typeof model>, fee: string, own: Contract | null): BookModel {
+  const rowOf = (p: z.infer<typeof price>, searchFee: string, mark = ''): PriceRow => {
     const charges = {
       standard: ratesOf(p.standard),
       batch: ratesOf(p.batch),
@@ -131,22 +176,34 @@ function bookModel(m: z.infer<typeof model>, fee: string): BookModel {
         ? { aboveTokens: p.long_prompt.above_tokens, standard: ratesOf(p.long_prompt.standard), batch: ratesOf(p.long_prompt.batch) }
         : null,
       usInference: fraction(m.us_inference),
-      webSearchFee: feeEach(p.web_search_usd_per_1000 ?? fee),
+      webSearchFee: feeEach(p.web_search_usd_per_1000 ?? searchFee),
     };
     return {
       ...charges,
-      version: `${m.id}@${p.from}#${digestOf(charges)}`,
+      version: `${m.id}@${p.from}${mark}#${digestOf(charges)}`,
       model: m.id,
-      effectiveFrom: epochMs(Date.parse(`${p.from}T00:00:00Z`)),
+      effectiveFrom: startOf(p.from),
       contextWindowTokens: m.context_window_tokens,
       maxOutputTokens: m.max_output_tokens,
       minCacheableTokens: m.min_cacheable_tokens ?? null,
       source: p.source,
       verifiedOn: p.verified,
     };
-  });
-  return { id: m.id, name: m.name, aliases: m.aliases, status: m.status, imageTokens: m.image_tokens, bytesPerToken: m.bytes_per_token, rows };
+  };
+  const contracted = own?.models.find(({ id }) => id === m.id || m.aliases.includes(id))?.prices ?? [];
+  const contract = contracted.map((p): PriceRow => ({
+    ...rowOf(p, own?.web_search_usd_per_1000 ?? fee, '+contract'),
+    contract: { name: own?.contract ?? '', until: p.until === undefined ? null : startOf(p.until) },
+  }));
+  return {
+    id: m.id, name: m.name, aliases: m.aliases, status: m.status, imageTokens: m.image_tokens, bytesPerToken: m.bytes_per_token,
+    rows: m.prices.map((p) => rowOf(p, fee)),
+    contract,
+  };
 }
+
+/** Prices change at 00:00 UTC. */
+const startOf = (date: string): EpochMs => epochMs(Date.parse(`${date}T00:00:00Z`));
 
 const YAML_NAMES = { input: 'input', cacheWrite5m: 'cache_write_5m', cacheWrite1h: 'cache_write_1h', cacheRead: 'cache_read', output: 'output' } as const;
 

@@ -17,6 +17,9 @@ export interface Surroundings {
   readonly dataDir: string;
   /** Absolute. */
   readonly pricesFile: string;
+  /** Absolute; null where the file names none. */
+  readonly contractFile: string | null;
+  readonly pricesDigest: string;
   /** Null takes the file's. */
   readonly listen: HostPort | null;
   readonly adminListen: HostPort | null;
@@ -42,7 +45,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       idleTimeoutMs: upstream.idle_timeout,
       connections: upstream.connections ?? config.max_in_flight,
     },
-    prices: { file: around.pricesFile, unknownModel: config.prices.unknown_model },
+    prices: { file: around.pricesFile, contract: around.contractFile, digest: around.pricesDigest, unknownModel: config.prices.unknown_model, assumeUsInference: config.prices.assume_us_inference },
     workspaces: workspacesOf(config),
     keys: config.keys.map((key) => virtualKey(key, config.timezone)),
     budgets: config.budgets.map(budgetOf),

@@ -69,6 +69,20 @@ export function loadSettings({ file, env, overrides = {}, inForce }: { file: str
 /** What a file's bytes are recognized by: SHA-256 in hex. */
 export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/** The same over several files, by their bytes; null stands for no file, and so does one that cannot be read: who reads it says why. */
+export function digestOfFiles(files: readonly (string | null)[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    try {
+      hash.update(file === null ? '' : digestOf(readFileSync(file)));
+    } catch {
+      // The same as no file.
+    }
+    hash.update('\n');
+  }
+  return hash.digest('hex');
+}
+
 /**
  * The same, for text at hand.
  *
@@ -91,8 +105,9 @@ export function loadText(given: { file: string; text: string; env: Env; digest?:
     if (!parsed.success) mistakes.push(...mistakesOf(parsed.error.issues, document));
     mistakes.push(...overrideMistakes(document, overrides), ...referenceMistakes(document), ...expiryMistakes(document), ...safetyMistakes(document, overrides));
   }
-  const prices = document.readable ? pricesFile(document, file, exists) : null;
-  if (prices?.mistake) mistakes.push(prices.mistake);
+  const prices = document.readable ? pricesFile(document, file, 'file', 'config/prices.yaml', exists) : null;
+  const contract = document.readable ? pricesFile(document, file, 'contract', null, exists) : null;
+  for (const found of [prices, contract]) if (found?.mistake) mistakes.push(found.mistake);
   if (!parsed?.success || !prices?.path || mistakes.length > 0) return { ok: false, mistakes: inOrder(mistakes), digest };
 
   const dataDir = overrides.dataDir ?? (env.TOLLGATE_DATA_DIR || parsed.data.data_dir);
@@ -101,6 +116,8 @@ export function loadText(given: { file: string; text: string; env: Env; digest?:
     digest,
     dataDir: resolve(dataDir),
     pricesFile: prices.path,
+    contractFile: contract?.path ?? null,
+    pricesDigest: digestOfFiles([prices.path, contract?.path ?? null]),
     listen: overrides.listen === undefined ? null : parseHostPort(overrides.listen),
     adminListen: overrides.adminListen === undefined ? null : parseHostPort(overrides.adminListen),
   });
@@ -118,17 +135,19 @@ const FIXED: readonly { readonly path: readonly string[]; readonly of: (settings
 const restartMistakes = (document: ConfigDocument, settings: Settings, inForce: Settings): Mistake[] =>
   FIXED.filter(({ of }) => !isDeepStrictEqual(of(settings), of(inForce))).map(({ path }) => document.mistake(path, `a change of ${sayKey(path)} needs a restart`, 'what is in force until then'));
 
-function pricesFile(document: ConfigDocument, file: string, exists: (path: string) => boolean): { path: string | null; mistake: Mistake | null } {
-  const field = Cursor.root(document).field('prices').field('file');
+/** @param standard what is meant where the config says nothing; null for no file */
+function pricesFile(document: ConfigDocument, file: string, named: 'file' | 'contract', standard: string | null, exists: (path: string) => boolean): { path: string | null; mistake: Mistake | null } {
+  const field = Cursor.root(document).field('prices').field(named);
   // What is no text is a mistake that the schema reports.
   if (field.written && (field.text() ?? '').trim() === '') return { path: null, mistake: null };
-  const written = field.text() ?? 'config/prices.yaml';
+  const written = field.text() ?? standard;
+  if (written === null) return { path: null, mistake: null };
   const folder = dirname(resolve(file));
   const candidates = [...new Set([resolve(written), resolve(folder, written), resolve(dirname(folder), written)])];
   const path = candidates.find(exists) ?? null;
   if (path !== null) return { path, mistake: null };
   // Without a word about prices in the file, the place to write one is its beginning.
-  return { path, mistake: document.mistake(field.path, `there is no price book ${field.written ? shown(written, field.path, document) : `"${written}"`}`, 'a file, from the working directory, the folder of this file or the folder above it') };
+  return { path, mistake: document.mistake(field.path, `there is no ${named === 'file' ? 'price book' : 'file of contract prices'} ${field.written ? shown(written, field.path, document) : `"${written}"`}`, 'a file, from the working directory, the folder of this file or the folder above it') };
 }
 
 function overrideMistakes(document: ConfigDocument, overrides: Overrides): Mistake[] {

@@ -109,7 +109,9 @@ export const configSchema = section({
   }).prefault({}).describe('The provider.'),
   prices: section({
     file: words('a file').prefault('config/prices.yaml').describe('The price book. A relative path is looked up from the working directory, then from the folder of this file, then from the folder above. Default: config/prices.yaml.'),
+    contract: words('a file').optional().describe('Prices of your own, which win over the price book for the models and days that they name; looked up like `file`. Left out: list prices only.'),
     unknown_model: choice(['ceiling', 'refuse']).prefault('ceiling').describe('A model without a price: `ceiling` counts it at the dearest price there is, `refuse` refuses the call. Default: ceiling.'),
+    assume_us_inference: flag().prefault(false).describe("Whether the provider's workspace runs calls in the US unless they say otherwise, which costs 1.1 times as much on models that have it; budgets then hold it. Default: false."),
   }).prefault({}).describe('What calls cost.'),
   workspaces: list(workspace, 'workspaces').prefault([]).describe('Who pays. In open access, and where none is listed, there is a workspace `default` too.'),
   keys: list(key, 'keys').prefault([]).describe('Tollgate keys declared here; others are issued by `tollgate keys create`.'),

@@ -16,8 +16,10 @@ import { createAdminPort, type AdminPort } from '../../server/http/admin/port.ts
 import type { AdminServices, GatewayState } from '../../server/http/admin/services.ts';
 import { createMetrics, type Metrics } from '../../server/observe/metrics.ts';
 import { explain } from '../../server/price/explain.ts';
+import { planOf } from '../../server/price/plan.ts';
 import { openReports } from '../../server/store/sqlite/reader-client.ts';
 import { handClock, settings, workspace } from '../observe/gateway.ts';
+import { shippedBook } from '../price/rows.ts';
 import { logbook, NOON, price } from '../store/samples.ts';
 import { scratch } from '../store/scratch.ts';
 
@@ -83,6 +85,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
     priceRows,
     explain,
+    plan: (task, at) => planOf(task, shippedBook(), at),
     forecast,
     metrics: (accept) => metrics.render(accept),
     async backup() {

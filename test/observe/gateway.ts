@@ -22,7 +22,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   timezone: 'Europe/Berlin',
   dataDir: '/var/lib/tollgate',
   upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-secret']]), connectTimeoutMs: 1, streamHeadersTimeoutMs: 1, headersTimeoutMs: 1, idleTimeoutMs: 1, connections: 1 },
-  prices: { file: '/etc/prices.yaml', unknownModel: 'ceiling' },
+  prices: { file: '/etc/prices.yaml', contract: null, digest: 'd', unknownModel: 'ceiling', assumeUsInference: false },
   workspaces: new Map([workspace('support', ['triage', 'summary'], { models: { allow: ['claude-haiku-4-5', 'claude-opus-*'], deny: [], alias: new Map([['fast', 'claude-haiku-4-5']]) } }), workspace('shop', ['texts'])]),
   keys: [],
   budgets: [],

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { hashSecret } from '../../server/domain/directory.ts';
 import type { KeyId, WorkspaceId } from '../../server/domain/ids.ts';
 import type { Settings } from '../../server/domain/settings.ts';
-import { loadText, type Overrides } from '../../server/settings/load.ts';
+import { digestOfFiles, loadText, type Overrides } from '../../server/settings/load.ts';
 import { mistakeText } from '../../server/settings/mistakes.ts';
 
 function settingsOf(text: string, env: Record<string, string> = {}, overrides: Overrides = {}): Settings {
@@ -60,7 +60,7 @@ test('the documented example is in force as it is written', () => {
     access: 'open',
     timezone: 'Europe/Berlin',
     upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-1']]) },
-    prices: { file: resolve('config/prices.yaml'), unknownModel: 'ceiling' },
+    prices: { file: resolve('config/prices.yaml'), contract: null, digest: digestOfFiles([resolve('config/prices.yaml'), null]), unknownModel: 'ceiling', assumeUsInference: false },
     retention: { requestsDays: 90 },
   });
   const support = settings.workspaces.get('support' as WorkspaceId)!;
@@ -100,7 +100,7 @@ test('the documented example is in force as it is written', () => {
 
 test('one line is enough: everything else has its default', () => {
   const { file, digest, dataDir, prices, workspaces, ...rest } = settingsOf('access: open\n');
-  expect({ file, dataDir, prices }).toEqual({ file: resolve('config/tollgate.yaml'), dataDir: resolve('data'), prices: { file: resolve('config/prices.yaml'), unknownModel: 'ceiling' } });
+  expect({ file, dataDir, prices }).toEqual({ file: resolve('config/tollgate.yaml'), dataDir: resolve('data'), prices: { file: resolve('config/prices.yaml'), contract: null, digest: prices.digest, unknownModel: 'ceiling', assumeUsInference: false } });
   expect(digest).toMatch(/^[0-9a-f]{64}$/);
   expect([...workspaces.keys()]).toEqual(['default']);
   expect(workspaces.get('default' as WorkspaceId)).toMatchObject({ upstreamKey: 'default', models: { allow: null }, openWorkflows: true });

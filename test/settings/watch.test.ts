@@ -174,3 +174,19 @@ test('after close nothing is read any more, neither on change nor on a signal', 
   await watch!.reload();
   expect(seen).toEqual([]);
 });
+
+test('price files that change alone are taken up as a config is, also one that the config names since a reload', async () => {
+  start(config(30));
+  writeFileSync(join(folder, 'prices.yaml'), 'dearer');
+  const dearer = await next();
+  expect(days(dearer)).toBe(30);
+  writeFileSync(join(folder, 'contract.yaml'), 'ours');
+  replace('prices: { file: prices.yaml, contract: contract.yaml }\nretention: { requests_days: 31 }\n');
+  const named = await next();
+  expect(days(named)).toBe(31);
+  writeFileSync(join(folder, 'contract.yaml'), 'ours, cheaper');
+  const cheaper = await next();
+  expect('settings' in cheaper && cheaper.settings.prices.contract).toBe(join(folder, 'contract.yaml'));
+  const digests = [dearer, named, cheaper].map((event) => ('settings' in event ? event.settings.prices.digest : null));
+  expect(new Set(digests).size).toBe(3);
+});

@@ -4,7 +4,7 @@ import type { Standing, Scope } from '../../domain/budget.ts';
 import type { VirtualKey } from '../../domain/directory.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { roundUpToNano, picodollars, usdString, type Picodollars } from '../../domain/money.ts';
-import type { CostLine, PriceRow, Rates } from '../../domain/price.ts';
+import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
 import type { Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
@@ -88,6 +88,7 @@ export function requestRow(row: CallRow): wire.RequestRow {
     estimate_method: row.estimateMethod,
     cache_savings_usd: usdString(row.cacheSavings),
     price_version: row.priceVersion,
+    price_kind: row.priceVersion === null ? null : priceKind(row.priceVersion),
     ttft_ms: row.timeToFirstTokenMs,
     duration_ms: row.durationMs,
     overhead_ms: row.overheadMs,
@@ -121,6 +122,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       amount_usd: exactUsd(line.amount),
       factors: [...line.factors],
       price_version: line.priceVersion,
+      price_kind: priceKind(line.priceVersion),
       source: detail.prices.find((row) => row.version === line.priceVersion)?.source ?? '',
     })),
     cost_lines_usd: exactUsd(sum),
@@ -197,6 +199,8 @@ export function priceRow(row: PriceRow, inForce: boolean): wire.PriceRowAnswer {
   return {
     version: row.version,
     model: row.model,
+    kind: row.contract === undefined ? 'list' : 'contract',
+    contract: row.contract === undefined ? null : { name: row.contract.name, until: isoOrNull(row.contract.until) },
     effective_from: iso(row.effectiveFrom),
     in_force: inForce,
     usd_per_mtok: {

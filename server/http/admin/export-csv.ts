@@ -49,6 +49,7 @@ const REQUEST_COLUMNS: Readonly<Record<string, (row: RequestRow) => Cell>> = {
   estimate_method: (r) => r.estimate_method,
   cache_savings_usd: (r) => new Figure(r.cache_savings_usd),
   price_version: (r) => r.price_version,
+  price_kind: (r) => r.price_kind,
   ttft_ms: (r) => r.ttft_ms,
   duration_ms: (r) => r.duration_ms,
   overhead_ms: (r) => r.overhead_ms,

@@ -2,10 +2,10 @@
 
 import { epochMs } from '../../domain/ids.ts';
 import { usdString } from '../../domain/money.ts';
+import { rowsInForce } from '../../domain/price.ts';
 import { iso } from './encode.ts';
 import { AdminError } from './errors.ts';
 import { json, raw, type Route } from './route.ts';
-import { rowsInForce } from './routes-rules.ts';
 import type { AdminServices } from './services.ts';
 import { COOKIE, SESSION_MS, sessionCookie } from './session.ts';
 import * as wire from './wire.ts';

@@ -1,9 +1,8 @@
 // server/http/admin/routes-rules.ts: what is in force: budgets, limits, policies, prices, alerts, and the audit log.
 
 import type { Standing } from '../../domain/budget.ts';
-import type { EpochMs } from '../../domain/ids.ts';
 import { nanodollars, usdString, type Nanodollars } from '../../domain/money.ts';
-import type { PriceRow } from '../../domain/price.ts';
+import { rowsInForce } from '../../domain/price.ts';
 import { budgetRow, iso, isoOrNull, policy, priceRow, thresholdReached } from './encode.ts';
 import { json, type Route } from './route.ts';
 import type { AdminServices } from './services.ts';
@@ -178,15 +177,6 @@ async function rulesOf(services: AdminServices, standing: Standing): Promise<Rul
       notify: budget.notify,
     },
   ];
-}
-
-/** Versions of the latest row of each model whose day has come. */
-export function rowsInForce(rows: readonly PriceRow[], now: EpochMs): ReadonlySet<string> {
-  const latest = new Map<string, PriceRow>();
-  for (const row of rows) {
-    if (row.effectiveFrom <= now && row.effectiveFrom >= (latest.get(row.model)?.effectiveFrom ?? 0)) latest.set(row.model, row);
-  }
-  return new Set([...latest.values()].map((row) => row.version));
 }
 
 function parsed(detail: string): unknown {

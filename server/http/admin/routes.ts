@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { openApi } from './openapi.ts';
 import { json, type Route } from './route.ts';
 import { keyRoutes } from './routes-keys.ts';
+import { moneyRoutes } from './routes-money.ts';
 import { operationRoutes } from './routes-operation.ts';
 import { ruleRoutes } from './routes-rules.ts';
 import { usageRoutes } from './routes-usage.ts';
@@ -12,6 +13,7 @@ import { NoQuery } from './wire.ts';
 export const ROUTES: readonly Route[] = [
   ...usageRoutes,
   ...ruleRoutes,
+  ...moneyRoutes,
   ...keyRoutes,
   ...operationRoutes,
   json({

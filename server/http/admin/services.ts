@@ -7,6 +7,7 @@ import type { Clock, EpochMs } from '../../domain/ids.ts';
 import type { Ledger, Recovery } from '../../domain/ledger.ts';
 import type { Nanodollars } from '../../domain/money.ts';
 import type { Headroom, Log } from '../../domain/observer.ts';
+import type { Planned, PlanTask } from '../../domain/plan.ts';
 import type { CostLine, PriceRow } from '../../domain/price.ts';
 import type { CallDetail, Reports } from '../../domain/reports.ts';
 import type { Settings } from '../../domain/settings.ts';
@@ -24,6 +25,8 @@ export interface AdminServices {
   priceRows(): readonly PriceRow[];
   /** The bill of a stored call, line by line, from its parts and the prices stored with it. */
   explain(detail: CallDetail): readonly CostLine[];
+  /** What a task will cost at the prices of an instant. */
+  plan(task: PlanTask, at: EpochMs): Planned;
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
   /** The text of a scrape; `accept` is the header of whoever asks. */
