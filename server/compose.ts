@@ -13,6 +13,7 @@ import { epochMs, type Clock } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
 import type { Pricing } from './domain/price.ts';
+import { Roster } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { createUpstream } from './forward/upstream.ts';
@@ -161,7 +162,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     headroom,
     observer: joinObservers(metrics.observer, admin.live.observer),
     log,
-    onTheWire: new Set<Exchange>(),
+    onTheWire: new Roster<Exchange>(),
   });
   const adminServer = createServer(admin.app);
 

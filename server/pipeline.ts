@@ -11,6 +11,7 @@ import { NO_MONEY, usdString, type Nanodollars } from './domain/money.ts';
 import type { Headroom, Log, Observer } from './domain/observer.ts';
 import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
 import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
+import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import type { Reading, Tokens } from './domain/usage.ts';
 import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange.ts';
@@ -56,7 +57,7 @@ export interface Services {
   readonly observer: Observer;
   readonly log: Log;
   /** Exchanges on the wire, for draining. */
-  readonly onTheWire: Set<Exchange>;
+  readonly onTheWire: Roster<Exchange>;
 }
 
 /** Serves one call. A client that leaves or a provider that fails is an answer, not a throw. */
@@ -144,9 +145,14 @@ const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
 });
 
 const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission: Admission): OpenEntry => ({
-  ...intent,
+  id: intent.id,
   // The budgets charge the period of admission, which a long body or a wait can move past the arrival's.
   admittedAt: admission.admittedAt,
+  caller: intent.caller,
+  endpoint: intent.endpoint,
+  stream: intent.stream,
+  modelRequested: intent.modelRequested,
+  clientRetry: intent.clientRetry,
   decisions: admission.decisions,
   modelSent: clearance.model,
   held: admission.held,
@@ -212,7 +218,7 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
     drainAfterAbort: (head) => call.route.billed && (head === null ? !opened.stream : !head.streamed || services.settings().onAbort === 'drain'),
   };
-  let exchange: Exchange | null = null;
+  let seat: Seat<Exchange> | null = null;
   return forward({
     outgoing: {
       method: call.route.method,
@@ -226,13 +232,12 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
     billed: call.route.billed,
     clock: services.clock,
     mayRetry: (number, startedAt) => services.ledger.attempt(opened.id, number, startedAt).then(() => true, () => false),
-    onExchange: (next) => {
-      if (exchange !== null) services.onTheWire.delete(exchange);
-      exchange = next;
-      services.onTheWire.add(next);
+    onExchange: (exchange) => {
+      if (seat !== null) services.onTheWire.leave(seat);
+      seat = services.onTheWire.enter(exchange);
     },
   }).finally(() => {
-    if (exchange !== null) services.onTheWire.delete(exchange);
+    if (seat !== null) services.onTheWire.leave(seat);
   });
 }
 

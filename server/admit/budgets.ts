@@ -4,6 +4,7 @@ import { covers, firstOverrun, type Budget, type Scope, type ScopeSubject, type 
 import { periodAt, type Period } from '../domain/calendar.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
+import { Roster, type Seat } from '../domain/roster.ts';
 
 /** Past periods whose last calls are still under way are kept beside the current one; more than this many cannot be needed. */
 const WINDOWS_KEPT = 4;
@@ -55,6 +56,8 @@ export interface BudgetHold {
   readonly admittedAt: EpochMs;
   amount: Nanodollars;
   readonly windows: Window[];
+  /** Its place among the open holds; null before it has one. */
+  seat: Seat<BudgetHold> | null;
 }
 
 /** A budget that a call does not fit into. `exhausted`: it would not fit either if no other call were in flight. */
@@ -71,7 +74,7 @@ export class Budgets {
   #accounts = new Map<BudgetId, Account>();
   /** Budgets that a reload brings: they hold and count already, but do not decide before their past is known. */
   #joining: Account[] = [];
-  readonly #open = new Set<BudgetHold>();
+  readonly #open = new Roster<BudgetHold>();
   /** The latest instant at which a call was admitted; ahead of the wall clock after that stepped back. */
   #latest = 0 as EpochMs;
 
@@ -107,10 +110,10 @@ export class Budgets {
 
   /** Holds `amount` in every budget that covers the subject. Must follow `overrun` in the same tick. */
   hold(subject: ScopeSubject, amount: Nanodollars, at: EpochMs): BudgetHold {
-    const hold: BudgetHold = { subject, admittedAt: at, amount, windows: [] };
+    const hold: BudgetHold = { subject, admittedAt: at, amount, windows: [], seat: null };
     for (const account of this.#accounts.values()) join(account, hold);
     for (const account of this.#joining) join(account, hold);
-    this.#open.add(hold);
+    hold.seat = this.#open.enter(hold);
     if (at > this.#latest) this.#latest = at;
     return hold;
   }
@@ -129,7 +132,7 @@ export class Budgets {
       window.held = nanodollars(window.held - hold.amount);
       window.spent = nanodollars(window.spent + cost);
     }
-    this.#open.delete(hold);
+    if (hold.seat !== null) this.#open.leave(hold.seat);
   }
 
   standings(at: EpochMs): Standing[] {

@@ -132,7 +132,7 @@ class RunningGate implements ReloadableGate {
     for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
     const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
     const budgetHold = this.#budgets.hold(subject, quote.ceiling, at);
-    return { kind: 'admitted', admission: new OpenAdmission({ quote, decisions, limitHolds, budgetHold, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
+    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, { limitHolds, budgetHold, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();
@@ -154,7 +154,7 @@ class OpenAdmission implements Admission {
   readonly #parts: { limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void };
   #released = false;
 
-  constructor({ quote, decisions, ...parts }: { quote: Quote; decisions: readonly Decision[]; limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void }) {
+  constructor(quote: Quote, decisions: readonly Decision[], parts: { limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void }) {
     this.quote = quote;
     this.decisions = decisions;
     this.#parts = parts;

@@ -1,6 +1,6 @@
 // server/domain/directory.ts: the contract of the directory of virtual keys, those in the config and those issued.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
 
 /** A virtual key as the gateway knows it: never the secret, only its SHA-256. */
@@ -50,4 +50,4 @@ export class KeyRingError extends Error {
 }
 
 /** What a secret is looked up by. Keys are 256 random bits, so a fast hash is enough; the hash is taken before any other use. */
-export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+export const hashSecret = (secret: string): string => hash('sha256', secret, 'hex');

@@ -17,7 +17,7 @@ export interface MeterRequest {
 
 /** Reads one response. Never throws and never changes a byte: what it cannot read becomes `Reading.obstacle`. */
 export interface Meter {
-  /** A chunk as received from the provider, handed over after it went to the client. Must not be kept past the call unless copied. */
+  /** A chunk as received from the provider, handed over after it went to the client. Nobody writes to its bytes any more, so it may be kept. */
   tap(chunk: Buffer): void;
   /** No more will come. `whole`: the body ended as its framing promised. Call once. */
   close(whole: boolean): Promise<Reading>;

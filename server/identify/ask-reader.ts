@@ -1,7 +1,7 @@
 // server/identify/ask-reader.ts: which fields of the API's requests are governed, where they stand, and what they mean for us.
 
 import type { Ask, Endpoint } from '../domain/call.ts';
-import { Names, type Cursor } from './json-cursor.ts';
+import { Names, type Cursor } from '../domain/json-cursor.ts';
 
 const BODY = new Names([
   'model', 'messages', 'system', 'tools', 'max_tokens', 'stream', 'metadata', 'cache_control', 'speed', 'service_tier', 'inference_geo',

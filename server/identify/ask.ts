@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Ask, Endpoint } from '../domain/call.ts';
 import { granted, refused, type Verdict } from '../domain/refusal.ts';
 import { AskReader } from './ask-reader.ts';
-import { Cursor, ScanFailure } from './json-cursor.ts';
+import { Cursor, ScanFailure } from '../domain/json-cursor.ts';
 
 /**
  * What a request body asks for. Pure, and quick on large prompts: it follows strings by native search and builds nothing for

@@ -5,7 +5,7 @@ import type { BatchItemAsk } from '../domain/call.ts';
 import { granted, refused, type Verdict } from '../domain/refusal.ts';
 import { checkUtf8 } from './ask.ts';
 import { AskReader } from './ask-reader.ts';
-import { Cursor, Names, ScanFailure } from './json-cursor.ts';
+import { Cursor, Names, ScanFailure } from '../domain/json-cursor.ts';
 
 /** The API's own maximum. */
 const MAX_ITEMS = 100_000;

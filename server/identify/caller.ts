@@ -65,15 +65,17 @@ export async function identify(claim: Claim, context: { directory: Directory; se
 
 /** The caller with the user that only the body names; the header wins over it. For when the body is read after the caller is known. */
 export function withBodyUser(caller: Caller, bodyUserId: string | null): Verdict<Caller> {
+  if (bodyUserId === null) return granted(caller);
   const user = findUser(caller.user, bodyUserId);
   return user.ok ? granted({ ...caller, user: user.value }) : user;
 }
 
 /** Null: an open gateway and no key of ours. */
 async function findKey(credentials: Credentials, { directory, settings, at }: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Verdict<VirtualKey | null>> {
-  const sent = [...new Set([credentials.apiKey, credentials.bearer].filter((secret) => secret !== null && secret !== ''))] as string[];
-  const keys = await Promise.all(sent.map((secret) => directory.find(hashSecret(secret), at)));
-  const key = keys.find((found) => found !== null) ?? null;
+  const { apiKey, bearer } = credentials;
+  const sent = [apiKey, bearer === apiKey ? null : bearer].filter((secret) => secret !== null && secret !== '') as string[];
+  let key: VirtualKey | null = null;
+  for (const secret of sent) key ??= await directory.find(hashSecret(secret), at);
   // Two credentials that differ cannot both be meant; with one of ours among them there is no telling who pays.
   if (key !== null) return sent.length === 1 ? granted(key) : UNAUTHENTICATED;
   if (settings.access === 'keys' || sent.some((secret) => secret.startsWith(OWN_PREFIX))) return UNAUTHENTICATED;

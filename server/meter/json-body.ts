@@ -1,13 +1,14 @@
 // server/meter/json-body.ts: a body that is one JSON document: collected whole, then asked for its usage or its error.
 
 import type { Endpoint } from '../domain/call.ts';
+import { Cursor, Names } from '../domain/json-cursor.ts';
 import type { Account } from './account.ts';
 import { asObject } from './usage-merge.ts';
 
 /** A larger body is not collected; Anthropic's own are a fraction of it. */
 export const BODY_BYTES = 64 * 1024 * 1024;
 
-/** Collects copies of a body's chunks and reads them when it is over. */
+/** Collects a body's chunks and reads them when it is over. */
 export class JsonBody {
   readonly #account: Account;
   readonly #endpoint: Endpoint;
@@ -23,7 +24,7 @@ export class JsonBody {
 
   tap(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (this.#bytes <= BODY_BYTES) this.#chunks.push(Buffer.from(chunk));
+    if (this.#bytes <= BODY_BYTES) this.#chunks.push(chunk);
     else this.#chunks = [];
   }
 
@@ -35,7 +36,8 @@ export class JsonBody {
     if (this.#bytes === 0) return;
     let body;
     try {
-      body = asObject(JSON.parse(Buffer.concat(this.#chunks).toString('utf8')));
+      const whole = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+      body = this.#endpoint === 'messages' ? accountOf(whole) : asObject(JSON.parse(whole.toString('utf8')));
     } catch {
       return account.stuck('unparsable');
     } finally {
@@ -43,6 +45,30 @@ export class JsonBody {
     }
     if (!body) return;
     readBody(body, this.#endpoint, account);
+  }
+}
+
+const ACCOUNT = new Names(['model', 'stop_reason', 'usage', 'error']);
+
+/**
+ * The few members of a message that the meter reads, without building the content, which is nearly all of it. What the strict
+ * walk does not take (a member twice, say) is parsed whole, as any client would.
+ */
+function accountOf(body: Buffer): Record<string, unknown> | null {
+  try {
+    const cursor = new Cursor(body);
+    const found: Record<string, unknown> = {};
+    if (cursor.kind() !== 'object') return null;
+    cursor.object(ACCOUNT, (name) => {
+      cursor.kind();
+      const start = cursor.at;
+      cursor.skip();
+      if (name !== null) found[name] = JSON.parse(body.toString('utf8', start, cursor.at));
+    });
+    cursor.finish();
+    return found;
+  } catch {
+    return asObject(JSON.parse(body.toString('utf8')));
   }
 }
 

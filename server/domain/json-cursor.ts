@@ -1,4 +1,4 @@
-// server/identify/json-cursor.ts: walks JSON text in place, strictly, without building objects for what nobody asks about.
+// server/domain/json-cursor.ts: walks JSON text in place, strictly, without building objects for what nobody asks about.
 
 /** RFC 8259 lets a parser set a limit; no honest body comes near this one. */
 const MAX_DEPTH = 100;
