@@ -1,0 +1,138 @@
+// test/flow/reload.test.ts: a new config holds for the next call while calls go on; one with a mistake changes nothing.
+
+import { renameSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import type { PoliciesAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
+import { tollgate } from '../cli/tollgate.ts';
+import { startStandin } from '../standin/standin.ts';
+import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, count, eventually, hello, latch, rowOf, scrape, send, settled, startScene, type Scene } from './scene.ts';
+
+let scene: Scene;
+
+beforeAll(async () => {
+  scene = await startScene();
+});
+afterAll(() => scene.close());
+
+type Config = ReturnType<typeof baseConfig>;
+const config = (more: Config = {}): Config => ({ ...baseConfig(scene.standin.url), ...more });
+const denying = (model: string): Config => ({ workspaces: [{ id: 'support', models: { deny: [model] }, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] }, { id: 'engineering', open_workflows: true }] });
+const status = (): Promise<StatusAnswer> => ask<StatusAnswer>(scene.gateway, '/api/status');
+const call = (body = hello(), secret: string = SECRETS.support) => send(`${scene.gateway.dataUrl}/v1/messages`, { headers: apiHeaders(secret), body });
+const write = (text: string): void => writeFileSync(scene.gateway.configFile, text);
+
+/** Puts a config into the file, tells the gateway to read it, and waits until it has. */
+async function reload(text: string | Config): Promise<StatusAnswer> {
+  const { config: before } = await status();
+  write(typeof text === 'string' ? text : stringify(text));
+  process.kill(scene.gateway.pid, 'SIGHUP');
+  return eventually('the config was read', async () => {
+    const now = await status();
+    return now.config.last_reload !== null && now.config.last_reload.at !== before.last_reload?.at ? now : null;
+  });
+}
+
+test('a saved file is in force without a signal, also when another file is moved over it', async () => {
+  const before = (await status()).config.digest;
+  write(stringify(config(denying('claude-opus-*'))));
+  const saved = await eventually('the saved file is in force', async () => ((await status()).config.digest === before ? null : await status()));
+  expect(saved.config.last_reload).toMatchObject({ ok: true, error: null });
+  expect((await call(hello({ model: 'claude-opus-4-8' }))).status).toBe(403);
+
+  const beside = `${scene.gateway.configFile}.new`;
+  writeFileSync(beside, stringify(config()));
+  renameSync(beside, scene.gateway.configFile);
+  await eventually('the moved file is in force', async () => ((await status()).config.digest === saved.config.digest ? null : true));
+  expect((await call(hello({ model: 'claude-opus-4-8' }))).status).toBe(200);
+});
+
+test('on SIGHUP new rules hold for the next call, and a stream that is under way finishes by the old ones', async () => {
+  const held = latch();
+  const before = scene.standin.requests();
+  scene.standin.next({ until: held.opened, outputTokens: 60 });
+  const stream = call(hello({ stream: true }));
+  await eventually('the stream is at the provider', async () => (scene.standin.requests() === before + 1 ? true : null));
+
+  const { config: now } = await reload(config({ ...denying('claude-haiku-*'), budgets: [{ id: 'support-year', scope: { workspace: 'support' }, limit_usd: 3, period: 'year' }] }));
+  expect(now.last_reload).toMatchObject({ ok: true });
+  const refused = await call();
+  expect(refused).toMatchObject({ status: 403, headers: { 'x-tollgate-refusal': 'model_not_allowed' } });
+  const policies = await ask<PoliciesAnswer>(scene.gateway, '/api/policies');
+  expect(policies.config_digest).toBe(now.digest);
+
+  held.open();
+  const whole = await stream;
+  expect(whole).toMatchObject({ status: 200, whole: true });
+  expect(whole.body.toString().trimEnd()).toMatch(/message_stop"}$/);
+  expect(await rowOf(scene.gateway, whole.headers)).toMatchObject({ outcome: 'ok', estimated: false });
+});
+
+test('a budget that is new knows what was spent before it, and a raised one helps at once', async () => {
+  await reload(config());
+  expect((await call()).status).toBe(200);
+  await settled(scene.gateway);
+  await reload(config({ budgets: [{ id: 'support-year', scope: { workspace: 'support' }, limit_usd: 0.0001, period: 'year' }] }));
+  const [small] = (await budgetsOf(scene.gateway)).rows;
+  expect(Number(small!.spent_usd)).toBeGreaterThan(0);
+  expect(await call()).toMatchObject({ status: 429, headers: { 'x-tollgate-refusal': 'budget_exhausted' } });
+  await reload(config({ budgets: [{ id: 'support-year', scope: { workspace: 'support' }, limit_usd: 10, period: 'year' }] }));
+  expect((await call()).status).toBe(200);
+});
+
+test('a key that the config drops stops working, one that it adds works', async () => {
+  const added = 'tg_added-0123456789abcdef';
+  const keys = config()['keys'] as { id: string }[];
+  await reload(config({ keys: [...keys.filter((key) => key.id !== 'engineering-any'), { id: 'added', workspace: 'engineering', secret: added }] }));
+  expect([(await call(hello(), SECRETS.engineering)).status, (await call(hello(), added)).status]).toEqual([401, 200]);
+  await reload(config());
+  expect([(await call(hello(), SECRETS.engineering)).status, (await call(hello(), added)).status]).toEqual([200, 401]);
+});
+
+test('calls go to a new origin from the next one on, while the old one finishes what it began', async () => {
+  const other = await startStandin({ keys: { [PROVIDER_KEY]: 'wrkspc_01Other' } });
+  const held = latch();
+  try {
+    const before = scene.standin.requests();
+    scene.standin.next({ until: held.opened });
+    const old = call();
+    await eventually('the call is at the old origin', async () => (scene.standin.requests() === before + 1 ? true : null));
+    await reload(config({ upstream: { origin: other.url, keys: { default: PROVIDER_KEY } } }));
+    expect((await call()).headers['anthropic-workspace-id']).toBe('wrkspc_01Other');
+    held.open();
+    expect((await old).headers['anthropic-workspace-id']).toBe('wrkspc_01Provider');
+  } finally {
+    held.open();
+    await reload(config());
+    await other.close();
+  }
+});
+
+test.each([
+  { name: 'an unknown key', text: () => `${stringify(config())}budget: []\n`, says: /tollgate\.yaml:\d+:1: .*budget/ },
+  { name: 'YAML that is none', text: () => `${stringify(config())}keys: [\n`, says: /tollgate\.yaml:\d+:\d+: / },
+  { name: 'a variable that is missing', text: () => stringify(config({ timezone: '${NO_SUCH_ZONE}' })), says: /NO_SUCH_ZONE/ },
+  { name: 'a price file that is not there', text: () => stringify(config({ prices: { file: '/no/such/prices.yaml' } })), says: /\/no\/such\/prices\.yaml/ },
+  { name: 'nothing in it', text: () => '', says: /tollgate\.yaml:1:1: the file says nothing/ },
+])('a file with $name changes nothing and is told to everyone who asks', async ({ text, says }) => {
+  const { config: good } = await reload(config());
+  const { config: now } = await reload(text());
+  expect(now).toMatchObject({ digest: good.digest, loaded_at: good.loaded_at, last_reload: { ok: false, error: expect.stringMatching(says) } });
+  expect((await call()).status).toBe(200);
+  await eventually('the metric says so', async () => (count(await scrape(scene.gateway), 'tollgate_config_last_reload_successful') === 0 ? true : null));
+
+  const checked = await tollgate(['check', scene.gateway.configFile]);
+  expect({ code: checked.code, said: checked.out + checked.err }).toEqual({ code: 1, said: expect.stringMatching(says) });
+
+  await reload(config());
+  await eventually('the metric says that it is well again', async () => (count(await scrape(scene.gateway), 'tollgate_config_last_reload_successful') === 1 ? true : null));
+  expect(await tollgate(['check', scene.gateway.configFile])).toMatchObject({ code: 0 });
+});
+
+test('nothing of a config that is wrong is half in force: its good parts wait for the rest', async () => {
+  await reload(config());
+  await reload(`${stringify(config(denying('claude-haiku-*')))}nonsense: true\n`);
+  expect((await call()).status).toBe(200);
+  await reload(config(denying('claude-haiku-*')));
+  expect((await call()).status).toBe(403);
+});
