@@ -1,5 +1,6 @@
 // server/domain/settings.ts: the config, parsed once into a complete, readonly value. Everything has its default already.
 
+import type { Severity } from './alert.ts';
 import type { Budget } from './budget.ts';
 import type { VirtualKey } from './directory.ts';
 import type { WorkflowId, WorkspaceId } from './ids.ts';
@@ -53,6 +54,46 @@ export interface Channel {
   readonly type: 'slack' | 'teams' | 'pagerduty' | 'webhook' | 'email';
   /** The channel's own fields as written, secrets resolved; each channel parses its own. */
   readonly fields: ReadonlyMap<string, unknown>;
+  /** What is less urgent is not told here. */
+  readonly minSeverity: Severity;
+  /** Null: none. */
+  readonly quiet: QuietHours | null;
+  /** An alert that nobody acknowledged is told again after so long; null: it is not. */
+  readonly repeatMs: number | null;
+  /** The channel that is told when this one fails at something critical; null: none. */
+  readonly fallback: string | null;
+}
+
+export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export type Weekday = (typeof WEEKDAYS)[number];
+
+/** From one time of day to another, past midnight where `to` is not later; the day is that on which they begin. Minutes since midnight. */
+export interface QuietHours {
+  readonly timezone: string;
+  readonly days: readonly Weekday[];
+  readonly from: number;
+  readonly to: number;
+  /** What is as urgent as this is told all the same. */
+  readonly bypass: Severity;
+}
+
+/** Which rules look, and from where on they speak. Shares are fractions of 1. */
+export interface AlertRuleSettings {
+  /** `spent` of the budget at `factor` times the even pace. */
+  readonly pace: { readonly enabled: boolean; readonly spent: number; readonly factor: number };
+  readonly forecast: { readonly enabled: boolean };
+  /** `objective`: the share of calls that goes well. Fewer bad calls than `leastBad` in a window are nobody's page. */
+  readonly errors: { readonly enabled: boolean; readonly objective: number; readonly leastBad: number };
+  readonly firstToken: { readonly enabled: boolean; readonly objective: number; readonly slowerThanMs: number; readonly leastBad: number };
+  readonly headroom: { readonly enabled: boolean; readonly warnBelow: number; readonly criticalBelow: number; readonly limitedRatio: number };
+  readonly providerCap: { readonly enabled: boolean };
+  /** Ascending. */
+  readonly keyUnused: { readonly enabled: boolean; readonly afterDays: readonly number[] };
+  readonly keyLeak: { readonly enabled: boolean };
+  readonly unpriced: { readonly enabled: boolean };
+  readonly ledger: { readonly enabled: boolean };
+  readonly priceBook: { readonly enabled: boolean; readonly afterDays: number };
+  readonly delivery: { readonly enabled: boolean };
 }
 
 export interface Settings {
@@ -96,7 +137,14 @@ export interface Settings {
   readonly budgets: readonly Budget[];
   readonly alerts: {
     readonly channels: readonly Channel[];
-    readonly anomaly: { readonly enabled: boolean; readonly floorUsdPerHour: number };
+    readonly anomaly: { readonly enabled: boolean; readonly floorUsdPerHour: number; /** Deviations above the median. */ readonly mad: number; readonly weeks: number; readonly forMs: number };
+    readonly rules: AlertRuleSettings;
+    /** Who is told of what is no budget's; null: every channel. */
+    readonly notify: readonly string[] | null;
+    /** Whether channels may be on loopback or in a private network. Link-local and metadata addresses never may. */
+    readonly privateAddresses: boolean;
+    /** Where people open the dashboard, for links in messages; null: no links. */
+    readonly dashboardUrl: string | null;
   };
   readonly retention: { readonly requestsDays: number };
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */

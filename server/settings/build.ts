@@ -50,8 +50,18 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     keys: config.keys.map((key) => virtualKey(key, config.timezone)),
     budgets: config.budgets.map(budgetOf),
     alerts: {
-      channels: Object.entries(config.alerts.channels).map(([id, { type, ...fields }]): Channel => ({ id, type, fields: new Map(Object.entries(fields)) })),
-      anomaly: { enabled: config.alerts.anomaly.enabled, floorUsdPerHour: usdNumber(config.alerts.anomaly.floor_usd_per_hour) },
+      channels: Object.entries(config.alerts.channels).map(([id, channel]) => channelOf(id, channel, config.timezone)),
+      anomaly: {
+        enabled: config.alerts.anomaly.enabled,
+        floorUsdPerHour: usdNumber(config.alerts.anomaly.floor_usd_per_hour),
+        mad: config.alerts.anomaly.deviations,
+        weeks: config.alerts.anomaly.weeks,
+        forMs: config.alerts.anomaly.for,
+      },
+      rules: alertRulesOf(config.alerts.rules),
+      notify: config.alerts.notify ?? null,
+      privateAddresses: config.alerts.private_addresses,
+      dashboardUrl: config.alerts.dashboard_url ?? null,
     },
     retention: { requestsDays: config.retention.requests_days },
     onAbort: config.on_abort,
@@ -61,6 +71,36 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     ledger: config.ledger,
     log: config.log,
     unmetered: config.unmetered,
+  };
+}
+
+function channelOf(id: string, { type, min_severity, quiet, repeat, fallback, ...fields }: Config['alerts']['channels'][string], zone: string): Channel {
+  return {
+    id,
+    type,
+    fields: new Map(Object.entries(fields)),
+    minSeverity: min_severity,
+    quiet: quiet === undefined ? null : { ...quiet, timezone: quiet.timezone ?? zone },
+    repeatMs: repeat ?? null,
+    fallback: fallback ?? null,
+  };
+}
+
+function alertRulesOf(rules: Config['alerts']['rules']): Settings['alerts']['rules'] {
+  const { errors, first_token, headroom } = rules;
+  return {
+    pace: { ...rules.pace, spent: rules.pace.spent / 1_000_000 },
+    forecast: rules.forecast,
+    errors: { enabled: errors.enabled, objective: errors.objective / 1_000_000, leastBad: errors.least },
+    firstToken: { enabled: first_token.enabled, objective: first_token.objective / 1_000_000, slowerThanMs: first_token.slower_than, leastBad: first_token.least },
+    headroom: { enabled: headroom.enabled, warnBelow: headroom.warn_below / 1_000_000, criticalBelow: headroom.critical_below / 1_000_000, limitedRatio: headroom.limited / 1_000_000 },
+    providerCap: rules.provider_cap,
+    keyUnused: { enabled: rules.key_unused.enabled, afterDays: [...rules.key_unused.after_days].sort((a, b) => a - b) },
+    keyLeak: rules.key_leak,
+    unpriced: rules.unpriced,
+    ledger: rules.ledger,
+    priceBook: { enabled: rules.price_book.enabled, afterDays: rules.price_book.after_days },
+    delivery: rules.delivery,
   };
 }
 

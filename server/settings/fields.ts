@@ -63,6 +63,12 @@ export function bytes() {
   });
 }
 
+/** Minutes since midnight from `20:00`. */
+export function timeOfDay() {
+  const expected = 'a time of day such as "20:00"';
+  return z.string({ error: expected }).regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, { error: expected }).transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+}
+
 /** Millionths of the whole, exact, from `50%` or `0.5%`. */
 export function percent(min: string, max: string) {
   const expected = `a percentage from ${min} to ${max}`;

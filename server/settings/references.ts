@@ -29,6 +29,14 @@ export function referenceMistakes(document: ConfigDocument): Mistake[] {
     for (const channel of budget.list('notify')) mistakes.push(...unknownName(channel, declared.channels, 'a channel in alerts.channels', document));
     mistakes.push(...orderMistakes(budget.list('alert_at'), document));
   }
+  const alerts = config.field('alerts');
+  for (const channel of alerts.list('notify')) mistakes.push(...unknownName(channel, declared.channels, 'a channel in alerts.channels', document));
+  for (const name of alerts.field('channels').names()) {
+    const channel = alerts.field('channels').field(name);
+    mistakes.push(...unknownName(channel.field('fallback'), declared.channels, 'a channel in alerts.channels', document));
+    if (channel.field('fallback').text() === name) mistakes.push(document.mistake(channel.field('fallback').path, 'a channel cannot be its own fallback', 'another channel'));
+    mistakes.push(...zoneMistakes(channel.field('quiet').field('timezone'), document));
+  }
   mistakes.push(...zoneMistakes(config.field('timezone'), document));
   return mistakes;
 }

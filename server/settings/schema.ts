@@ -1,8 +1,10 @@
 // server/settings/schema.ts: everything that tollgate.yaml may say. Closed: what is not here is a mistake. The descriptions become the hover text of editors.
 
 import { z } from 'zod';
+import { SEVERITIES } from '../domain/alert.ts';
 import { PERIODS } from '../domain/calendar.ts';
-import { bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, usd, whole, words } from './fields.ts';
+import { WEEKDAYS } from '../domain/settings.ts';
+import { bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
 
 const GLOB = 'the name of a model, where `*` stands for any run of characters and `?` for one';
 const glob = () => modelName(GLOB, /^[^\s]{1,256}$/);
@@ -72,22 +74,46 @@ const key = section({
 
 const url = () => z.string({ error: 'an http or https address' }).regex(/^https?:\/\/[^\s/]+[^\s]*$/, { error: 'an http or https address' });
 const CHANNEL = 'a mapping with type: slack, teams, pagerduty, webhook or email';
+/** What every kind of channel may say besides. */
+const telling = {
+  min_severity: choice(SEVERITIES).prefault('info').describe('What is less urgent is not told here. Default: info, everything.'),
+  quiet: section({
+    from: timeOfDay().describe('When quiet hours begin, e.g. "20:00".'),
+    to: timeOfDay().describe('When they end, e.g. "07:00".'),
+    timezone: words('a time zone such as Europe/Berlin').optional().describe('The IANA time zone of both. Left out: `timezone` of this config.'),
+    days: list(choice(WEEKDAYS), 'days: mon, tue, wed, thu, fri, sat, sun').prefault([...WEEKDAYS]).describe('On which days they begin. Default: all.'),
+    bypass: choice(SEVERITIES).prefault('critical').describe('What is as urgent as this is told all the same. Default: critical.'),
+  }).optional().describe('When nothing is sent; what happened comes as one message at the end. Left out: none.'),
+  repeat: duration().optional().describe('An alert that nobody acknowledged is told again after so long, e.g. 24h. Left out: it is told once.'),
+  fallback: name().optional().describe('The channel that is told when this one failed three times at something critical. Left out: none.'),
+};
 const channel = z.discriminatedUnion('type', [
-  section({ type: z.literal('slack'), url: url().describe('The incoming webhook of Slack.') }),
-  section({ type: z.literal('teams'), url: url().describe('The webhook of a Teams workflow.') }),
-  section({ type: z.literal('pagerduty'), routing_key: secret().describe('The integration key of the Events API v2.') }),
+  section({ type: z.literal('slack'), url: url().describe('The incoming webhook of Slack.'), ...telling }),
+  section({ type: z.literal('teams'), url: url().describe('The webhook of a Teams workflow.'), ...telling }),
+  section({
+    type: z.literal('pagerduty'),
+    routing_key: secret().describe('The integration key of the Events API v2.'),
+    url: url().prefault('https://events.pagerduty.com/v2/enqueue').describe('Where events go; EU accounts have https://events.eu.pagerduty.com/v2/enqueue. Default: https://events.pagerduty.com/v2/enqueue.'),
+    ...telling,
+  }),
   section({
     type: z.literal('webhook'),
     url: url().describe('Where to POST, as Standard Webhooks describes.'),
-    secret: secret().optional().describe('Signs each delivery. Left out: unsigned.'),
+    secret: secret().optional().describe('Signs each delivery: `whsec_` and base64, or any text. Left out: unsigned.'),
+    previous_secret: secret().optional().describe('Signs beside `secret`, while receivers change over. Left out: one signature.'),
+    ...telling,
   }),
   section({
     type: z.literal('email'),
     smtp: z.string({ error: 'smtp://host:port or smtps://host:port' }).regex(/^smtps?:\/\/[^\s]+$/, { error: 'smtp://host:port or smtps://host:port' }).describe('The mail server, with user and password if it asks for them.'),
     from: words('a mail address').describe('The sender.'),
     to: list(words('a mail address'), 'mail addresses').min(1, { error: 'at least one mail address' }).describe('Who gets it.'),
+    ...telling,
   }),
 ], { error: (issue) => (issue.code === 'invalid_union' ? 'slack, teams, pagerduty, webhook or email' : CHANNEL) });
+
+const rule = <Shape extends z.ZodRawShape>(thresholds: Shape, said: string) =>
+  section({ enabled: flag().prefault(true).describe('Whether to look. Default: true.'), ...thresholds }).prefault({} as never).describe(said);
 
 export const configSchema = section({
   listen: hostPort().prefault('127.0.0.1:4100').describe('Where apps reach the Claude API. An address other than loopback demands `access: keys`. Default: 127.0.0.1:4100.'),
@@ -121,7 +147,43 @@ export const configSchema = section({
     anomaly: section({
       enabled: flag().prefault(true).describe('Whether to alert when an hour costs far more than that hour of the week does. Default: true.'),
       floor_usd_per_hour: usd().prefault('5').describe('An excess below this many dollars an hour is never an anomaly. Default: 5.'),
+      deviations: whole(1, 100).prefault(4).describe('How many deviations above the median of past weeks an hour must be. Default: 4.'),
+      weeks: whole(3, 52).prefault(8).describe('How many past weeks an hour is compared with. Default: 8.'),
+      for: duration().prefault('20m').describe('How long it must last. Default: 20m.'),
     }).prefault({}).describe('Unusual spend.'),
+    rules: section({
+      pace: rule({
+        spent: percent('1%', '100%').prefault('50%').describe('The share of a budget that must be spent. Default: 50%.'),
+        factor: whole(2, 100).prefault(2).describe('How many times faster than the even pace. Default: 2.'),
+      }, 'A budget of a week or longer is spent too fast.'),
+      forecast: rule({}, 'A budget will be exceeded before its period ends.'),
+      errors: rule({
+        objective: percent('50%', '99.99%').prefault('99%').describe('The share of calls that the provider should answer. Default: 99%.'),
+        least: whole(1).prefault(10).describe('Fewer failures than this in a window are nobody\'s page. Default: 10.'),
+      }, 'Calls fail at the provider or on the way.'),
+      first_token: rule({
+        objective: percent('50%', '99.99%').prefault('95%').describe('The share of answers that should begin in time. Default: 95%.'),
+        slower_than: duration().prefault('10s').describe('How late an answer is slow. Default: 10s.'),
+        least: whole(1).prefault(20).describe('Fewer slow answers than this in a window are nobody\'s page. Default: 20.'),
+      }, 'Answers begin late.'),
+      headroom: rule({
+        warn_below: percent('0.1%', '100%').prefault('20%').describe('Less than this of a limit is left in five of ten minutes. Default: 20%.'),
+        critical_below: percent('0.1%', '100%').prefault('10%').describe('The same, and critical. Default: 10%.'),
+        limited: percent('0.01%', '100%').prefault('1%').describe('More than this share of the calls is answered with 429 by the provider. Default: 1%.'),
+      }, 'Little room is left in the limits of the provider.'),
+      provider_cap: rule({}, 'The provider refuses calls because money, credit or a spend limit has run out.'),
+      key_unused: rule({
+        after_days: list(whole(1, 3650), 'days').min(1, { error: 'at least one number of days' }).prefault([30, 90]).describe('Days without use. Default: 30, 90.'),
+      }, 'A key is not used.'),
+      key_leak: rule({}, 'A key is used as stolen keys are.'),
+      unpriced: rule({}, 'A model has no price.'),
+      ledger: rule({}, 'The ledger cannot be written.'),
+      price_book: rule({ after_days: whole(1, 3650).prefault(30).describe('Days since prices were last checked. Default: 30.') }, 'The price book is old.'),
+      delivery: rule({}, 'Alerts do not reach a channel.'),
+    }).prefault({}).describe('Which rules look, and from where on they speak. All do unless told.'),
+    notify: list(name(), 'channel names').optional().describe('Channels that are told of what is no budget\'s. Left out: every channel.'),
+    private_addresses: flag().prefault(false).describe('Whether channels may be on this machine or in a private network. Addresses of cloud metadata never may. Default: false.'),
+    dashboard_url: url().optional().describe('Where people open the dashboard, for links in messages. Left out: no links.'),
   }).prefault({}).describe('Who is told of what.'),
   retention: section({
     requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),

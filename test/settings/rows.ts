@@ -102,7 +102,11 @@ export const ROWS: readonly Row[] = [
   // Channels.
   { name: 'a channel of a kind that is none', yaml: 'alerts: { channels: { ops: { type: slak } } }\n', said: ['1:36 "slak" does not fit alerts.channels.ops.type; expected slack, teams, pagerduty, webhook or email; did you mean "slack"?'] },
   { name: 'a channel without kind', yaml: 'alerts: { channels: { ops: { url: https://hooks.example/1 } } }\n', said: ['1:23 alerts.channels.ops needs "type"'] },
-  { name: 'a channel with a field of another kind', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, to: [me@example.com] } } }\n', said: ['1:73 alerts.channels.ops has no key "to"; expected type or url'] },
+  { name: 'a channel with a field of another kind', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, to: [me@example.com] } } }\n', said: ['1:73 alerts.channels.ops has no key "to"; expected type, url, min_severity, quiet, repeat or fallback'] },
+  { name: 'a fallback that is not there', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, fallback: opps } } }\n', said: ['1:83 this value is not a channel in alerts.channels; expected ops; did you mean "ops"?'] },
+  { name: 'a channel that falls back on itself', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, fallback: ops } } }\n', said: ['1:83 a channel cannot be its own fallback; expected another channel'] },
+  { name: 'a time of day that is none', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, quiet: { from: "24:00", to: "07:00" } } } }\n', said: ['1:88 this value does not fit alerts.channels.ops.quiet.from; expected a time of day such as "20:00"'] },
+  { name: 'a threshold of no rule', yaml: 'alerts: { rules: { pace: { after: 3 } } }\n', said: ['1:28 alerts.rules.pace has no key "after"; expected enabled, spent or factor'] },
   { name: 'a channel whose address is none, which is not shown', yaml: 'alerts: { channels: { ops: { type: slack, url: hooks.example/secret } } }\n', said: ['1:48 this value does not fit alerts.channels.ops.url; expected an http or https address'] },
 
   // Ports that others reach.

@@ -52,6 +52,37 @@ retention: { requests_days: 90 }
 `;
 const ENV = { TRIAGE_KEY: 'a-secret-of-some-length', SLACK_URL: 'https://hooks.example/1', ANTHROPIC_API_KEY: 'sk-ant-1' };
 
+const ALERT_DEFAULTS = {
+  anomaly: { enabled: true, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 1_200_000 },
+  rules: {
+    pace: { enabled: true, spent: 0.5, factor: 2 },
+    forecast: { enabled: true },
+    errors: { enabled: true, objective: 0.99, leastBad: 10 },
+    firstToken: { enabled: true, objective: 0.95, slowerThanMs: 10_000, leastBad: 20 },
+    headroom: { enabled: true, warnBelow: 0.2, criticalBelow: 0.1, limitedRatio: 0.01 },
+    providerCap: { enabled: true },
+    keyUnused: { enabled: true, afterDays: [30, 90] },
+    keyLeak: { enabled: true },
+    unpriced: { enabled: true },
+    ledger: { enabled: true },
+    priceBook: { enabled: true, afterDays: 30 },
+    delivery: { enabled: true },
+  },
+  notify: null,
+  privateAddresses: false,
+  dashboardUrl: null,
+};
+
+test('what a channel may say of when and how often it is told', () => {
+  const quiet = 'quiet: { from: "20:00", to: "07:30", days: [mon, fri], bypass: critical }';
+  const settings = settingsOf(`timezone: Europe/Berlin\nalerts:\n  channels:\n    a: { type: webhook, url: https://hooks.example/1, min_severity: warning, ${quiet}, repeat: 24h, fallback: b }\n    b: { type: pagerduty, routing_key: 0123456789abcdef0123456789abcdef }\n`);
+  expect(settings.alerts.channels[0]).toMatchObject({
+    minSeverity: 'warning', repeatMs: 86_400_000, fallback: 'b',
+    quiet: { timezone: 'Europe/Berlin', days: ['mon', 'fri'], from: 1200, to: 450, bypass: 'critical' },
+  });
+  expect(settings.alerts.channels[1]?.fields.get('url')).toBe('https://events.pagerduty.com/v2/enqueue');
+});
+
 test('the documented example is in force as it is written', () => {
   const settings = settingsOf(DOCUMENTED, ENV);
   expect(settings).toMatchObject({
@@ -93,8 +124,8 @@ test('the documented example is in force as it is written', () => {
     },
   ]);
   expect(settings.alerts).toEqual({
-    channels: [{ id: 'ops-slack', type: 'slack', fields: new Map([['url', 'https://hooks.example/1']]) }],
-    anomaly: { enabled: true, floorUsdPerHour: 5 },
+    channels: [{ id: 'ops-slack', type: 'slack', fields: new Map([['url', 'https://hooks.example/1']]), minSeverity: 'info', quiet: null, repeatMs: null, fallback: null }],
+    ...ALERT_DEFAULTS,
   });
 });
 
@@ -112,7 +143,7 @@ test('one line is enough: everything else has its default', () => {
     upstream: { origin: 'https://api.anthropic.com', keys: new Map(), connectTimeoutMs: 10_000, streamHeadersTimeoutMs: 120_000, headersTimeoutMs: 600_000, idleTimeoutMs: 300_000, connections: 2000 },
     keys: [],
     budgets: [],
-    alerts: { channels: [], anomaly: { enabled: true, floorUsdPerHour: 5 } },
+    alerts: { channels: [], ...ALERT_DEFAULTS },
     retention: { requestsDays: 90 },
     onAbort: 'cut',
     body: { messagesBytes: 32 * 1024 ** 2, batchesBytes: 256 * 1024 ** 2, filesBytes: 500 * 1024 ** 2, heldBytes: 256 * 1024 ** 2 },

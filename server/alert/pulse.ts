@@ -1,0 +1,246 @@
+// server/alert/pulse.ts: what calls did lately, minute by minute, in memory: what rules look at, so that no look reads the ledger.
+
+import { nanodollars, type Nanodollars } from '../domain/money.ts';
+
+const MINUTE_MS = 60_000;
+/** The longest window of a burn rate. */
+const MINUTES = 3 * 1440;
+/** Money and keys are looked at over an hour or two. */
+const RECENT_MINUTES = 180;
+const MOST_WORKSPACES = 200;
+const MOST_CONTRIBUTORS = 500;
+const MOST_KEYS = 1_000;
+const MOST_MODELS = 20;
+
+/** One call that ended, as far as alerts care. */
+export interface Beat {
+  readonly at: number;
+  readonly workspace: string;
+  readonly workflow: string;
+  readonly key: string | null;
+  readonly model: string | null;
+  readonly cost: bigint;
+  /** Null: it counts in no burn rate (refused, the client's own mistake or leaving, not billed). */
+  readonly failed: boolean | null;
+  /** Milliseconds; null: not measured. */
+  readonly firstTokenMs: number | null;
+  /** Whether the call was refused, by us or with a 4xx. */
+  readonly rejected: boolean;
+  /** 429 by the provider. */
+  readonly limited: boolean;
+  /** The provider said that money or a spend limit has run out: what it said, and with which credential. */
+  readonly cap: { readonly credential: string; readonly code: string } | null;
+  readonly unpriced: boolean;
+}
+
+export interface Window {
+  readonly total: number;
+  readonly bad: number;
+}
+
+/** Counts per minute in a ring; a minute that is written again after the ring's length starts anew. */
+class Ring {
+  private readonly minutes: number;
+  private readonly stamp: Float64Array;
+  private readonly counts: Float64Array;
+  private readonly width: number;
+
+  constructor(minutes: number, width: number) {
+    this.minutes = minutes;
+    this.width = width;
+    this.stamp = new Float64Array(minutes).fill(-1);
+    this.counts = new Float64Array(minutes * width);
+  }
+
+  add(at: number, column: number, amount: number): void {
+    const minute = Math.floor(at / MINUTE_MS);
+    const slot = ((minute % this.minutes) + this.minutes) % this.minutes;
+    const stamped = this.stamp[slot] as number;
+    // Older than the ring is long: past caring.
+    if (stamped > minute) return;
+    if (stamped !== minute) {
+      this.stamp[slot] = minute;
+      this.counts.fill(0, slot * this.width, (slot + 1) * this.width);
+    }
+    const place = slot * this.width + column;
+    this.counts[place] = (this.counts[place] as number) + amount;
+  }
+
+  /** The sum over the minutes that began in the last `ms` before `now`, the running one included. */
+  sum(now: number, ms: number, column: number): number {
+    const last = Math.floor(now / MINUTE_MS);
+    let sum = 0;
+    for (let minute = last - Math.min(this.minutes, Math.ceil(ms / MINUTE_MS)) + 1; minute <= last; minute++) {
+      const slot = ((minute % this.minutes) + this.minutes) % this.minutes;
+      if (this.stamp[slot] === minute) sum += this.counts[slot * this.width + column] as number;
+    }
+    return sum;
+  }
+}
+
+const TOTAL = 0;
+const BAD = 1;
+const TIMED = 2;
+const SLOW = 3;
+const LIMITED = 4;
+
+export interface Contributor {
+  readonly workflow: string;
+  readonly model: string;
+  readonly cost: Nanodollars;
+}
+
+export interface KeyActivity {
+  readonly key: string;
+  readonly calls: number;
+  readonly rejected: number;
+  readonly models: readonly string[];
+}
+
+interface Spend {
+  /** Nano-dollars per minute; whole below 2^53, which is nine million dollars. */
+  readonly ring: Ring;
+  readonly by: Map<string, { at: number; cost: bigint; hour: number; before: bigint }>;
+}
+
+export class Pulse {
+  private readonly service = new Ring(MINUTES, 5);
+  private readonly spend = new Map<string, Spend>();
+  private readonly keys = new Map<string, { ring: Ring; models: Map<string, number> }>();
+  private readonly capped = new Map<string, { credential: string; code: string; at: number; count: number }>();
+  private readonly unknown = new Map<string, { at: number; count: number }>();
+  private slowMs: number;
+
+  constructor(slowMs: number) {
+    this.slowMs = slowMs;
+  }
+
+  /** From now on a first token is slow after so many milliseconds. */
+  countAsSlow(ms: number): void {
+    this.slowMs = ms;
+  }
+
+  note(beat: Beat): void {
+    if (beat.failed !== null) {
+      this.service.add(beat.at, TOTAL, 1);
+      if (beat.failed) this.service.add(beat.at, BAD, 1);
+    }
+    if (beat.limited) this.service.add(beat.at, LIMITED, 1);
+    if (beat.firstTokenMs !== null) {
+      this.service.add(beat.at, TIMED, 1);
+      if (beat.firstTokenMs > this.slowMs) this.service.add(beat.at, SLOW, 1);
+    }
+    if (beat.cost > 0n) this.noteSpend(beat);
+    if (beat.key !== null) this.noteKey(beat.key, beat);
+    if (beat.cap !== null) {
+      const place = `${beat.cap.credential}\n${beat.cap.code}`;
+      const known = this.capped.get(place);
+      if (known !== undefined || this.capped.size < MOST_MODELS) this.capped.set(place, { ...beat.cap, at: beat.at, count: (known?.count ?? 0) + 1 });
+    }
+    if (beat.unpriced) {
+      const named = beat.model ?? 'none';
+      const model = this.unknown.has(named) || this.unknown.size < MOST_MODELS ? named : 'other';
+      this.unknown.set(model, { at: beat.at, count: (this.unknown.get(model)?.count ?? 0) + 1 });
+    }
+  }
+
+  /** What is known of an hour before this process began, spread evenly over it. */
+  seed(hour: { readonly from: number; readonly to: number; readonly workspace: string; readonly total: number; readonly bad: number; readonly cost: bigint }): void {
+    const minutes = Math.max(1, Math.round((hour.to - hour.from) / MINUTE_MS));
+    const ring = this.spendOf(hour.workspace)?.ring;
+    for (let minute = 0; minute < minutes; minute++) {
+      const at = hour.from + minute * MINUTE_MS;
+      this.service.add(at, TOTAL, hour.total / minutes);
+      this.service.add(at, BAD, hour.bad / minutes);
+      ring?.add(at, 0, Number(hour.cost) / minutes);
+    }
+  }
+
+  errors(now: number, ms: number): Window {
+    return { total: this.service.sum(now, ms, TOTAL), bad: this.service.sum(now, ms, BAD) };
+  }
+
+  slow(now: number, ms: number): Window {
+    return { total: this.service.sum(now, ms, TIMED), bad: this.service.sum(now, ms, SLOW) };
+  }
+
+  limited(now: number, ms: number): Window {
+    return { total: this.service.sum(now, ms, TOTAL), bad: this.service.sum(now, ms, LIMITED) };
+  }
+
+  workspaces(): readonly string[] {
+    return [...this.spend.keys()];
+  }
+
+  /** What a workspace spent in the sixty minutes to `now`. */
+  lastHour(workspace: string, now: number): Nanodollars {
+    return nanodollars(BigInt(Math.round(this.spend.get(workspace)?.ring.sum(now, 60 * MINUTE_MS, 0) ?? 0)));
+  }
+
+  /** Who spends most in a workspace in this hour and the one before. */
+  topContributor(workspace: string, now: number): Contributor | null {
+    const hour = Math.floor(now / 3_600_000);
+    let top: Contributor | null = null;
+    for (const [name, entry] of this.spend.get(workspace)?.by ?? []) {
+      const cost = entry.hour === hour ? entry.cost + entry.before : entry.hour === hour - 1 ? entry.cost : 0n;
+      const [workflow = '', model = ''] = name.split('\n');
+      if (cost > (top?.cost ?? 0n)) top = { workflow, model, cost: nanodollars(cost) };
+    }
+    return top;
+  }
+
+  /** Keys that were used in the last `ms`. */
+  keyActivity(now: number, ms: number): readonly KeyActivity[] {
+    return [...this.keys]
+      .map(([key, { ring, models }]) => ({ key, calls: ring.sum(now, ms, 0), rejected: ring.sum(now, ms, 1), models: [...models].filter(([, at]) => at > now - ms).map(([model]) => model) }))
+      .filter(({ calls }) => calls > 0);
+  }
+
+  caps(now: number, ms: number): readonly { readonly credential: string; readonly code: string; readonly at: number; readonly count: number }[] {
+    return [...this.capped.values()].filter(({ at }) => at > now - ms);
+  }
+
+  unpriced(now: number, ms: number): readonly { readonly model: string; readonly count: number }[] {
+    for (const [model, { at }] of this.unknown) if (at <= now - 7 * 86_400_000) this.unknown.delete(model);
+    return [...this.unknown].filter(([, { at }]) => at > now - ms).map(([model, { count }]) => ({ model, count }));
+  }
+
+  private spendOf(workspace: string): Spend | null {
+    let spend = this.spend.get(workspace);
+    if (spend === undefined) {
+      if (this.spend.size >= MOST_WORKSPACES) return null;
+      spend = { ring: new Ring(RECENT_MINUTES, 1), by: new Map() };
+      this.spend.set(workspace, spend);
+    }
+    return spend;
+  }
+
+  private noteSpend({ at, workspace, workflow, model, cost }: Beat): void {
+    const spend = this.spendOf(workspace);
+    if (spend === null) return;
+    spend.ring.add(at, 0, Number(cost));
+    const name = `${workflow}\n${model ?? ''}`;
+    const hour = Math.floor(at / 3_600_000);
+    const known = spend.by.get(name);
+    if (known?.hour === hour) known.cost += cost;
+    else {
+      if (known === undefined && spend.by.size >= MOST_CONTRIBUTORS) for (const [old, entry] of spend.by) if (entry.hour < hour - 1) spend.by.delete(old);
+      if (known !== undefined || spend.by.size < MOST_CONTRIBUTORS) spend.by.set(name, { at, cost, hour, before: known?.hour === hour - 1 ? known.cost : 0n });
+    }
+  }
+
+  private noteKey(key: string, { at, rejected, model }: Beat): void {
+    let activity = this.keys.get(key);
+    if (activity === undefined) {
+      if (this.keys.size >= MOST_KEYS) return;
+      activity = { ring: new Ring(60, 2), models: new Map() };
+      this.keys.set(key, activity);
+    }
+    activity.ring.add(at, 0, 1);
+    if (rejected) activity.ring.add(at, 1, 1);
+    if (model === null) return;
+    activity.models.delete(model);
+    activity.models.set(model, at);
+    if (activity.models.size > 50) activity.models.delete(activity.models.keys().next().value!);
+  }
+}

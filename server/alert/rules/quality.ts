@@ -1,0 +1,61 @@
+// server/alert/rules/quality.ts: whether the figures can be trusted: a ledger that cannot be written, models without price, old prices, alerts that do not arrive.
+
+import type { Reading } from '../../domain/alert.ts';
+import type { Figures } from '../figures.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** A message that waits longer has failed several times. */
+const LATE_MS = 10 * MINUTE_MS;
+
+export function unpricedModels({ unpriced, rules, notify }: Figures): Reading[] {
+  if (!rules.unpriced.enabled) return [];
+  return unpriced.map(({ model, count }): Reading => ({
+    rule: 'unpriced', scope: model, period: null, basis: '', tier: 1, keeps: 1, severity: 'warning', forMs: 0, clearMs: 0, rearmMs: 7 * DAY_MS,
+    title: `Model ${model} has no price`,
+    text: 'Its calls count at the dearest price there is. Add it to the price book, then `tollgate reprice`.',
+    facts: [{ label: 'Model', value: model }, { label: 'Calls', value: String(count) }],
+    value: count, threshold: 1, unit: 'count', notify,
+  }));
+}
+
+export function ledgerTrouble({ ledger, rules, notify }: Figures): Reading[] {
+  if (!rules.ledger.enabled) return [];
+  return [{
+    rule: 'ledger', scope: 'gateway', period: null, basis: '', tier: ledger.writable ? 0 : 1, keeps: ledger.writable ? 0 : 1, severity: 'critical', forMs: 0, clearMs: MINUTE_MS, rearmMs: 0,
+    title: 'The ledger cannot be written',
+    text: `New calls are refused until it can.${ledger.trouble === null ? '' : ` ${ledger.trouble}`}`,
+    facts: [{ label: 'Rows given up since the start', value: String(ledger.lost) }],
+    value: ledger.lost, threshold: 0, unit: 'count', notify,
+  }];
+}
+
+export function oldPrices({ pricesVerifiedAt, now, rules, notify }: Figures): Reading[] {
+  const { enabled, afterDays } = rules.priceBook;
+  if (!enabled || pricesVerifiedAt === null) return [];
+  const days = (now - pricesVerifiedAt) / DAY_MS;
+  const fires = days > afterDays;
+  return [{
+    // Prices that are checked anew and grow old again are a new matter.
+    rule: 'price_book', scope: 'gateway', period: null, basis: String(pricesVerifiedAt), tier: fires ? 1 : 0, keeps: fires ? 1 : 0, severity: 'warning', forMs: 0, clearMs: 0, rearmMs: 0,
+    title: 'The price book is old',
+    text: `Its prices were last checked ${Math.floor(days)} days ago. Compare it with the provider's list, and set \`verified_on\`.`,
+    facts: [{ label: 'Days', value: String(Math.floor(days)) }],
+    value: days, threshold: afterDays, unit: 'days', notify,
+  }];
+}
+
+/** Told to the channels that work. */
+export function failingDelivery({ failing, rules, notify, channels }: Figures & { readonly channels: readonly string[] }): Reading[] {
+  if (!rules.delivery.enabled) return [];
+  return failing.map(({ channel, dead, waitingMs }): Reading => {
+    const tier = dead > 0 || waitingMs > LATE_MS ? 1 : 0;
+    return {
+      rule: 'delivery', scope: channel, period: null, basis: '', tier, keeps: tier, severity: 'critical', forMs: 0, clearMs: 0, rearmMs: 60 * MINUTE_MS,
+      title: `Alerts do not reach ${channel}`,
+      text: `${dead} messages of the last day were given up${waitingMs > LATE_MS ? `; one has been tried for ${Math.round(waitingMs / MINUTE_MS)} minutes` : ''}. \`tollgate alerts test --channel ${channel}\` tells what is wrong.`,
+      facts: [{ label: 'Channel', value: channel }, { label: 'Given up in a day', value: String(dead) }],
+      value: dead, threshold: 1, unit: 'count', notify: (notify ?? channels).filter((id) => id !== channel),
+    };
+  });
+}

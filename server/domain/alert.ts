@@ -1,0 +1,196 @@
+// server/domain/alert.ts: the contract of alerts: what a rule sees, what state it leads to, what is sent to whom, and what is kept of it.
+
+import type { EpochMs } from './ids.ts';
+
+export const ALERT_RULES = [
+  'budget', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
+  'key_unused', 'key_leak', 'unpriced', 'ledger', 'price_book', 'delivery',
+] as const;
+export type AlertRule = (typeof ALERT_RULES)[number];
+
+/** From the least to the most urgent. */
+export const SEVERITIES = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+export const atLeast = (severity: Severity, least: Severity): boolean => SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
+
+/** A figure as a message shows it. */
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** What a message says of an alert. */
+export interface AlertText {
+  readonly severity: Severity;
+  /** One line. */
+  readonly title: string;
+  /** One or two sentences. */
+  readonly text: string;
+  readonly facts: readonly Fact[];
+  /** For comparing and charts only; money is in dollars here. */
+  readonly value: number;
+  readonly threshold: number;
+  readonly unit: 'usd' | 'ratio' | 'count' | 'days';
+  /** Channels by id; null: every channel. */
+  readonly notify: readonly string[] | null;
+}
+
+/** What a rule saw of one scope. Rule, scope and period are its fingerprint. */
+export interface Reading extends AlertText {
+  readonly rule: AlertRule;
+  /** A budget, a workspace, a credential and model class, a key, a model; `gateway` for the gateway itself. */
+  readonly scope: string;
+  /** Where the period begins; null for rules without one. */
+  readonly period: EpochMs | null;
+  /** What the tiers are measured against, e.g. a limit: when it changes, tiers that are not reached any more may be told anew. */
+  readonly basis: string;
+  /** The highest tier reached; 0: none. */
+  readonly tier: number;
+  /** The highest tier that is not cleared: `tier`, or above it within the hysteresis. */
+  readonly keeps: number;
+  /** How long a tier must be seen before it fires, and be cleared before it is resolved. */
+  readonly forMs: number;
+  readonly clearMs: number;
+  /** After so long a calm the same tier is told again; null: not in this period. */
+  readonly rearmMs: number | null;
+}
+
+/** `ok` has no row. A resolved row stays, so that a tier is told once. */
+export interface AlertState {
+  readonly fingerprint: string;
+  readonly rule: AlertRule;
+  readonly scope: string;
+  readonly period: EpochMs | null;
+  readonly state: 'pending' | 'firing' | 'acked' | 'resolved';
+  readonly tier: number;
+  /** The highest tier that was told; a lower or equal one is not told again. */
+  readonly notified: number;
+  /** Whether this firing was told, so that its end is told too. */
+  readonly announced: boolean;
+  readonly basis: string;
+  readonly pendingSince: EpochMs | null;
+  /** Looks in a row that saw it; two at least where a rule asks for time, so that a clock that steps cannot fire it. */
+  readonly sightings: number;
+  readonly since: EpochMs | null;
+  readonly clearSince: EpochMs | null;
+  readonly resolvedAt: EpochMs | null;
+  /** When each tier was reached, from tier 1. */
+  readonly reachedAt: readonly (EpochMs | null)[];
+  readonly peak: number;
+  /** Names this firing in every message about it. */
+  readonly incident: string;
+  readonly ackedBy: string | null;
+  readonly lastSentAt: EpochMs | null;
+  readonly updatedAt: EpochMs;
+  readonly text: AlertText;
+}
+
+/** One thing to be told. */
+export interface Notice extends AlertText {
+  readonly id: string;
+  readonly type: 'alert.firing' | 'alert.resolved' | 'alert.test';
+  readonly fingerprint: string;
+  readonly incident: string;
+  readonly rule: AlertRule;
+  readonly scope: string;
+  readonly at: EpochMs;
+  readonly since: EpochMs | null;
+  readonly peak: number;
+  readonly ackedBy: string | null;
+  readonly repeated: boolean;
+  /** Whether it stands for an end: `alert.resolved`, or the test of one. */
+  readonly resolved: boolean;
+}
+
+/** What goes to a channel as one message: one notice, or a digest of several. */
+export interface OutboxMessage {
+  /** Stays the same over retries, so that a receiver can tell them. */
+  readonly id: string;
+  readonly channel: string;
+  /** `gathering` still takes notices; `held` likewise, until quiet hours end; `collapsed` had nothing left to say. */
+  readonly state: 'gathering' | 'held' | 'sending' | 'sent' | 'dead' | 'collapsed';
+  readonly createdAt: EpochMs;
+  /** When it is to be sent, or tried again. */
+  readonly dueAt: EpochMs;
+  readonly attempts: number;
+  /** Set once the fallback channel was asked. */
+  readonly fellBack: boolean;
+  readonly notices: readonly Notice[];
+}
+
+/** One try of a message. Without addresses or secrets. */
+export interface Delivery {
+  readonly id: string;
+  readonly message: string;
+  readonly channel: string;
+  readonly rule: string;
+  readonly at: EpochMs;
+  readonly attempt: number;
+  readonly result: 'delivered' | 'retry' | 'dead' | 'collapsed';
+  /** HTTP or SMTP status; null when there was no answer. */
+  readonly status: number | null;
+  readonly ms: number;
+  /** At most 200 characters of what the receiver said, or why there was no answer. */
+  readonly detail: string;
+  readonly nextAt: EpochMs | null;
+}
+
+export interface AlertChanges {
+  readonly states: readonly AlertState[];
+  /** Fingerprints whose rows go. */
+  readonly forgotten: readonly string[];
+  readonly messages: readonly OutboxMessage[];
+  readonly deliveries: readonly Delivery[];
+}
+
+export interface AlertsKept {
+  readonly states: readonly AlertState[];
+  /** Those not sent yet. */
+  readonly messages: readonly OutboxMessage[];
+  /** The latest, newest first. */
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Where alerts are kept. `save` writes all of it or nothing, and rejects with `LedgerUnavailable` when it cannot. */
+export interface AlertStore {
+  load(): Promise<AlertsKept>;
+  save(changes: AlertChanges): Promise<void>;
+}
+
+/** What would have fired, as a replay of the ledger tells it. */
+export interface Replayed {
+  readonly at: EpochMs;
+  readonly event: 'fired' | 'raised' | 'resolved';
+  readonly rule: AlertRule;
+  readonly scope: string;
+  readonly severity: Severity;
+  readonly title: string;
+}
+
+export interface TestRequest {
+  readonly channel: string;
+  readonly rule: AlertRule;
+  readonly severity: Severity;
+  readonly resolve: boolean;
+  /** Shows what would be sent, and sends nothing. */
+  readonly print: boolean;
+}
+
+export interface TestResult {
+  readonly payload: string;
+  /** Null where nothing was sent. */
+  readonly delivery: Delivery | null;
+}
+
+/** Alerts as the admin port and the metrics see them. */
+export interface AlertDesk {
+  /** Pending, firing, acknowledged, and what was resolved of late; the newest first. */
+  states(): readonly AlertState[];
+  deliveries(): readonly Delivery[];
+  waiting(): readonly OutboxMessage[];
+  /** Null: nothing of that fingerprint fires. */
+  acknowledge(fingerprint: string, by: string): Promise<AlertState | null>;
+  /** Null: no such channel. */
+  test(request: TestRequest): Promise<TestResult | null>;
+  replay(query: { readonly since: EpochMs; readonly rule: AlertRule | null }): Promise<readonly Replayed[]>;
+}
