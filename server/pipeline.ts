@@ -201,6 +201,7 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
   const options: ExchangeOptions = {
     upstream: services.upstream,
     reply: call.reply,
+    writeStallMs: services.settings().clients.writeStallMs,
     monotonic: () => services.clock.monotonic(),
     extraHeaders,
     openMeter: (head) => {
@@ -277,7 +278,7 @@ function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price
 /** Our own words where the provider gave none. */
 function upstreamRefusal({ result }: Answer): Refusal {
   if (result.stop === 'drained') return { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
-  if (result.stop === 'headers_timeout') return { reason: 'upstream_timeout', message: 'The provider did not answer in time.', rule: null, retryAfterSeconds: null };
+  if (result.stop === 'headers_timeout' || result.stop === 'idle_timeout') return { reason: 'upstream_timeout', message: 'The provider did not answer in time.', rule: null, retryAfterSeconds: null };
   const what = result.sent ? 'broke the connection before it answered' : 'could not be reached';
   return { reason: 'upstream_unreachable', message: `The provider ${what} (${result.errorCode ?? 'no detail'}).`, rule: null, retryAfterSeconds: null };
 }

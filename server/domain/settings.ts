@@ -150,6 +150,19 @@ export interface Settings {
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */
   readonly onAbort: 'drain' | 'cut';
   readonly body: { readonly messagesBytes: number; readonly batchesBytes: number; readonly filesBytes: number; /** Bodies held in memory at once, all together. */ readonly heldBytes: number };
+  /** What is asked of clients, so that slow and idle ones cost little. */
+  readonly clients: {
+    /** To send a whole request head. */
+    readonly headersTimeoutMs: number;
+    /** Least bytes per second of a request body, once ten seconds have passed. */
+    readonly bodyBytesPerSecond: number;
+    /** A client that takes nothing of an answer for this long is taken for gone. */
+    readonly writeStallMs: number;
+    /** Connections at most. */
+    readonly connections: number;
+    /** Connections from one address at most; null sets no limit, since all of a house may come through one proxy. */
+    readonly connectionsPerAddress: number | null;
+  };
   readonly maxInFlight: number;
   /** How long streams may go on after SIGTERM. */
   readonly drainMs: number;

@@ -6,14 +6,16 @@ import type { Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
+import { Delivery } from './delivery.ts';
 import { headerOf, responseHeaders } from './headers.ts';
 import type { Stop } from './outcome.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A JSON answer up to this size waits for its end, so that its cost can stand in a header; a larger one goes out as it comes. */
 const HELD_ANSWER_BYTES = 8 * 1024 * 1024;
-/** A client that takes nothing for this long is taken for gone. */
-const WRITE_STALL_MS = 60_000;
+/** All that wait together; past this, an answer goes out as it comes once it has had its share. The API's own are a few KB each. */
+const ALL_HELD_ANSWERS_BYTES = 32 * 1024 * 1024;
+const FAIR_SHARE_BYTES = 64 * 1024;
 
 export interface Outgoing {
   readonly method: string;
@@ -27,6 +29,8 @@ export interface Outgoing {
 export interface ExchangeOptions {
   readonly upstream: Upstream;
   readonly reply: ServerResponse;
+  /** A client that takes nothing for this long is taken for gone. */
+  readonly writeStallMs: number;
   readonly monotonic: () => number;
   /** Opens the meter once the response headers are known; null for an answer that nobody meters. */
   readonly openMeter: (head: ResponseHead) => Meter | null;
@@ -91,29 +95,30 @@ class RunningExchange implements Exchange {
   #waitingBytes = 0;
   #responseBytes = 0;
   #sent = false;
-  #answered = false;
-  #clientGone = false;
   #clientMissed = false;
   #stop: Stop | null = null;
   #settled = false;
   #headersAt: number | null = null;
-  #stallTimer: NodeJS.Timeout | null = null;
   readonly #outgoing: Outgoing;
   readonly #options: ExchangeOptions;
-  readonly #reply: ServerResponse;
+  readonly #delivery: Delivery;
 
   constructor(outgoing: Outgoing, options: ExchangeOptions) {
     this.#outgoing = outgoing;
     this.#options = options;
-    this.#reply = options.reply;
     this.result = new Promise((resolve) => (this.#resolve = resolve));
+    this.#delivery = new Delivery({
+      reply: options.reply,
+      writeStallMs: options.writeStallMs,
+      onRoom: () => this.#controller?.resume(),
+      onGone: () => this.#onClientGone(),
+    });
   }
 
   start(): void {
-    const { upstream } = this.#options;
-    this.#reply.on('close', this.#onClientClose);
-    this.#reply.on('drain', this.#onClientDrain);
-    if (this.#reply.destroyed) this.#onClientClose();
+    const { upstream, monotonic } = this.#options;
+    // A client that left while its call was admitted asks for nothing any more.
+    if (this.#delivery.gone) return this.#finish('cut', null, null, monotonic());
     upstream.dispatch(
       {
         path: this.#outgoing.path,
@@ -139,94 +144,82 @@ class RunningExchange implements Exchange {
   }
 
   drain(): void {
-    if (this.#settled) return;
-    if (this.#head?.streamed && !this.#reply.writableEnded && !this.#clientGone) {
-      this.#reply.write(`event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'api_error', message: 'The gateway is shutting down; this stream was cut.' } })}\n\n`);
-    }
     this.#abort('drained');
   }
 
   #onHead(controller: Dispatcher.DispatchController, status: number, statusMessage: string): void {
     if (status < 200) return; // Interim answers (1xx) end here: only the final one is the client's.
     this.#headersAt = this.#options.monotonic();
-    const raw = decodeHeaders(controller.rawHeaders as Buffer[] | string[]);
-    const type = (headerOf(raw, 'content-type') ?? '').toLowerCase();
-    const streamed = type.startsWith('text/event-stream');
-    const head: ResponseHead = { status, statusMessage, raw, streamed, jsonOrStream: streamed || type.includes('json') };
+    const head = headOf(status, statusMessage, controller.rawHeaders as Buffer[] | string[]);
     this.#head = head;
     this.#meter = this.#options.openMeter(head);
-    if (this.#meter !== null && !streamed && status < 400) {
+    if (this.#meter !== null && !head.streamed && status < 400) {
       this.#waiting = [];
       return;
     }
     this.#sendHead(head, null);
-    // The first byte must not wait for a body that may be a minute away.
-    if (!this.#clientGone) this.#reply.flushHeaders();
+    this.#delivery.flush();
   }
 
   #sendHead(head: ResponseHead, reading: Reading | null): void {
-    if (this.#clientGone) return;
     const headers = responseHeaders(head.raw, this.#outgoing.credential);
     headers.push(...this.#options.extraHeaders(head, reading));
-    this.#reply.sendDate = false;
-    this.#reply.writeHead(head.status, head.statusMessage, headers);
-    this.#answered = true;
+    this.#delivery.begin(head.status, head.statusMessage, headers, head.streamed && headerOf(head.raw, 'content-encoding') === null);
   }
 
   #onChunk(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#responseBytes += chunk.length;
-    if (this.#clientGone) this.#clientMissed = true;
-    if (this.#waiting !== null) {
-      this.#waiting.push(chunk);
-      this.#waitingBytes += chunk.length;
-      if (this.#waitingBytes > HELD_ANSWER_BYTES) this.#releaseWaiting(null);
-    } else if (!this.#clientGone) {
-      this.#write(controller, chunk);
-    }
+    if (this.#delivery.gone) this.#clientMissed = true;
+    if (this.#waiting !== null) this.#wait(controller, chunk);
+    else if (!this.#delivery.write(chunk)) controller.pause();
     this.#meter?.tap(chunk);
   }
 
-  #write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#reply.write(chunk)) return;
-    controller.pause();
-    this.#stallTimer = setTimeout(() => this.#reply.destroy(), WRITE_STALL_MS);
-    this.#stallTimer.unref();
+  #wait(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#waiting?.push(chunk);
+    this.#waitingBytes += chunk.length;
+    const { waiting } = this.#options.upstream;
+    waiting.bytes += chunk.length;
+    const crowded = waiting.bytes > ALL_HELD_ANSWERS_BYTES && this.#waitingBytes > FAIR_SHARE_BYTES;
+    if ((this.#waitingBytes > HELD_ANSWER_BYTES || crowded) && !this.#releaseWaiting(null)) controller.pause();
   }
 
-  #releaseWaiting(reading: Reading | null): void {
+  /** Sends what waited, head first. False when the client cannot take more yet. */
+  #releaseWaiting(reading: Reading | null): boolean {
+    const chunks = this.#dropWaiting();
+    if (this.#head === null || this.#delivery.gone) return true;
+    this.#sendHead(this.#head, reading);
+    let room = true;
+    for (const chunk of chunks) room = this.#delivery.write(chunk);
+    return room;
+  }
+
+  #dropWaiting(): readonly Buffer[] {
     const chunks = this.#waiting ?? [];
     this.#waiting = null;
-    if (this.#clientGone || this.#head === null) return;
-    this.#sendHead(this.#head, reading);
-    for (const chunk of chunks) this.#reply.write(chunk);
+    this.#options.upstream.waiting.bytes -= this.#waitingBytes;
+    this.#waitingBytes = 0;
+    return chunks;
   }
 
-  readonly #onClientDrain = (): void => {
-    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
-    this.#stallTimer = null;
-    this.#controller?.resume();
-  };
-
-  readonly #onClientClose = (): void => {
-    if (this.#settled || this.#reply.writableFinished) return;
-    this.#clientGone = true;
-    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
+  #onClientGone(): void {
     if (this.#options.drainAfterAbort(this.#head)) this.#controller?.resume();
     else this.#abort('cut');
-  };
+  }
 
   #abort(stop: Stop): void {
-    if (this.#stop !== null) return;
+    if (this.#stop !== null || this.#settled) return;
     this.#stop = stop;
-    // Without a controller the call waits for a socket, and ends when it gets one.
-    this.#controller?.abort(new Error(stop));
+    if (this.#controller !== null) this.#controller.abort(new Error(stop));
+    // It still waits for a socket; `onRequestStart` turns it back when it gets one.
+    else this.#finish(stop, null, null, this.#options.monotonic());
   }
 
   async #onEnd(): Promise<void> {
     const lastByteAt = this.#options.monotonic();
     const reading = (await this.#meter?.close(true)) ?? null;
     if (this.#waiting !== null) this.#releaseWaiting(reading);
-    if (!this.#clientGone) this.#reply.end();
+    this.#delivery.end();
     this.#finish('whole', reading, null, lastByteAt);
   }
 
@@ -234,40 +227,24 @@ class RunningExchange implements Exchange {
     const lastByteAt = this.#options.monotonic();
     const reading = (await this.#meter?.close(false)) ?? null;
     const stop = this.#stop ?? stopOf(error, this.#sent);
-    // What came goes to the client, and then the connection ends without a proper close: a broken answer must look broken.
-    if (this.#waiting !== null && this.#waiting.length > 0) this.#releaseWaiting(null);
-    this.#waiting = null;
-    if (this.#answered && !this.#clientGone) {
-      if (stop === 'idle_timeout' && this.#head?.streamed) {
-        this.#reply.end(`event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'timeout_error', message: 'The provider sent nothing for too long; this stream was cut.' } })}\n\n`);
-      } else if (stop === 'drained') this.#reply.end();
-      else this.#breakOff();
-    }
+    // Of a broken answer the client gets what came. Where we gave up ourselves and nothing was relayed yet, our own words say more.
+    if ((stop === 'reset' || stop === 'garbled') && this.#waitingBytes > 0) this.#releaseWaiting(null);
+    this.#delivery.breakOff(LAST_WORDS[stop] ?? null);
     this.#finish(stop, reading, this.#stop === null ? (error.code ?? error.name) : null, lastByteAt);
-  }
-
-  /** What was written still goes out; then the connection ends without the end that its framing promised. */
-  #breakOff(): void {
-    const { socket } = this.#reply;
-    if (socket === null || socket.writableLength === 0) return void this.#reply.destroy();
-    const stalled = setTimeout(() => this.#reply.destroy(), WRITE_STALL_MS);
-    this.#reply.once('close', () => clearTimeout(stalled));
-    socket.destroySoon();
   }
 
   #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#reply.off('close', this.#onClientClose);
-    this.#reply.off('drain', this.#onClientDrain);
-    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
+    this.#dropWaiting();
+    this.#delivery.release();
     this.#resolve({
       stop,
       head: this.#head,
       reading,
       sent: this.#sent,
-      answered: this.#answered,
-      clientGone: this.#clientGone,
+      answered: this.#delivery.begun,
+      clientGone: this.#delivery.gone,
       clientMissed: this.#clientMissed,
       errorCode,
       responseBytes: this.#responseBytes,
@@ -277,10 +254,28 @@ class RunningExchange implements Exchange {
   }
 }
 
+/** What a stream that we end ourselves says last. */
+const LAST_WORDS: Partial<Record<Stop, { type: string; message: string }>> = {
+  idle_timeout: { type: 'timeout_error', message: 'The provider sent nothing for too long; this stream was cut.' },
+  drained: { type: 'api_error', message: 'The gateway is shutting down; this stream was cut.' },
+};
+
 function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return 'headers_timeout';
   if (error.code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
-  return sent ? 'reset' : 'connect_failed';
+  if (!sent) return 'connect_failed';
+  // A parser that misses the rest says so too; that is a connection that broke.
+  const garbled = error.code === 'UND_ERR_HEADERS_OVERFLOW' || (error.code?.startsWith('HPE_') && error.code !== 'HPE_INVALID_EOF_STATE');
+  return garbled ? 'garbled' : 'reset';
+}
+
+function headOf(status: number, statusMessage: string, rawHeaders: readonly (Buffer | string)[]): ResponseHead {
+  const raw = decodeHeaders(rawHeaders);
+  const type = (headerOf(raw, 'content-type') ?? '').toLowerCase();
+  const streamed = type.startsWith('text/event-stream');
+  // Read as UTF-8 by the client below; as bytes it can stand on a status line again, whatever it holds.
+  const message = Buffer.from(statusMessage).toString('latin1');
+  return { status, statusMessage: message, raw, streamed, jsonOrStream: streamed || type.includes('json') };
 }
 
 /** Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. */

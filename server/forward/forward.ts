@@ -53,6 +53,7 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       billed: request.billed,
       streamed: result.head?.streamed ?? false,
       jsonOrStream: result.head?.jsonOrStream ?? false,
+      responseBytes: result.responseBytes,
       reading,
     });
     attempts.push({

@@ -3,8 +3,8 @@
 import type { Outcome } from '../domain/call.ts';
 import type { Reading } from '../domain/usage.ts';
 
-/** How the exchange with the provider stopped. `cut`: we ended it ourselves because the client had left. */
-export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'cut' | 'drained';
+/** How the exchange with the provider stopped. `garbled`: what came was no HTTP. `cut`: we ended it ourselves because the client had left. */
+export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'garbled' | 'cut' | 'drained';
 
 export interface Ended {
   readonly stop: Stop;
@@ -16,6 +16,7 @@ export interface Ended {
   readonly billed: boolean;
   readonly streamed: boolean;
   readonly jsonOrStream: boolean;
+  readonly responseBytes: number;
   readonly reading: Reading;
 }
 
@@ -26,12 +27,15 @@ export function outcomeOf(ended: Ended): Outcome {
   if (ended.stop === 'drained') return 'drained';
   if ((ended.stop === 'cut' || ended.clientGone) && !heardOut(ended)) return 'client_abort';
   if (ended.stop === 'headers_timeout' || ended.stop === 'idle_timeout') return 'upstream_timeout';
+  if (ended.stop === 'garbled') return 'upstream_protocol';
   if (ended.stop === 'reset' || ended.status === null) return 'upstream_reset';
   if (!ended.jsonOrStream && (ended.billed || ended.status >= 500)) return 'upstream_protocol';
   if (ended.status === 429 || ended.status >= 500) return 'upstream_error';
   if (ended.status >= 400) return 'client_error';
   if (!ended.billed) return 'ok';
   if (ended.reading.errorType !== null) return 'upstream_error';
+  // Said to be JSON and is none, or is nothing at all.
+  if (!ended.streamed && ended.reading.usage === null && (ended.reading.obstacle === 'unparsable' || ended.responseBytes === 0)) return 'upstream_protocol';
   // A stream that began and ended neatly, but without its last word, was cut somewhere behind the provider's own proxy.
   if (ended.streamed && ended.reading.usage !== null && !ended.reading.complete) return 'upstream_reset';
   return TRUNCATED.has(ended.reading.stopReason ?? '') ? 'truncated' : 'ok';

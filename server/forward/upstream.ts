@@ -1,7 +1,8 @@
 // server/forward/upstream.ts: the connections to the provider.
 
-import { Pool, type Dispatcher } from 'undici';
+import { buildConnector, Pool, type Dispatcher } from 'undici';
 import type { Settings } from '../domain/settings.ts';
+import { withoutContinue } from './interim.ts';
 
 export type UpstreamSettings = Settings['upstream'];
 
@@ -11,6 +12,8 @@ export interface Upstream {
   /** Takes new settings; calls in flight finish on the sockets that they have. */
   reload(settings: UpstreamSettings): void;
   readonly settings: UpstreamSettings;
+  /** Bytes of answers that wait for their cost, of all exchanges together. */
+  readonly waiting: { bytes: number };
   close(): Promise<void>;
 }
 
@@ -30,17 +33,24 @@ export function createUpstream(initial: UpstreamSettings): Upstream {
     get settings() {
       return settings;
     },
+    waiting: { bytes: 0 },
     close: () => pool.destroy(),
   };
 }
 
-const openPool = (settings: UpstreamSettings): Pool =>
-  new Pool(settings.origin, {
+function openPool(settings: UpstreamSettings): Pool {
+  const connect = buildConnector({ timeout: settings.connectTimeoutMs });
+  return new Pool(settings.origin, {
     connections: settings.connections,
     // One request a socket at a time: an answer that stalls must not hold up another call's.
     pipelining: 1,
-    connect: { timeout: settings.connectTimeoutMs },
+    connect: (options, callback) =>
+      connect(options, (...connected) => {
+        if (connected[0] === null) withoutContinue(connected[1]);
+        callback(...connected);
+      }),
     // Shorter than any server's own, so that a call is rarely written to a socket that is being closed at the other end.
     keepAliveTimeout: 4_000,
     maxHeaderSize: 65_536,
   });
+}

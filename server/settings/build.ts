@@ -66,6 +66,13 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     retention: { requestsDays: config.retention.requests_days },
     onAbort: config.on_abort,
     body: { messagesBytes: config.body.messages, batchesBytes: config.body.batches, filesBytes: config.body.files, heldBytes: config.body.held },
+    clients: {
+      headersTimeoutMs: config.clients.headers_timeout,
+      bodyBytesPerSecond: config.clients.body_rate,
+      writeStallMs: config.clients.write_stall,
+      connections: config.clients.connections,
+      connectionsPerAddress: config.clients.connections_per_address ?? null,
+    },
     maxInFlight: config.max_in_flight,
     drainMs: config.drain,
     ledger: config.ledger,

@@ -195,6 +195,13 @@ export const configSchema = section({
     files: bytes().prefault('500MB').describe('The largest file. Default: 500MB.'),
     held: bytes().prefault('256MB').describe('Bodies held in memory at once, all together. Default: 256MB.'),
   }).prefault({}).describe('How large request bodies may be. A KB is 1,024 bytes.'),
+  clients: section({
+    headers_timeout: duration().prefault('10s').describe('To send a whole request head. Default: 10s.'),
+    body_rate: bytes().prefault('1KB').describe('The least that a request body may come at, per second, once ten seconds have passed. Default: 1KB.'),
+    write_stall: duration().prefault('60s').describe('A client that takes nothing of its answer for this long is taken for gone. Default: 60s.'),
+    connections: whole(1, 1_000_000).prefault(10_000).describe('Connections at most, all together. Default: 10000.'),
+    connections_per_address: whole(1, 1_000_000).optional().describe('Connections from one address at most. Left out: no limit, since all of a house may come through one proxy.'),
+  }).prefault({}).describe('What is asked of clients, so that slow and idle ones cost little.'),
   max_in_flight: whole(1, 65_535).prefault(2000).describe('Calls in flight at once, all together. Default: 2000.'),
   drain: duration().prefault('30s').describe('How long streams may go on after SIGTERM. Default: 30s.'),
   ledger: section({

@@ -6,6 +6,8 @@ export const FAULTS = {
   'no-answer': 'reads the request, then stays silent',
   'slow-first-byte': ':ms  waits before the response headers',
   'early-answer': ':status  answers before the upload has ended, and reads no more of it',
+  'continue': ':n  sends n (1) responses of status 100 first, asked for or not',
+  'processing': 'sends a response of status 102 first',
   'early-hints': ':n  sends n (1) responses of status 103 first',
   'reset-mid-json': ':bytes  sends this much of the body (half of it), then resets',
   'reset-mid-sse': ':n  resets after n events',

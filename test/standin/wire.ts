@@ -44,6 +44,8 @@ export async function send(answer: Answer, sending: Sending): Promise<void> {
   record.model = answer.model;
   record.billed = answer.billed;
   record.items.push(...(answer.items ?? []));
+  for (let n = faults.has('continue') ? faults.number('continue', 1) : 0; n > 0; n -= 1) res.writeContinue();
+  if (faults.has('processing')) res.writeProcessing();
   for (let n = faults.has('early-hints') ? faults.number('early-hints', 1) : 0; n > 0; n -= 1) await new Promise<void>((done) => res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' }, done));
 
   const encoding = faults.has('encoding') ? faults.text('encoding', 'gzip') : faults.has('bomb') ? 'gzip' : sending.encoding;
@@ -144,10 +146,11 @@ async function sendBody(whole: Buffer, answer: Answer, headers: Record<string, s
     return wire.reset();
   }
   record.usage = faults.has('no-usage') ? null : answer.usage;
+  const { socket } = res;
   await wire.raw(body);
   await wire.end();
   // With a wrong length the connection cannot go on: what follows would be read as part of this body.
-  if (wrongBy !== 0) res.socket?.destroySoon();
+  if (wrongBy !== 0) socket?.destroySoon();
 }
 
 async function sendEvents(events: readonly SseEvent[], answer: Answer, headers: Record<string, string>, wire: Wire, sending: Sending): Promise<void> {

@@ -1,0 +1,83 @@
+// test/faults/odd-streams.test.ts: answers that look unlike any other arrive byte for byte, and are still read right.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call, expectAllCounted, openScene, type Scene } from './scene.ts';
+
+let scene: Scene;
+beforeAll(async () => {
+  scene = await openScene();
+});
+afterAll(() => scene.close());
+
+test.each([
+  { name: 'broken lines between the events', fault: 'malformed-sse' },
+  { name: 'comment lines', fault: 'comments' },
+  { name: 'lines that end in CR', fault: 'line-ends:cr' },
+  { name: 'lines that end in CRLF', fault: 'line-ends:crlf' },
+  { name: 'events over several data lines', fault: 'multi-line' },
+  { name: 'events that nobody knows', fault: 'unknown-events' },
+  { name: 'invalid UTF-8', fault: 'invalid-utf8' },
+  { name: 'one byte at a time', fault: 'split:1' },
+  { name: 'one byte at a time, invalid UTF-8, CR', fault: 'split:1;invalid-utf8;line-ends:cr' },
+  { name: 'gzip', fault: 'encoding:gzip' },
+  { name: 'br', fault: 'encoding:br' },
+  { name: 'deflate', fault: 'encoding:deflate' },
+  { name: 'gzip, one byte at a time', fault: 'encoding:gzip;split:1' },
+  { name: 'a content-length', fault: 'framing:length' },
+  { name: 'an end told by the close of the connection', fault: 'framing:close' },
+  { name: 'trailers', fault: 'trailers' },
+  { name: 'a 100 in front of it', fault: 'continue:1' },
+  { name: 'three 100s in front of it', fault: 'continue:3' },
+  { name: 'a 102 in front of it', fault: 'processing' },
+  { name: 'a 103 in front of it', fault: 'early-hints:2' },
+  { name: 'a prompt that grows while server tools run', fault: 'growing-input:8003' },
+  { name: 'a compaction turn in its iterations', fault: 'iterations' },
+])('a stream with $name is relayed to the byte and read exactly', async ({ fault }) => {
+  const { seen, row, upstream } = await call(scene, { fault, stream: true });
+  const { response } = upstream!;
+  expect(seen).toMatchObject({ status: 200, ending: 'complete', headers: { 'request-id': upstream!.id } });
+  expect(seen.headers['content-encoding']).toBe(response.headers['content-encoding']);
+  expect(seen.headers['trailer']).toBeUndefined();
+  expect(seen.body.equals(response.body)).toBe(true);
+  expect(row).toMatchObject({ outcome: 'ok', status: 200, estimated: false });
+  const parts = (response.billed as { iterations?: { input_tokens: number; output_tokens: number }[] | null }).iterations ?? [response.billed!];
+  expect(row.tokens).toMatchObject({ input: sum(parts.map((p) => p.input_tokens)), output: sum(parts.map((p) => p.output_tokens)) });
+});
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+test.each([
+  { name: 'gzip', fault: 'encoding:gzip' },
+  { name: 'br', fault: 'encoding:br' },
+  { name: 'one byte at a time', fault: 'split:1' },
+  { name: 'chunked', fault: 'framing:chunked' },
+  { name: 'close-delimited', fault: 'framing:close' },
+  { name: 'trailers', fault: 'trailers' },
+  { name: 'a 100 in front of it', fault: 'continue:2' },
+  { name: 'a 102 in front of it', fault: 'processing' },
+  { name: 'invalid UTF-8', fault: 'invalid-utf8' },
+])('a JSON answer with $name is relayed to the byte and read exactly', async ({ fault }) => {
+  const { seen, row, upstream } = await call(scene, { fault });
+  const { response } = upstream!;
+  expect(seen).toMatchObject({ status: 200, ending: 'complete', headers: { 'x-tollgate-cost-usd': row.cost_usd } });
+  expect(seen.headers['content-length']).toBe(response.headers['content-length']);
+  expect(seen.body.equals(response.body)).toBe(true);
+  expect(row).toMatchObject({ outcome: 'ok', estimated: false, tokens: { input: response.billed!.input_tokens, output: response.billed!.output_tokens } });
+});
+
+test.each([
+  { name: 'no usage anywhere', fault: 'no-usage', stream: true, outcome: 'ok' },
+  { name: 'no usage in JSON', fault: 'no-usage', stream: false, outcome: 'ok' },
+  { name: 'an encoding that nobody offered', fault: 'encoding:snappy', stream: true, outcome: 'ok' },
+  { name: 'an encoding that nobody offered, in JSON', fault: 'encoding:snappy', stream: false, outcome: 'ok' },
+  { name: 'usage in message_start only', fault: 'usage-start-only', stream: true, outcome: 'upstream_reset' },
+])('an answer with $name is relayed to the byte, and its cost is an estimate above zero', async ({ fault, stream, outcome }) => {
+  const { seen, row, upstream } = await call(scene, { fault, stream });
+  expect(seen).toMatchObject({ status: 200, ending: 'complete' });
+  expect(seen.body.equals(upstream!.response.body)).toBe(true);
+  expect(row).toMatchObject({ outcome, estimated: true });
+  expect(row.tokens.output).toBeGreaterThan(0);
+  expect(Number(row.cost_usd)).toBeGreaterThan(0);
+});
+
+test('every call was counted once, and nothing is in flight', () => expectAllCounted(scene));
