@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGate, type SpentOf } from './admit/gate.ts';
 import { createHeadroom } from './admit/headroom.ts';
+import { createBatchCare } from './batch/care.ts';
+import { createDesk } from './batch/desk.ts';
+import { createObjects } from './batch/objects.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodAt } from './domain/calendar.ts';
 import { epochMs, type Clock } from './domain/ids.ts';
@@ -20,6 +23,8 @@ import { createUpstream } from './forward/upstream.ts';
 import { createForecaster } from './http/admin/forecaster.ts';
 import { createAdminPort } from './http/admin/port.ts';
 import { createDataPort, type DataPort } from './http/data/port.ts';
+import { newCallId } from './http/data/call-id.ts';
+import { readMessage } from './meter/json-body.ts';
 import { openMeter } from './meter/meter.ts';
 import { joinObservers } from './observe/join.ts';
 import { createLog } from './observe/log.ts';
@@ -150,6 +155,21 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
+  const observer = joinObservers(metrics.observer, admin.live.observer);
+  const batches = createBatchCare({
+    settings: () => settings,
+    store: store.batches,
+    pricing: () => pricing,
+    readMessage,
+    observer,
+    clock,
+    newCallId,
+    provider: upstream.own,
+    adopt: ({ caller, createdAt }, shares) => gate.adopt({ caller, shares, admittedAt: createdAt }),
+    log,
+    chance: Math.random,
+  });
+  await batches.takeUp();
   const dataPort = createDataPort({
     settings: () => settings,
     clock,
@@ -160,7 +180,9 @@ export async function compose(initial: Settings): Promise<Gateway> {
     upstream,
     openMeter,
     headroom,
-    observer: joinObservers(metrics.observer, admin.live.observer),
+    desk: createDesk({ objects: createObjects({ store: store.batches, settings: () => settings }), care: batches, provider: upstream.own }),
+    batches,
+    observer,
     log,
     onTheWire: new Roster<Exchange>(),
   });
@@ -204,6 +226,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
     async close(drainMs) {
       await dataPort.drain(drainMs);
+      await batches.close();
       await upstream.close();
       await admin.close();
       adminServer.close();

@@ -1,11 +1,14 @@
 // server/pipeline.ts: the way of a call, from its first byte to its ledger entry, in one function.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Desk, Visit } from './batch/desk.ts';
+import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
 import type { Admission, Clearance, Gate } from './domain/admission.ts';
-import type { Ask, Caller, ClaimedTags, Credentials, Intent, Route } from './domain/call.ts';
+import type { BatchCare, OwnCredential } from './domain/batch.ts';
+import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Endpoint, Intent, Route } from './domain/call.ts';
 import type { Directory } from './domain/directory.ts';
 import type { CallId, Clock, EpochMs } from './domain/ids.ts';
-import type { Ledger, OpenEntry, RefusedEntry, Settlement } from './domain/ledger.ts';
+import { LedgerUnavailable, type Ledger, type OpenEntry, type RefusedEntry, type Settlement } from './domain/ledger.ts';
 import type { OpenMeter } from './domain/meter.ts';
 import { NO_MONEY, usdString, type Nanodollars } from './domain/money.ts';
 import type { Headroom, Log, Observer } from './domain/observer.ts';
@@ -18,8 +21,9 @@ import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { scanAsk, spliceModel } from './identify/ask.ts';
-import { decodeBody } from './identify/body.ts';
+import { scanAsk, spliceModels } from './identify/ask.ts';
+import { scanBatch } from './identify/batch.ts';
+import { DECODE_CAPS, decodeBody } from './identify/body.ts';
 import { identify, withBodyUser } from './identify/caller.ts';
 
 /** One request, as the data port hands it over: routed, and nothing more. */
@@ -54,6 +58,8 @@ export interface Services {
   readonly upstream: Upstream;
   readonly openMeter: OpenMeter;
   readonly headroom: Headroom;
+  readonly desk: Desk;
+  readonly batches: BatchCare;
   readonly observer: Observer;
   readonly log: Log;
   /** Exchanges on the wire, for draining. */
@@ -66,34 +72,35 @@ export async function serve(call: Call, services: Services): Promise<void> {
   const identified = await identify({ credentials: call.credentials, claimed: call.claimed, bodyUserId: null }, { directory: services.directory, settings, at: call.admittedAt });
   if (!identified.ok) return turnAway(call, identified.refusal, services);
 
-  const asked = await readAsk(call, services.clock);
+  const asked = await readAsk(call, settings, services.clock);
   const body = asked.ok ? asked.value : null;
   try {
     // A user that only the body names is as good as one in a header; the header wins.
     const named = withBodyUser(identified.value, body?.ask?.userId ?? null);
     const caller = named.ok ? named.value : identified.value;
-    const intent = intentOf(call, caller, body?.ask ?? null);
+    const intent = intentOf(call, caller, body?.ask ?? onlyModel(body));
     if (!asked.ok) return refuse(call, intent, asked.refusal, services);
     if (!named.ok) return refuse(call, intent, named.refusal, services);
-    if (call.route.inspect === 'batch' && !settings.unmetered.includes('batches')) return refuse(call, intent, BATCHES_ARE_OFF, services);
+    const hidden = await objectsRefusal(call, caller, body, services);
+    if (hidden !== null) return refuse(call, intent, hidden, services);
 
-    const cleared = services.gate.clear(caller, call.route.endpoint, body?.ask ?? null);
-    if (!cleared.ok) return refuse(call, intent, cleared.refusal, services);
-    const quoted = services.pricing().quote({ endpoint: call.route.endpoint, ask: body?.ask ?? null, model: cleared.value.model, at: call.admittedAt });
-    if (!quoted.ok) return refuse(call, intent, quoted.refusal, services);
-    const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance: cleared.value, quote: quoted.value, get signal() { return call.gone; } });
+    const planned = await plan(call, caller, body, services);
+    if (!planned.ok) return refuse(call, intent, planned.refusal, services);
+    const { clearance, quote } = planned.value;
+    const batch = planned.value.batch === null ? null : { quote: planned.value.batch, taken: false };
+    const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance, quote, ...(batch === null ? {} : { shares: batch.quote.shares }), get signal() { return call.gone; } });
     if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
 
-    const opened = openEntry(intent, cleared.value, quoted.value, admitted.value);
+    const opened = openEntry(intent, clearance, quote, admitted.value);
     if (!(await openInLedger(opened, services))) {
       admitted.value.release(NO_MONEY, null);
       return refuse(call, intent, LEDGER_UNAVAILABLE, services);
     }
     services.observer.started(caller.workspace, call.route.endpoint);
-    const price = pricer(services.pricing(), quoted.value);
+    const price = pricer(services.pricing(), quote);
     try {
-      const answer = await send(call, body, opened, price, admitted.value, services);
-      settle(call, body, opened, price, admitted.value, answer, services);
+      const answer = await send(call, body, batch, opened, price, admitted.value, services);
+      settle(call, body, batch, opened, price, admitted.value, answer, services);
     } catch (error) {
       // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
       admitted.value.release(opened.held, null);
@@ -108,6 +115,8 @@ export async function serve(call: Call, services: Services): Promise<void> {
 interface InspectedBody {
   /** Null for a batch, whose items each have their own. */
   readonly ask: Ask | null;
+  /** Null but for a batch. */
+  readonly items: readonly BatchItemAsk[] | null;
   /** As received; what goes upstream unless the model is an alias. */
   readonly bytes: Buffer;
   /** Without its content-encoding; the same buffer where there is none. */
@@ -118,20 +127,89 @@ interface InspectedBody {
 }
 
 /** Null on routes whose body nobody reads. */
-async function readAsk(call: Call, clock: Clock): Promise<Verdict<InspectedBody | null>> {
+async function readAsk(call: Call, { body }: Settings, clock: Clock): Promise<Verdict<InspectedBody | null>> {
   if (call.route.inspect === null) return granted(null);
   const read = await call.readBody();
   if (!read.ok) return read;
   const { bytes, release } = read.value;
   const readAt = clock.monotonic();
   const encoding = call.request.headers['content-encoding'];
-  const decoded = encoding === undefined ? granted(bytes) : await decodeBody(bytes, encoding);
+  const caps = { ...DECODE_CAPS, bytes: call.route.inspect === 'batch' ? body.batchesBytes : body.messagesBytes };
+  const decoded = encoding === undefined ? granted(bytes) : await decodeBody(bytes, encoding, caps);
   if (!decoded.ok) return release(), decoded;
-  if (call.route.inspect === 'batch') return granted({ ask: null, bytes, decoded: decoded.value, readAt, release });
+  if (call.route.inspect === 'batch') {
+    const items = await scanBatch(decoded.value);
+    return items.ok ? granted({ ask: null, items: items.value, bytes, decoded: decoded.value, readAt, release }) : (release(), items);
+  }
   const ask = scanAsk(decoded.value, call.route.endpoint);
   if (!ask.ok) return release(), ask;
-  return granted({ ask: ask.value, bytes, decoded: decoded.value, readAt, release });
+  return granted({ ask: ask.value, items: null, bytes, decoded: decoded.value, readAt, release });
 }
+
+/** What a batch's row shows as its model: the one that all of its items ask for. */
+function onlyModel(body: InspectedBody | null): Ask | null {
+  const first = body?.items?.[0]?.ask ?? null;
+  return first !== null && body!.items!.every(({ ask }) => ask.model === first.model) ? first : null;
+}
+
+/** What a call may use and what it may cost at most; `batch` is null but where it creates one. */
+interface Plan {
+  readonly clearance: Clearance;
+  readonly quote: Quote;
+  readonly batch: BatchQuote | null;
+}
+
+/** A batch that is being created. */
+interface BatchCall {
+  readonly quote: BatchQuote;
+  /** True once the provider said that it has it, and it is cared for from there on. */
+  taken: boolean;
+}
+
+async function plan(call: Call, caller: Caller, body: InspectedBody | null, { gate, pricing }: Services): Promise<Verdict<Plan>> {
+  const { route: { endpoint }, admittedAt: at } = call;
+  if (body !== null && body.items !== null) {
+    const book = pricing();
+    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask), quote: (ask, model) => book.quote({ endpoint, ask, model, at }) });
+    return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
+  }
+  const cleared = gate.clear(caller, endpoint, body?.ask ?? null);
+  if (!cleared.ok) return cleared;
+  const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at });
+  return quoted.ok ? granted({ clearance: cleared.value, quote: quoted.value, batch: null }) : quoted;
+}
+
+/** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or names none. */
+async function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, { desk, settings }: Services): Promise<Refusal | null> {
+  const fileIds = body?.ask?.fileIds ?? body?.items?.flatMap(({ ask }) => ask.fileIds) ?? [];
+  if (fileIds.length === 0 && !call.route.template.includes('*')) return null;
+  try {
+    return await desk.enter(visitOf(call, caller, settings()), fileIds);
+  } catch (error) {
+    if (error instanceof LedgerUnavailable) return LEDGER_UNAVAILABLE;
+    throw error;
+  }
+}
+
+function visitOf(call: Call, caller: Caller, settings: Settings): Visit {
+  const { route, target, admittedAt: at, claimed: { pathWorkspace, pathWorkflow } } = call;
+  const prefix = pathWorkspace === null ? '' : pathWorkflow === null ? `/w/${pathWorkspace}` : `/w/${pathWorkspace}/${pathWorkflow}`;
+  return { route, target, at, caller, credential: credentialHeaders(call, caller), base: (settings.publicUrl ?? reachedBy(call)) + prefix };
+}
+
+/** A proxy that ends TLS before us says so; the worst that a client can do with it is to get an address that it cannot use. */
+function reachedBy({ request: { headers } }: Call): string {
+  return `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${headers.host ?? ''}`;
+}
+
+/** Headers for a call of our own in a client's name. */
+function credentialHeaders({ request }: Call, { upstream }: Caller): OwnCredential {
+  const headers = requestHeaders(request.rawHeaders, upstream, false);
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < headers.length; i += 2) if (OF_A_CREDENTIAL.has(headers[i]!.toLowerCase())) pairs.push([headers[i]!, headers[i + 1]!]);
+  return pairs;
+}
+const OF_A_CREDENTIAL = new Set(['x-api-key', 'authorization', 'anthropic-version', 'anthropic-beta']);
 
 const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
   id: call.id,
@@ -186,10 +264,12 @@ function pricer(pricing: Pricing, quote: Quote): Pricer {
   };
 }
 
-function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: Pricer, admission: Admission, services: Services): Promise<Answer> {
+function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission, services: Services): Promise<Answer> {
   const { caller } = opened;
   const { settings: upstreamSettings } = services.upstream;
-  const edited = body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model;
+  const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
+  const edited = edits.length > 0;
+  const visit = EDITED.has(call.route.endpoint) ? visitOf(call, caller, services.settings()) : null;
   const extraHeaders = (head: ResponseHead, reading: Reading | null): readonly string[] => {
     const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller)];
     if (head.streamed) return tags;
@@ -216,6 +296,13 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
         onStart: (started) => admission.started(started, price.ceilingAfterStart(started)),
       });
     },
+    editor: (head) => (visit === null ? null : services.desk.editor(visit, head, async ({ id, expiresAt }) => {
+      if (batch === null) return;
+      batch.taken = true;
+      const { upstream, ...creator } = caller;
+      const credential = upstream.kind === 'configured' ? upstream.name : null;
+      await services.batches.opened({ id, call: opened.id, createdAt: opened.admittedAt, expiresAt, caller: creator, credential, models: batch.quote.models, booked: new Map() }, admission.keep());
+    })),
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
     drainAfterAbort: (head) => call.route.billed && (head === null ? !opened.stream : !head.streamed || services.settings().onAbort === 'drain'),
   };
@@ -224,8 +311,8 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
     outgoing: {
       method: call.route.method,
       path: call.target,
-      headers: requestHeaders(call.request.rawHeaders, caller.upstream, edited),
-      body: body === null ? streamedBody(call) : edited ? spliceModel(body.decoded, body.ask!.modelSpan, opened.modelSent!) : body.bytes,
+      headers: visit === null ? requestHeaders(call.request.rawHeaders, caller.upstream, edited) : uncompressed(requestHeaders(call.request.rawHeaders, caller.upstream, edited)),
+      body: body === null ? streamedBody(call) : edited ? spliceModels(body.decoded, edits) : body.bytes,
       credential: caller.upstream,
       headersTimeoutMs: opened.stream ? upstreamSettings.streamHeadersTimeoutMs : upstreamSettings.headersTimeoutMs,
     },
@@ -242,13 +329,32 @@ function send(call: Call, body: InspectedBody | null, opened: OpenEntry, price: 
   });
 }
 
+/** Endpoints whose answers are read, and some changed; see `Desk.editor`. */
+const EDITED: ReadonlySet<Endpoint> = new Set(['batches', 'files', 'skills']);
+
+/** What is to be read is asked for uncompressed. */
+function uncompressed(headers: string[]): string[] {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.toLowerCase() === 'accept-encoding') headers[i + 1] = 'identity';
+  return headers;
+}
+
+/**
+ * A batch that may have been made although we never learned its name: what was held for it is its cost, flagged. Its results cannot be
+ * looked for, as nothing tells it from another client's batch.
+ */
+function lostBatch(cost: Cost, opened: OpenEntry, { result }: Answer): Cost {
+  if (!result.sent || (result.head !== null && result.head.status >= 300)) return cost;
+  return { ...cost, total: opened.held, estimated: opened.held > 0n, estimateMethod: opened.held > 0n ? 'all that was held for the batch, because the answer to its creation was lost' : null };
+}
+
 /** The one place that every ending of a forwarded call passes. */
-function settle(call: Call, body: InspectedBody | null, opened: OpenEntry, price: Pricer, admission: Admission, answer: Answer, services: Services): void {
+function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission, answer: Answer, services: Services): void {
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
   if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
-  const cost: Cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
+  const known = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
+  const cost = batch === null || batch.taken ? known : lostBatch(known, opened, answer);
   const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt);
   admission.release(cost.total, cost.tokens);
   const settlement: Settlement = {
@@ -329,11 +435,4 @@ const LEDGER_UNAVAILABLE: Refusal = {
   message: 'The gateway cannot write to its ledger right now, so it lets nothing through that it could not account for. Try again.',
   rule: null,
   retryAfterSeconds: 5,
-};
-
-const BATCHES_ARE_OFF: Refusal = {
-  reason: 'feature_not_allowed',
-  message: 'Message batches are off here, because they are not metered yet. An operator can let them through unmetered with `unmetered: [batches]` in the config.',
-  rule: 'unmetered',
-  retryAfterSeconds: null,
 };

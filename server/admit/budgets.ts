@@ -10,7 +10,7 @@ import { Roster, type Seat } from '../domain/roster.ts';
 const WINDOWS_KEPT = 4;
 
 /** One budget in one period. Old periods live on in the holds of their calls, so a late settlement lands where the call was admitted. */
-interface Window {
+export interface Window {
   readonly account: Account;
   readonly period: Period;
   spent: Nanodollars;
@@ -66,6 +66,12 @@ export interface Overrun {
   readonly exhausted: boolean;
 }
 
+/** A budget and what a call for several models asks of it: those of its shares that it covers. */
+export interface Charge {
+  readonly standing: Standing;
+  readonly ask: Nanodollars;
+}
+
 /**
  * All budgets. Nothing here waits, so a check and the hold that follows it in the same tick are one step: two calls cannot
  * both take the last dollar. The sums are those of the ledger's rows: what was spent at the start, plus every settlement since.
@@ -97,6 +103,25 @@ export class Budgets {
     if (first === null) return null;
     const exhausted = firstOverrun(standings.map((standing) => ({ ...standing, held: NO_MONEY })), ask);
     return exhausted === null ? { standing: first, exhausted: false } : { standing: standings.find(({ budget }) => budget === exhausted.budget)!, exhausted: true };
+  }
+
+  /** What a call for several models asks of each budget that covers any of them. `subjects` differ in their model. */
+  charges(shares: readonly { readonly subject: ScopeSubject; readonly amount: Nanodollars }[], at: EpochMs): readonly Charge[] {
+    const charges: Charge[] = [];
+    for (const account of this.#accounts.values()) {
+      const covered = shares.filter(({ subject }) => covers(account.budget.scope, subject));
+      if (covered.length > 0) charges.push({ standing: standingOf(account.at(at)), ask: nanodollars(covered.reduce((sum, { amount }) => sum + amount, 0n)) });
+    }
+    return charges;
+  }
+
+  /** As `overrun`, where each budget is asked for an amount of its own. */
+  overrunOf(charges: readonly Charge[]): (Overrun & { readonly ask: Nanodollars }) | null {
+    const overruns = charges.flatMap(({ standing, ask }) => {
+      const overrun = this.overrun([standing], ask);
+      return overrun === null ? [] : [{ ...overrun, ask }];
+    });
+    return overruns.find(({ exhausted }) => exhausted) ?? overruns[0] ?? null;
   }
 
   /** Whether one budget alone still keeps a call waiting: quick, since every waiting call is asked whenever something becomes free. */
@@ -133,6 +158,15 @@ export class Budgets {
       window.spent = nanodollars(window.spent + cost);
     }
     if (hold.seat !== null) this.#open.leave(hold.seat);
+  }
+
+  /**
+   * Moves a part of a hold to what is spent: `cost` in the windows that held when it was handed to the ledger (`windows`), and as
+   * much of the hold, as far as it goes, in all that hold now. A window that joined in between has read the cost from the ledger.
+   */
+  spend(hold: BudgetHold, windows: readonly Window[], cost: Nanodollars): void {
+    this.shrink(hold, nanodollars(hold.amount > cost ? hold.amount - cost : 0n));
+    for (const window of windows) window.spent = nanodollars(window.spent + cost);
   }
 
   standings(at: EpochMs): Standing[] {

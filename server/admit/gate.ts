@@ -1,19 +1,20 @@
 // server/admit/gate.ts: the gate: policy, limits and budgets, decided together in one tick.
 
-import type { Admission, AdmissionRequest, Gate } from '../domain/admission.ts';
-import type { Budget, Standing } from '../domain/budget.ts';
+import type { Admission, AdmissionRequest, Gate, StandingHold } from '../domain/admission.ts';
+import type { Budget, ScopeSubject, Standing } from '../domain/budget.ts';
 import type { Period } from '../domain/calendar.ts';
 import type { Caller, Decision } from '../domain/call.ts';
 import type { BudgetId, Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
-import { usdString, type Nanodollars } from '../domain/money.ts';
+import { nanodollars, NO_MONEY, usdString, type Nanodollars } from '../domain/money.ts';
 import type { Quote } from '../domain/price.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { Policy, Settings } from '../domain/settings.ts';
 import type { Tokens } from '../domain/usage.ts';
 import { budgetRefusal } from './budget-refusal.ts';
-import { Budgets, type BudgetHold } from './budgets.ts';
+import { Budgets, type BudgetHold, type Charge } from './budgets.ts';
 import { clearModels } from './model-policy.ts';
 import { ScopeLimits, type LimitHold } from './scope-limits.ts';
+import { OpenStandingHold } from './standing-hold.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** How long a call waits for holds of others to end, before `budget_held`. */
@@ -69,13 +70,18 @@ class RunningGate implements ReloadableGate {
     let outcome: Decided = this.#decide(request);
     if (outcome.kind === 'held') {
       const attempt = (): boolean => {
-        if (outcome.kind === 'held' && this.#budgets.holdsUp(outcome.by, request.quote.ceiling, this.#clock.now())) return false;
+        if (outcome.kind === 'held' && this.#budgets.holdsUp(outcome.by, outcome.ask, this.#clock.now())) return false;
         outcome = this.#decide(request);
         return outcome.kind !== 'held';
       };
       await this.#waitingRoom.wait(attempt, WAIT_MS, request.signal);
     }
     return outcome.kind === 'admitted' ? granted(outcome.admission) : { ok: false, refusal: outcome.refusal };
+  }
+
+  adopt({ caller, shares, admittedAt }: Parameters<Gate['adopt']>[0]): StandingHold {
+    const holds = shares.map(({ model, amount }) => this.#budgets.hold(subjectOf(caller, model), amount, admittedAt));
+    return new OpenStandingHold(this.#budgets, holds, this.#onFreed);
   }
 
   standings(at: EpochMs): readonly Standing[] {
@@ -113,26 +119,31 @@ class RunningGate implements ReloadableGate {
     const at = this.#clock.now();
     const now = this.#clock.monotonic();
     const layers = this.#layersFor(caller);
-    const subject = { workspace: caller.workspace, workflow: caller.workflow, key: caller.key, user: caller.user, model: clearance.model };
+    const subject = subjectOf(caller, clearance.model);
+    const shares = request.shares?.map(({ model, amount }) => ({ subject: subjectOf(caller, model), amount })) ?? null;
 
     // What costs nothing is let through whatever is spent: clients count tokens to stay within a budget.
     const free = quote.ceiling === 0n;
-    const standings = free ? [] : this.#budgets.covering(subject, at);
-    const overrun = this.#budgets.overrun(standings, quote.ceiling);
-    if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, quote.ceiling, at) };
-    const inputTokens = free ? null : quote.likelyInputTokens;
+    const charges = free || shares === null ? [] : this.#budgets.charges(shares, at);
+    const standings = free ? [] : shares === null ? this.#budgets.covering(subject, at) : charges.map(({ standing }) => standing);
+    const overrun = shares === null ? this.#budgets.overrun(standings, quote.ceiling) : this.#budgets.overrunOf(charges);
+    const ask = overrun !== null && 'ask' in overrun ? (overrun as Charge).ask : quote.ceiling;
+    if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, ask, at) };
+    // A batch runs when the provider has room, and its own limits are others than those of calls.
+    const inputTokens = free || shares !== null ? null : quote.likelyInputTokens;
     for (const { limits } of layers) {
       const obstacle = limits.obstacle(inputTokens, now);
       if (obstacle !== null) return { kind: 'refused', refusal: obstacle };
     }
-    if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, refusal: budgetRefusal(overrun, quote.ceiling, at) };
+    if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, ask, refusal: budgetRefusal(overrun, ask, at) };
 
     const decisions = [...clearance.decisions];
     for (const { limits } of layers) decisions.push(...limits.decisions);
-    for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
+    if (shares === null) for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
+    else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask));
     const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
-    const budgetHold = this.#budgets.hold(subject, quote.ceiling, at);
-    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, { limitHolds, budgetHold, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
+    const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
+    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();
@@ -143,7 +154,7 @@ class RunningGate implements ReloadableGate {
   }
 }
 
-type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; refusal: Refusal };
+type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; refusal: Refusal };
 
 const NO_LAYERS: readonly Layer[] = [];
 
@@ -151,44 +162,68 @@ const NO_LAYERS: readonly Layer[] = [];
 class OpenAdmission implements Admission {
   readonly quote: Quote;
   readonly decisions: readonly Decision[];
-  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void };
+  readonly admittedAt: EpochMs;
+  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; budgets: Budgets; clock: Clock; onFreed: () => void };
   #released = false;
 
-  constructor(quote: Quote, decisions: readonly Decision[], parts: { limitHolds: readonly LimitHold[]; budgetHold: BudgetHold; budgets: Budgets; clock: Clock; onFreed: () => void }) {
+  constructor(quote: Quote, decisions: readonly Decision[], admittedAt: EpochMs, parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; budgets: Budgets; clock: Clock; onFreed: () => void }) {
     this.quote = quote;
     this.decisions = decisions;
+    this.admittedAt = admittedAt;
     this.#parts = parts;
   }
 
-  get admittedAt(): EpochMs {
-    return this.#parts.budgetHold.admittedAt;
-  }
-
   get held(): Nanodollars {
-    return this.#parts.budgetHold.amount;
+    return this.#parts.budgetHolds.reduce((sum, { amount }) => nanodollars(sum + amount), NO_MONEY);
   }
 
   started(tokens: Tokens, ceiling: Nanodollars): void {
     if (this.#released) return;
-    const { limitHolds, budgetHold, budgets, clock, onFreed } = this.#parts;
+    const { limitHolds, budgetHolds, budgets, clock, onFreed } = this.#parts;
     const now = clock.monotonic();
     for (const hold of limitHolds) hold.correctInput(limitedInput(tokens), now);
-    if (budgets.shrink(budgetHold, ceiling)) onFreed();
+    // Only a call for one model has a `message_start`.
+    if (budgetHolds.length === 1 && budgets.shrink(budgetHolds[0]!, ceiling)) onFreed();
   }
 
   release(cost: Nanodollars, tokens: Tokens | null): void {
     if (this.#released) return;
+    this.#leaveLimits(tokens);
+    const { budgetHolds, budgets, onFreed } = this.#parts;
+    this.#chargedBy(cost).forEach((amount, at) => budgets.settle(budgetHolds[at]!, amount));
+    onFreed();
+  }
+
+  keep(): StandingHold {
+    const { budgetHolds, budgets, onFreed } = this.#parts;
+    if (!this.#released) this.#leaveLimits(null);
+    onFreed();
+    return new OpenStandingHold(budgets, budgetHolds, onFreed);
+  }
+
+  #leaveLimits(tokens: Tokens | null): void {
     this.#released = true;
-    const { limitHolds, budgetHold, budgets, clock, onFreed } = this.#parts;
+    const { limitHolds, clock } = this.#parts;
     const now = clock.monotonic();
     for (const hold of limitHolds) {
       hold.correctInput(tokens === null ? 0 : limitedInput(tokens), now);
       hold.leave(tokens?.output ?? 0, now);
     }
-    budgets.settle(budgetHold, cost);
-    onFreed();
+  }
+
+  /** A cost by hold: a call for several models that ends with one is charged to each as far as it was held there. */
+  #chargedBy(cost: Nanodollars): readonly Nanodollars[] {
+    let rest = cost;
+    const { budgetHolds } = this.#parts;
+    return budgetHolds.map((hold, at) => {
+      const part = at === budgetHolds.length - 1 || rest < hold.amount ? rest : hold.amount;
+      rest = nanodollars(rest - part);
+      return part;
+    });
   }
 }
+
+const subjectOf = (caller: Omit<Caller, 'upstream'>, model: string | null): ScopeSubject => ({ workspace: caller.workspace, workflow: caller.workflow, key: caller.key, user: caller.user, model });
 
 /** Input as the provider's own limits count it: what is read from the cache is free of them. */
 const limitedInput = (tokens: Tokens): number => tokens.input + tokens.cacheWrite5m + tokens.cacheWrite1h;

@@ -47,7 +47,6 @@ export function warningsOf(settings: Settings, now: number): string[] {
   if (protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) warnings.push('upstream.origin is plain http: provider keys and prompts travel unencrypted');
   for (const key of settings.keys) if (key.expiresAt !== null && key.expiresAt <= now) warnings.push(`key ${key.id} has expired`);
   for (const budget of settings.budgets) if (budget.mode === 'soft' && budget.notify.length === 0) warnings.push(`budget ${budget.id} neither refuses calls nor notifies anyone; its alerts show on the dashboard only`);
-  if (settings.unmetered.length > 0) warnings.push(`billed and not metered: ${settings.unmetered.join(', ')}`);
   return warnings;
 }
 

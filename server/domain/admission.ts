@@ -15,6 +15,26 @@ export interface Clearance {
   readonly decisions: readonly Decision[];
 }
 
+/** Money by model: of one call or of a whole batch. */
+export interface Share {
+  /** As sent, aliases resolved; null where there is none. */
+  readonly model: string | null;
+  readonly amount: Nanodollars;
+}
+
+/** A hold on money that outlives the call that took it, as a batch's does. */
+export interface StandingHold {
+  /** What is still held. */
+  readonly amount: Nanodollars;
+  /**
+   * Call it when costs are handed to the ledger, and what it returns once they are written, with what they came to: they are spent
+   * from then on, and held no more. Two steps, because a budget that joins in between reads those costs from the ledger itself.
+   */
+  charge(): (costs: readonly Share[]) => void;
+  /** Ends what is left of the hold. The second and later calls do nothing. */
+  release(): void;
+}
+
 /** What one admitted call holds: money in every budget that covers it, a place in the concurrency limits, tokens in the rate limits. */
 export interface Admission {
   readonly admittedAt: EpochMs;
@@ -26,6 +46,8 @@ export interface Admission {
   started(tokens: Tokens, ceiling: Nanodollars): void;
   /** Ends the hold, however the call ended. The second and later calls do nothing. `tokens` null: nothing was used. */
   release(cost: Nanodollars, tokens: Tokens | null): void;
+  /** Ends the call at no cost and no tokens, but not its hold on money. In place of `release`. */
+  keep(): StandingHold;
 }
 
 export interface AdmissionRequest {
@@ -33,6 +55,8 @@ export interface AdmissionRequest {
   readonly endpoint: Endpoint;
   readonly clearance: Clearance;
   readonly quote: Quote;
+  /** The quote's ceiling by model, where a call is for several; left out, all of it is the clearance's model's. */
+  readonly shares?: readonly Share[];
   /** Fires when the client leaves while it waits. */
   readonly signal: AbortSignal;
 }
@@ -45,6 +69,8 @@ export interface Gate {
    * flight are in the way it waits, at most two seconds, then refuses with `budget_held`.
    */
   admit(request: AdmissionRequest): Promise<Verdict<Admission>>;
+  /** Holds what a batch of an earlier run still may cost, whatever room there is: it was admitted then. */
+  adopt(earlier: { readonly caller: Omit<Caller, 'upstream'>; readonly shares: readonly Share[]; readonly admittedAt: EpochMs }): StandingHold;
   /** Every budget in its current period, for the admin API and metrics. */
   standings(at: EpochMs): readonly Standing[];
   /** Our own buckets as they are now. */

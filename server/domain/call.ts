@@ -81,6 +81,8 @@ export interface Ask {
   readonly inlineImages: number;
   /** True when bytes do not bound the prompt: images or documents by URL or file id, containers, server tools, MCP, compaction, threads. */
   readonly unboundedInput: boolean;
+  /** Ids of uploaded files that the body refers to. */
+  readonly fileIds: readonly string[];
   /** True when `billing_policy` charges another organization. */
   readonly billedElsewhere: boolean;
   /** Bytes of the decoded body. */

@@ -14,6 +14,8 @@ export const REFUSALS = {
   model_not_allowed: { status: 403, type: 'permission_error', retry: 'never' },
   feature_not_allowed: { status: 403, type: 'permission_error', retry: 'never' },
   unknown_path: { status: 404, type: 'not_found_error', retry: 'never' },
+  /** A batch, a file or a skill that the caller's workspace did not make; no word on whether there is one. */
+  unknown_object: { status: 404, type: 'not_found_error', retry: 'never' },
   malformed: { status: 400, type: 'invalid_request_error', retry: 'never' },
   unpriced_model: { status: 400, type: 'invalid_request_error', retry: 'never' },
   too_large: { status: 413, type: 'request_too_large', retry: 'never' },

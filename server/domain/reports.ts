@@ -106,6 +106,10 @@ export interface CallRow {
   readonly stopReason: string | null;
   readonly errorType: string | null;
   readonly upstreamRequestId: string | null;
+  /** The provider's id of the batch that the call created, or whose results it was booked from; null for others. */
+  readonly batchId: string | null;
+  /** The item's name in its batch; null for others. */
+  readonly customId: string | null;
 }
 
 export interface CallDetail {

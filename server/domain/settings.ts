@@ -103,6 +103,8 @@ export interface Settings {
   readonly digest: string;
   readonly listen: HostPort;
   readonly admin: { readonly listen: HostPort; /** Null: open, on loopback only. */ readonly token: string | null };
+  /** What clients reach the data port by, without a trailing slash; null: as each call says it did. */
+  readonly publicUrl: string | null;
   readonly access: 'open' | 'keys';
   readonly timezone: string;
   readonly dataDir: string;
@@ -147,6 +149,7 @@ export interface Settings {
     readonly dashboardUrl: string | null;
   };
   readonly retention: { readonly requestsDays: number };
+  readonly batches: { /** Between two looks at a batch that has not ended. */ readonly pollMs: number };
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */
   readonly onAbort: 'drain' | 'cut';
   readonly body: { readonly messagesBytes: number; readonly batchesBytes: number; readonly filesBytes: number; /** Bodies held in memory at once, all together. */ readonly heldBytes: number };
@@ -168,6 +171,4 @@ export interface Settings {
   readonly drainMs: number;
   readonly ledger: { /** SQLite's `synchronous`: `full` survives power loss, `normal` may lose the last second then; both survive kill -9. */ readonly durability: 'full' | 'normal' };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
-  /** Billed features that cannot be metered yet, turned on by name. */
-  readonly unmetered: readonly string[];
 }

@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
@@ -16,6 +17,8 @@ const HELD_ANSWER_BYTES = 8 * 1024 * 1024;
 /** All that wait together; past this, an answer goes out as it comes once it has had its share. The API's own are a few KB each. */
 const ALL_HELD_ANSWERS_BYTES = 32 * 1024 * 1024;
 const FAIR_SHARE_BYTES = 64 * 1024;
+/** An answer that must be changed must be held whole; a longer one than this is none that the API gives. */
+const EDITED_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export interface Outgoing {
   readonly method: string;
@@ -36,6 +39,8 @@ export interface ExchangeOptions {
   readonly openMeter: (head: ResponseHead) => Meter | null;
   /** Headers of ours for the client. `reading` is null when the answer is relayed before it is whole. */
   readonly extraHeaders: (head: ResponseHead, reading: Reading | null) => readonly string[];
+  /** Changes a whole answer before the client gets it; null leaves it alone. A throw is an answer that must not go out: the provider's own fault. */
+  readonly editor?: (head: ResponseHead) => ((body: Buffer) => Promise<Buffer>) | null;
   /** Whether to read on when the client leaves, so that the usage is known exactly. */
   readonly drainAfterAbort: (head: ResponseHead | null) => boolean;
 }
@@ -93,6 +98,7 @@ class RunningExchange implements Exchange {
   /** Chunks of an answer that waits for its cost; null once bytes go straight through. */
   #waiting: Buffer[] | null = null;
   #waitingBytes = 0;
+  #edit: ((body: Buffer) => Promise<Buffer>) | null = null;
   #responseBytes = 0;
   #sent = false;
   #clientMissed = false;
@@ -153,7 +159,8 @@ class RunningExchange implements Exchange {
     const head = headOf(status, statusMessage, controller.rawHeaders as Buffer[] | string[]);
     this.#head = head;
     this.#meter = this.#options.openMeter(head);
-    if (this.#meter !== null && !head.streamed && status < 400) {
+    this.#edit = this.#options.editor?.(head) ?? null;
+    if (this.#edit !== null || (this.#meter !== null && !head.streamed && status < 400)) {
       this.#waiting = [];
       return;
     }
@@ -161,8 +168,9 @@ class RunningExchange implements Exchange {
     this.#delivery.flush();
   }
 
-  #sendHead(head: ResponseHead, reading: Reading | null): void {
-    const headers = responseHeaders(head.raw, this.#outgoing.credential);
+  #sendHead(head: ResponseHead, reading: Reading | null, editedBytes: number | null = null): void {
+    const passed = responseHeaders(head.raw, this.#outgoing.credential);
+    const headers = editedBytes === null ? passed : withLength(passed, editedBytes);
     headers.push(...this.#options.extraHeaders(head, reading));
     this.#delivery.begin(head.status, head.statusMessage, headers, head.streamed && headerOf(head.raw, 'content-encoding') === null);
   }
@@ -180,6 +188,10 @@ class RunningExchange implements Exchange {
     this.#waitingBytes += chunk.length;
     const { waiting } = this.#options.upstream;
     waiting.bytes += chunk.length;
+    if (this.#edit !== null) {
+      if (this.#waitingBytes > EDITED_ANSWER_BYTES) controller.abort(Object.assign(new Error('too long to be edited'), { code: 'EMSGSIZE' }));
+      return;
+    }
     const crowded = waiting.bytes > ALL_HELD_ANSWERS_BYTES && this.#waitingBytes > FAIR_SHARE_BYTES;
     if ((this.#waitingBytes > HELD_ANSWER_BYTES || crowded) && !this.#releaseWaiting(null)) controller.pause();
   }
@@ -202,6 +214,13 @@ class RunningExchange implements Exchange {
     return chunks;
   }
 
+  async #sendEdited(head: ResponseHead, edit: (body: Buffer) => Promise<Buffer>, reading: Reading | null): Promise<void> {
+    const edited = await edit(decoded(Buffer.concat(this.#dropWaiting()), headerOf(head.raw, 'content-encoding')));
+    if (this.#delivery.gone) return;
+    this.#sendHead(head, reading, edited.length);
+    this.#delivery.write(edited);
+  }
+
   #onClientGone(): void {
     if (this.#options.drainAfterAbort(this.#head)) this.#controller?.resume();
     else this.#abort('cut');
@@ -218,7 +237,14 @@ class RunningExchange implements Exchange {
   async #onEnd(): Promise<void> {
     const lastByteAt = this.#options.monotonic();
     const reading = (await this.#meter?.close(true)) ?? null;
-    if (this.#waiting !== null) this.#releaseWaiting(reading);
+    if (this.#edit !== null) {
+      try {
+        await this.#sendEdited(this.#head!, this.#edit, reading);
+      } catch (error) {
+        const { code, name } = error as Error & { code?: string };
+        return this.#finish('reset', reading, code ?? name, lastByteAt);
+      }
+    } else if (this.#waiting !== null) this.#releaseWaiting(reading);
     this.#delivery.end();
     this.#finish('whole', reading, null, lastByteAt);
   }
@@ -228,7 +254,8 @@ class RunningExchange implements Exchange {
     const reading = (await this.#meter?.close(false)) ?? null;
     const stop = this.#stop ?? stopOf(error, this.#sent);
     // Of a broken answer the client gets what came. Where we gave up ourselves and nothing was relayed yet, our own words say more.
-    if ((stop === 'reset' || stop === 'garbled') && this.#waitingBytes > 0) this.#releaseWaiting(null);
+    // Half of an answer that was to be changed stays here.
+    if (this.#edit === null && (stop === 'reset' || stop === 'garbled') && this.#waitingBytes > 0) this.#releaseWaiting(null);
     this.#delivery.breakOff(LAST_WORDS[stop] ?? null);
     this.#finish(stop, reading, this.#stop === null ? (error.code ?? error.name) : null, lastByteAt);
   }
@@ -276,6 +303,36 @@ function headOf(status: number, statusMessage: string, rawHeaders: readonly (Buf
   // Read as UTF-8 by the client below; as bytes it can stand on a status line again, whatever it holds.
   const message = Buffer.from(statusMessage).toString('latin1');
   return { status, statusMessage: message, raw, streamed, jsonOrStream: streamed || type.includes('json') };
+}
+
+/** Headers of an answer that goes out whole and uncompressed, whatever it came as. */
+function withLength(headers: readonly string[], bytes: number): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!.toLowerCase();
+    if (name !== 'content-length' && name !== 'content-encoding') out.push(headers[i]!, headers[i + 1]!);
+  }
+  out.push('content-length', String(bytes));
+  return out;
+}
+
+/** Not compressed is what we ask for, but an answer may come so all the same. @throws when it cannot be undone */
+function decoded(body: Buffer, encoding: string | null): Buffer {
+  const limit = { maxOutputLength: EDITED_ANSWER_BYTES };
+  switch ((encoding ?? 'identity').trim().toLowerCase()) {
+    case '':
+    case 'identity':
+      return body;
+    case 'gzip':
+    case 'x-gzip':
+      return gunzipSync(body, limit);
+    case 'br':
+      return brotliDecompressSync(body, limit);
+    case 'deflate':
+      return inflateSync(body, limit);
+    default:
+      throw Object.assign(new Error('an encoding that nobody asked for'), { code: 'ENOTSUP' });
+  }
 }
 
 /** Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. */

@@ -1,6 +1,7 @@
 // server/forward/upstream.ts: the connections to the provider.
 
 import { buildConnector, Pool, type Dispatcher } from 'undici';
+import type { Provider } from '../domain/batch.ts';
 import type { Settings } from '../domain/settings.ts';
 import { withoutContinue } from './interim.ts';
 
@@ -9,6 +10,8 @@ export type UpstreamSettings = Settings['upstream'];
 /** Sockets to one origin. The origin comes from the config and from nowhere else. */
 export interface Upstream {
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** The gateway's own calls. */
+  readonly own: Provider;
   /** Takes new settings; calls in flight finish on the sockets that they have. */
   reload(settings: UpstreamSettings): void;
   readonly settings: UpstreamSettings;
@@ -22,6 +25,13 @@ export function createUpstream(initial: UpstreamSettings): Upstream {
   let pool = openPool(initial);
   return {
     dispatch: (options, handler) => void pool.dispatch(options, handler),
+    own: {
+      async get(path, credential, signal) {
+        const headers = { ...Object.fromEntries(credential), 'accept-encoding': 'identity', 'user-agent': 'tollgate' };
+        const { statusCode, body } = await pool.request({ method: 'GET', path, headers, signal, headersTimeout: settings.headersTimeoutMs, bodyTimeout: settings.idleTimeoutMs });
+        return { status: statusCode, body };
+      },
+    },
     reload(next) {
       const same = next.origin === settings.origin && next.connections === settings.connections && next.connectTimeoutMs === settings.connectTimeoutMs;
       settings = next;

@@ -17,8 +17,9 @@ const FALLBACK = new Names(['model', 'max_tokens', 'speed']);
 const CACHE_CONTROL = new Names(['ttl']);
 const TOOL = new Names(['type', 'max_uses', 'model', 'cache_control', 'caching']);
 /** `tool` and `tool_changes` bring tools into a conversation that is under way. */
-const BLOCK = new Names(['type', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes']);
-const SOURCE = new Names(['type', 'content']);
+const BLOCK = new Names(['type', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
+const SOURCE = new Names(['type', 'content', 'file_id']);
+const FILE = new Names(['file_id']);
 const IMAGE_URL = new Names(['url']);
 const TOOL_CHANGE = new Names(['definition']);
 
@@ -57,6 +58,7 @@ export class AskReader {
   #searches = 0;
   #searchesUnlimited = false;
   #inlineImages = 0;
+  readonly #fileIds: string[] = [];
   #unboundedInput = false;
   #billedElsewhere = false;
 
@@ -88,6 +90,7 @@ export class AskReader {
       maxSearches: this.#searchesUnlimited ? null : this.#searches,
       inlineImages: this.#inlineImages,
       unboundedInput: this.#unboundedInput,
+      fileIds: this.#fileIds,
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
     };
@@ -252,6 +255,10 @@ export class AskReader {
           return this.#cacheControl();
         case 'tool':
           return this.#maybe(TOOL_CHANGE, this.#tool);
+        case 'file_id':
+          return this.#fileId();
+        case 'file':
+          return this.#maybe(FILE, () => this.#fileId());
       }
     });
     this.#weigh(type, source);
@@ -269,10 +276,16 @@ export class AskReader {
     let type: (typeof SOURCE_TYPES)['names'][number] | null = null;
     cursor.object(SOURCE, (name) => {
       if (name === 'content') return this.#blocks();
+      if (name === 'file_id') return this.#fileId();
       if (name === null || cursor.kind() !== 'string') return cursor.skip();
       type = cursor.word(SOURCE_TYPES);
     });
     return type ?? 'unknown';
+  }
+
+  #fileId(): void {
+    const id = this.#text();
+    if (id !== null) this.#fileIds.push(id);
   }
 
   /** The OpenAI spelling of an image. True when it is inline. */

@@ -2,7 +2,8 @@
 
 import type { Endpoint } from '../domain/call.ts';
 import { Cursor, Names } from '../domain/json-cursor.ts';
-import type { Account } from './account.ts';
+import type { ReadMessage } from '../domain/meter.ts';
+import { Account } from './account.ts';
 import { asObject } from './usage-merge.ts';
 
 /** A larger body is not collected; Anthropic's own are a fraction of it. */
@@ -71,6 +72,15 @@ function accountOf(body: Buffer): Record<string, unknown> | null {
     return asObject(JSON.parse(body.toString('utf8')));
   }
 }
+
+/** See `ReadMessage`. Nothing of it went by just now, so it has no time of first content. */
+export const readMessage: ReadMessage = (message) => {
+  const account = new Account(() => 0);
+  const body = asObject(message);
+  if (body) readBody(body, 'messages', account);
+  else account.stuck('unparsable');
+  return account.reading();
+};
 
 function readBody(body: NonNullable<ReturnType<typeof asObject>>, endpoint: Endpoint, account: Account): void {
   if (asObject(body['error'])) {

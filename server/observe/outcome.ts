@@ -55,6 +55,7 @@ export const REFUSAL_OUTCOMES = {
   // Our own limit, set by the operator; the provider's 429 is `rate_limited`.
   rate_limited: 'blocked',
   unknown_path: 'client_error',
+  unknown_object: 'client_error',
   malformed: 'client_error',
   too_large: 'client_error',
   overloaded: 'overloaded',

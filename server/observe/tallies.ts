@@ -193,7 +193,8 @@ export function createTallies(labels: Labels): Tallies {
     }
 
     const pair = pairSeries(workspace, model);
-    observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000, opened.id, settlement.endedAt);
+    // What was never on the wire, an item of a batch, took no time that anybody waited.
+    if (settlement.attempts.length > 0) observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000, opened.id, settlement.endedAt);
     if (settlement.overheadRequestMs !== undefined) {
       observe(overhead.request, settlement.overheadRequestMs / 1000);
       observe(overhead.response, (settlement.overheadMs - settlement.overheadRequestMs) / 1000);

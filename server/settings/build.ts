@@ -33,6 +33,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     digest: around.digest,
     listen: around.listen ?? config.listen,
     admin: { listen: around.adminListen ?? config.admin.listen, token: config.admin.token === '' ? null : config.admin.token },
+    publicUrl: config.public_url ?? null,
     access: config.access,
     timezone: config.timezone,
     dataDir: around.dataDir,
@@ -64,6 +65,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       dashboardUrl: config.alerts.dashboard_url ?? null,
     },
     retention: { requestsDays: config.retention.requests_days },
+    batches: { pollMs: config.batches.poll },
     onAbort: config.on_abort,
     body: { messagesBytes: config.body.messages, batchesBytes: config.body.batches, filesBytes: config.body.files, heldBytes: config.body.held },
     clients: {
@@ -77,7 +79,6 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     drainMs: config.drain,
     ledger: config.ledger,
     log: config.log,
-    unmetered: config.unmetered,
   };
 }
 

@@ -136,6 +136,16 @@ export function origin() {
   });
 }
 
+/** An address that paths are added to; its own path may be that of a proxy. Without a trailing slash. */
+export function baseUrl() {
+  const expected = 'an http or https address such as https://claude.example.com';
+  return z.string({ error: expected }).transform((text, context) => {
+    if (URL.canParse(text) && /^https?:\/\/[^/?#@\\\s]+(?:\/[^?#\\\s]*)?$/.test(text)) return text.replace(/\/+$/, '');
+    context.issues.push({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
 /** A credential: may be empty here (an unset variable); what is there must fit in a header. */
 export function credential() {
   const expected = 'printable ASCII without spaces or line breaks';

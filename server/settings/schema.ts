@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { SEVERITIES } from '../domain/alert.ts';
 import { PERIODS } from '../domain/calendar.ts';
 import { WEEKDAYS } from '../domain/settings.ts';
-import { bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
+import { baseUrl, bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
 
 const GLOB = 'the name of a model, where `*` stands for any run of characters and `?` for one';
 const glob = () => modelName(GLOB, /^[^\s]{1,256}$/);
@@ -188,6 +188,10 @@ export const configSchema = section({
   retention: section({
     requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),
   }).prefault({}).describe('How long data is kept.'),
+  public_url: baseUrl().optional().describe('What apps reach `listen` by, where that is not what they send as Host, e.g. behind a proxy that ends TLS: https://claude.example.com. Left out: as each app reached it.'),
+  batches: section({
+    poll: duration().prefault('60s').describe('How often to ask the provider whether a message batch has ended, so that its results are booked. Default: 60s.'),
+  }).prefault({}).describe('Message batches.'),
   on_abort: choice(['cut', 'drain']).prefault('cut').describe('When a client leaves a stream: `cut` ends it upstream too and estimates what it cost, `drain` reads on to the exact usage. Default: cut.'),
   body: section({
     messages: bytes().prefault('32MB').describe('The largest body of a message. Default: 32MB.'),
@@ -210,7 +214,6 @@ export const configSchema = section({
   log: section({
     level: choice(['debug', 'info', 'warn', 'error']).prefault('info').describe('The least that is logged. Default: info.'),
   }).prefault({}).describe('The log. It never holds prompts, answers or keys.'),
-  unmetered: list(name(), 'feature names').prefault([]).describe('Billed features that cannot be metered yet, turned on by name; their calls are shown as unmetered.'),
 });
 
 /** The config as parsed: every default filled in, every value in its unit; cross references not checked yet. */

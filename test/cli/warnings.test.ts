@@ -23,7 +23,6 @@ test.each([
   { name: 'plain http to another machine', text: 'upstream: { origin: "http://api.internal", keys: { default: sk-1 } }\n', warning: /plain http/ },
   { name: 'a key that has expired', text: `${KEYED}keys: [${DECLARED}, expires: 2027-01-15 }]\n`, warning: /^key k has expired$/ },
   { name: 'a soft budget that tells nobody', text: `${KEYED}budgets: [{ id: b, scope: { organization: true }, limit_usd: 1, period: day, mode: soft }]\n`, warning: /^budget b neither refuses/ },
-  { name: 'what is billed and not metered', text: `${KEYED}unmetered: [some-feature]\n`, warning: /^billed and not metered: some-feature$/ },
 ])('$name is warned of', ({ text, warning }) => {
   expect(warned(text)).toEqual([expect.stringMatching(warning)]);
 });

@@ -17,7 +17,8 @@ test('a plain body asks for its model and nothing else', () => {
     ok: true,
     value: {
       model: 'claude-haiku-4-5', modelSpan: [9, 27], stream: false, maxTokens: null, includeUsage: false, userId: null, speed: null, serviceTier: null,
-      inferenceGeo: null, cacheTtl: null, fallbackModels: [], serverTools: [], maxSearches: 0, inlineImages: 0, unboundedInput: false, billedElsewhere: false, bodyBytes: body.length,
+      inferenceGeo: null, cacheTtl: null, fallbackModels: [], serverTools: [], maxSearches: 0, inlineImages: 0, unboundedInput: false,
+      fileIds: [], billedElsewhere: false, bodyBytes: body.length,
     },
   });
 });

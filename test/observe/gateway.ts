@@ -42,7 +42,8 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   drainMs: 1,
   ledger: { durability: 'normal' },
   log: { level: 'info' },
-  unmetered: [],
+  publicUrl: null,
+  batches: { pollMs: 60_000 },
   ...more,
 });
 

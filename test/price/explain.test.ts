@@ -16,7 +16,7 @@ function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDetail['r
       id: 'req_1', admittedAt: TODAY, endedAt: TODAY, workspace: 'w', workflow: 'f', user: null, session: null, action: null, tags: {}, key: null, endpoint: quote.endpoint, stream: false,
       modelRequested: quote.ask?.model ?? null, modelServed: cost.modelServed, outcome, status: ending.status, refusal: null, tokens: cost.tokens, serverTools: cost.serverTools, cost: cost.total, held: quote.ceiling,
       estimated: cost.estimated, estimateMethod: cost.estimateMethod, cacheSavings: cost.cacheSavings, priceVersion: cost.prices[0]?.version ?? null, timeToFirstTokenMs: null, durationMs: 1, overheadMs: 0,
-      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null,
+      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null, batchId: null, customId: null,
     },
     attempts: [], decisions: [], parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices,
   };

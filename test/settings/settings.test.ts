@@ -152,7 +152,8 @@ test('one line is enough: everything else has its default', () => {
     drainMs: 30_000,
     ledger: { durability: 'full' },
     log: { level: 'info' },
-    unmetered: [],
+    publicUrl: null,
+    batches: { pollMs: 60_000 },
   });
 });
 

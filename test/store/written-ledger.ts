@@ -12,7 +12,8 @@ import { NO_SERVER_TOOLS, NO_TOKENS, type Tokens } from '../../server/domain/usa
 import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
 import { openForWriting } from '../../server/store/sqlite/database.ts';
 import { namesOf } from '../../server/store/sqlite/names.ts';
-import { auditOp, openOp, priceContent, refuseOp, settleOp, type Op } from '../../server/store/sqlite/operations.ts';
+import { auditOp, openOp, refuseOp, settleOp, type Op } from '../../server/store/sqlite/operations.ts';
+import { priceContent } from '../../server/store/sqlite/stored-price.ts';
 import { transactionsOf } from '../../server/store/sqlite/transactions.ts';
 
 /** A call as a test tells it; money in nano-dollars, durations in ms. Outcome null: in flight. */

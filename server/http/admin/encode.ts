@@ -97,6 +97,8 @@ export function requestRow(row: CallRow): wire.RequestRow {
     stop_reason: row.stopReason,
     error_type: row.errorType,
     upstream_request_id: row.upstreamRequestId,
+    batch_id: row.batchId,
+    custom_id: row.customId,
   };
 }
 

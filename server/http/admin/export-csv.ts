@@ -58,6 +58,8 @@ const REQUEST_COLUMNS: Readonly<Record<string, (row: RequestRow) => Cell>> = {
   stop_reason: (r) => r.stop_reason,
   error_type: (r) => r.error_type,
   upstream_request_id: (r) => r.upstream_request_id,
+  batch_id: (r) => r.batch_id,
+  custom_id: (r) => r.custom_id,
 };
 
 const USAGE_COLUMNS: Readonly<Record<string, (row: UsageRow) => Cell>> = {

@@ -68,7 +68,6 @@ export const ruleRoutes: readonly Route[] = [
         on_abort: settings.onAbort,
         requests_retention_days: settings.retention.requestsDays,
         max_in_flight: settings.maxInFlight,
-        unmetered: [...settings.unmetered],
         workspaces: [...settings.workspaces.values()].map((workspace) => ({
           id: workspace.id,
           upstream_key: workspace.upstreamKey,

@@ -179,6 +179,8 @@ export const RequestRow = z.object({
   stop_reason: z.string().nullable(),
   error_type: z.string().nullable(),
   upstream_request_id: z.string().nullable(),
+  batch_id: z.string().nullable().describe('of the batch that the call created, or whose results it was booked from'),
+  custom_id: z.string().nullable().describe('the name of the item in its batch'),
 });
 export type RequestRow = z.infer<typeof RequestRow>;
 
@@ -308,7 +310,6 @@ export const PoliciesAnswer = z.object({
   on_abort: z.enum(['drain', 'cut']),
   requests_retention_days: z.number(),
   max_in_flight: Count,
-  unmetered: z.array(z.string()).describe('billed features that are let through without a meter'),
   workspaces: z.array(
     z.object({
       id: z.string(),

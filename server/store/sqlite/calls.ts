@@ -32,6 +32,8 @@ export interface Calls {
   /** @param again true when it was tried before: then a row that is settled already is no error */
   settle(op: SettleOp, again: boolean): void;
   refuse(op: RefuseOp): void;
+  /** The id of a price row, which is written if it is new. */
+  priceId(ref: PriceRef): number;
   committed(): void;
   forget(): void;
 }
@@ -83,6 +85,8 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
   };
 
   return {
+    priceId,
+
     open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price]) {
       const call = {
         admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),

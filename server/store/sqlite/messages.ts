@@ -2,8 +2,9 @@
 
 import type { Scope } from '../../domain/budget.ts';
 import type { BackupDone } from './backup.ts';
+import type { StoredBatch } from './batches.ts';
 import type { StoredKey } from './keys-table.ts';
-import type { Op } from './operations.ts';
+import type { BookItem, Op } from './operations.ts';
 import type { LedgerRefusalCode } from './refusal.ts';
 
 export interface WriterSettings {
@@ -30,6 +31,9 @@ export interface Ask {
     | { readonly kind: 'retention'; readonly days: number; readonly now: number }
     /** A maximum size of the file, to rehearse a full disk. */
     | { readonly kind: 'max_pages'; readonly pages: number }
+    | { readonly kind: 'book'; readonly batch: string; readonly items: readonly BookItem[]; readonly end: string | null }
+    | { readonly kind: 'batches' }
+    | { readonly kind: 'owners'; readonly ids: readonly string[] }
     | { readonly kind: 'close' };
 }
 
@@ -55,7 +59,7 @@ export type FromWriter =
   | { readonly committedMs: number; readonly failed: readonly OpFailure[] }
   /** Nothing of the batch was written. */
   | { readonly trouble: string }
-  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | null }
+  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | readonly boolean[] | readonly StoredBatch[] | readonly (readonly [id: string, workspace: string])[] | null }
   | { readonly answer: number; readonly error: string }
   | { readonly opened: Opened }
   | { readonly refused: { readonly code: LedgerRefusalCode | 'failed'; readonly message: string } }

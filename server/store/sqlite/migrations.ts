@@ -173,8 +173,36 @@ const FIRST = `
   CREATE INDEX key_secret_key ON key_secret (key);
 `;
 
+const BATCHES = `
+  ALTER TABLE call ADD COLUMN batch INTEGER;  -- batch.n: of the call that created a batch, and of each row booked from its results
+  ALTER TABLE call ADD COLUMN custom_id TEXT; -- of an item, as the client named it
+  CREATE UNIQUE INDEX call_batch_item ON call (batch, custom_id) WHERE batch IS NOT NULL;
+
+  -- A batch that the provider took. Its rows in call, and the one of its creation, outlive retention until it has ended.
+  CREATE TABLE batch (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,           -- the provider's
+    call INTEGER NOT NULL,             -- call.n of its creation
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    credential TEXT,                   -- the name of a provider key; NULL where it was the caller's own
+    models TEXT NOT NULL,              -- JSON array of {model, items, held, basis, likely, price}; held in nano-dollars as text, price an id of price_version
+    state TEXT NOT NULL                -- open, booked or estimated
+  ) STRICT;
+  CREATE INDEX batch_open ON batch (n) WHERE state = 'open';
+
+  -- Which workspace made what at the provider: batches, files, skills.
+  CREATE TABLE object (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    credential TEXT,                   -- as in batch
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -2,16 +2,18 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { BatchStore } from '../../domain/batch.ts';
 import type { Clock } from '../../domain/ids.ts';
 import type { Ledger, Recovery } from '../../domain/ledger.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { Log } from '../../domain/observer.ts';
-import type { PriceRow } from '../../domain/price.ts';
 import type { BackupDone } from './backup.ts';
 import { SqliteKeyRing, type Declared } from './key-ring.ts';
 import { lockLedger } from './lock.ts';
-import { auditOp, OP, openOp, priceContent, refuseOp, settleOp, type PriceRef } from './operations.ts';
+import { batchStoreOf } from './batch-store.ts';
+import { auditOp, OP, openOp, refuseOp, settleOp, type PriceRefOf } from './operations.ts';
 import { refusalOf } from './refusal.ts';
+import { priceContent } from './stored-price.ts';
 import { WriterClient } from './writer-client.ts';
 
 export { LedgerRefused } from './refusal.ts';
@@ -34,6 +36,7 @@ export interface LedgerOptions {
 export interface OpenLedger {
   readonly ledger: Ledger;
   readonly keys: SqliteKeyRing;
+  readonly batches: BatchStore;
   readonly recovery: Recovery;
   /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
   readonly installSecret: string;
@@ -65,9 +68,11 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     const keys = new SqliteKeyRing(client, opened.keys, options.declared, clock);
     const recovery = { crashed: opened.crashed, crashedCost: nanodollars(opened.crashedCost) };
     if (recovery.crashed > 0) log.warn('calls_crashed', { count: recovery.crashed });
+    const priceRef: PriceRefOf = (row) => [row.version, client.knowsPrice(row.version) ? null : priceContent(row)];
     return {
-      ledger: ledgerOf(client, keys, lock.release),
+      ledger: ledgerOf(client, priceRef, keys, lock.release),
       keys,
+      batches: batchStoreOf(client, priceRef),
       recovery,
       installSecret: opened.installSecret,
       backup: (to) => client.ask<BackupDone>({ kind: 'backup', file: to }),
@@ -81,8 +86,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   }
 }
 
-function ledgerOf(client: WriterClient, keys: SqliteKeyRing, release: () => void): Ledger {
-  const priceRef = (row: PriceRow): PriceRef => [row.version, client.knowsPrice(row.version) ? null : priceContent(row)];
+function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRing, release: () => void): Ledger {
   return {
     open: (entry) => client.write(openOp(entry, priceRef)),
     attempt: (id, number, startedAt) => client.write([OP.attempt, id, number, startedAt]),

@@ -1,11 +1,12 @@
 // server/store/sqlite/operations.ts: what the main thread asks of the writing thread, as flat tuples, because cloning those is cheap.
 
+import type { BatchItem } from '../../domain/batch.ts';
 import type { Decision, Intent } from '../../domain/call.ts';
 import type { AuditEntry, OpenEntry, RefusedEntry, Settlement } from '../../domain/ledger.ts';
 import type { PriceRow } from '../../domain/price.ts';
 
 /** Kinds of operation; the first element of each tuple. */
-export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9 } as const;
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12 } as const;
 
 type Text = string | null;
 
@@ -36,7 +37,15 @@ export type KeysUsedOp = [typeof OP.keysUsed, used: [id: string, at: number][]];
 /** Writes and nothing else, to see whether the store can be written again. */
 export type ProbeOp = [typeof OP.probe, at: number];
 
-export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp;
+/** One model of a batch: its items, what is held for them, and the price of the creation's day. */
+export type BatchModelFields = [model: string, items: number, held: bigint, basis: string, likelyInputTokens: number, price: PriceRef | null];
+export type BatchOpenOp = [typeof OP.batchOpen, id: string, call: string, createdAt: number, expiresAt: number, credential: Text, workspace: string, models: BatchModelFields[]];
+export type OwnOp = [typeof OP.own, id: string, kind: string, workspace: string, credential: Text, createdAt: number];
+export type DisownOp = [typeof OP.disown, id: string];
+/** An item of a batch; its settlement's durations, attempts and bytes mean nothing. */
+export type BookItem = [id: string, customId: Text, modelSent: string, settle: SettleOp];
+
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp;
 
 /** Says for a price row whether the writer needs its content. */
 export type PriceRefOf = (row: PriceRow) => PriceRef;
@@ -65,8 +74,13 @@ export function settleOp(s: Settlement, priceRef: PriceRefOf): SettleOp {
   ];
 }
 
-/** A price row as the ledger keeps it: JSON, with bigints as decimal strings. */
-export const priceContent = (row: PriceRow): string => JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+export const bookItem = (item: BatchItem, priceRef: PriceRefOf): BookItem => [
+  item.id, item.customId, item.modelSent,
+  settleOp({
+    id: item.id, endedAt: item.endedAt, outcome: item.outcome, status: 200, cost: item.cost, timeToFirstTokenMs: null, durationMs: 0, overheadMs: 0, attempts: [],
+    stopReason: item.stopReason, upstreamRequestId: null, errorType: null, requestBytes: 0, responseBytes: 0,
+  }, priceRef),
+];
 
 function intentFields(intent: Intent): IntentFields {
   const { caller } = intent;

@@ -15,12 +15,15 @@ const COLUMNS = `n, admitted_at AS admittedAt, workspace, workflow, key, user, m
 
 type Row = { [column: string]: bigint | string | null };
 
-/** Every call still open becomes a `crashed` entry at the cost that was held for it, in one transaction with the roll-ups. */
+/**
+ * Every call still open becomes a `crashed` entry at the cost that was held for it, in one transaction with the roll-ups. One that
+ * created a batch costs nothing itself: what it held is held for the batch, whose results are booked later.
+ */
 export function recover(db: Database, rollups: Rollups, now: number): Recovery {
   const open = db.prepare<[], Row>(`SELECT ${COLUMNS} FROM call WHERE outcome IS NULL`).safeIntegers();
   const settle = db.prepare(`
-    UPDATE call SET outcome = 'crashed', ended_at = max(admitted_at, ?), cost = held, estimated = 1, estimate_method = ?,
-      attempts = (SELECT count(*) FROM attempt WHERE call = n) WHERE n = ? RETURNING cost, attempts`).safeIntegers();
+    UPDATE call SET outcome = 'crashed', ended_at = max(admitted_at, ?), cost = iif(batch IS NULL, held, 0), estimated = batch IS NULL, estimate_method = iif(batch IS NULL, ?, NULL),
+      attempts = (SELECT count(*) FROM attempt WHERE call = n) WHERE n = ? RETURNING cost, estimated, attempts`).safeIntegers();
   const firstAttempt = db.prepare('INSERT INTO attempt (call, number, started_at) VALUES (?, 1, ?) ON CONFLICT DO NOTHING');
   const endAttempts = db.prepare("UPDATE attempt SET outcome = 'crashed' WHERE call = ? AND outcome IS NULL");
   let crashed = 0;
@@ -28,9 +31,9 @@ export function recover(db: Database, rollups: Rollups, now: number): Recovery {
   db.transaction(() => {
     for (const row of open.all()) {
       firstAttempt.run(row['n'], row['admittedAt']);
-      const { cost, attempts } = settle.get(now, CRASH_ESTIMATE, row['n']) as { cost: bigint; attempts: bigint };
+      const { cost, estimated, attempts } = settle.get(now, CRASH_ESTIMATE, row['n']) as { cost: bigint; estimated: bigint; attempts: bigint };
       endAttempts.run(row['n']);
-      rollups.add({ ...endedCall(row), outcome: 'crashed', attempts: Number(attempts), cost, estimated: true });
+      rollups.add({ ...endedCall(row), outcome: 'crashed', attempts: Number(attempts), cost, estimated: estimated === 1n });
       crashed += 1;
       crashedCost += cost;
     }

@@ -2,12 +2,12 @@
 
 import type { Attempt, Decision, Outcome } from '../../domain/call.ts';
 import { epochMs } from '../../domain/ids.ts';
-import { picodollars } from '../../domain/money.ts';
-import type { PriceRow, Rates } from '../../domain/price.ts';
+import type { PriceRow } from '../../domain/price.ts';
 import type { CallDetail } from '../../domain/reports.ts';
-import { TOKEN_KINDS, type UsagePart } from '../../domain/usage.ts';
+import type { UsagePart } from '../../domain/usage.ts';
 import { CALL_COLUMNS, callRow } from './reports-requests.ts';
 import type { Columns, Source } from './reports-source.ts';
+import { revivePrice, type StoredPrice } from './stored-price.ts';
 
 const MORE_COLUMNS = ['price', 'more_prices', 'parts', 'decisions', 'speed', 'service_tier', 'inference_geo'];
 
@@ -54,22 +54,4 @@ function priceOf(source: Source, id: number | bigint): PriceRow {
   const [row] = source.all('SELECT content FROM price_version WHERE id = ?', [id]);
   if (row === undefined) throw new Error(`no price version has the id ${id}`);
   return revivePrice(JSON.parse(row[0] as string) as StoredPrice);
-}
-
-/** A price row as it is stored: bigints as decimal strings. */
-type Stored<T> = T extends bigint ? string : T extends number | string | null ? T : { readonly [K in keyof T]: Stored<T[K]> };
-type StoredPrice = Stored<Omit<PriceRow, 'effectiveFrom'>> & Pick<PriceRow, 'effectiveFrom'>;
-
-function revivePrice(stored: StoredPrice): PriceRow {
-  const rates = (of: Stored<Rates>): Rates => Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, picodollars(BigInt(of[kind]))])) as unknown as Rates;
-  const { longPrompt, usInference } = stored;
-  return {
-    ...stored,
-    standard: rates(stored.standard),
-    batch: rates(stored.batch),
-    fast: stored.fast === null ? null : rates(stored.fast),
-    longPrompt: longPrompt === null ? null : { aboveTokens: longPrompt.aboveTokens, standard: rates(longPrompt.standard), batch: rates(longPrompt.batch) },
-    usInference: { numerator: BigInt(usInference.numerator), denominator: BigInt(usInference.denominator) },
-    webSearchFee: picodollars(BigInt(stored.webSearchFee)),
-  };
 }

@@ -142,7 +142,7 @@ const COLUMNS = [
   'n', 'id', 'admitted_at', 'ended_at', 'workspace', 'workflow', 'user', 'session', 'action', 'tags', 'key', 'endpoint', 'stream',
   'model_requested', 'model_sent', 'model_served', 'outcome', 'status', 'refusal', 'input', 'cache_write_5m', 'cache_write_1h',
   'cache_read', 'output', 'web_search', 'web_fetch', 'code_execution', 'cost', 'held', 'estimated', 'estimate_method', 'cache_savings',
-  'price', 'ttft_us', 'duration_us', 'overhead_us', 'attempts', 'client_retry', 'stop_reason', 'error_type', 'upstream_request_id',
+  'price', 'ttft_us', 'duration_us', 'overhead_us', 'attempts', 'client_retry', 'stop_reason', 'error_type', 'upstream_request_id', 'batch', 'custom_id',
 ] as const;
 type Column = (typeof COLUMNS)[number];
 const AT = Object.fromEntries(COLUMNS.map((column, at) => [column, at])) as Readonly<Record<Column, number>>;
@@ -199,5 +199,7 @@ export function callRow(source: Source, row: Columns): CallRow {
     stopReason: text('stop_reason'),
     errorType: text('error_type'),
     upstreamRequestId: text('upstream_request_id'),
+    batchId: row[AT.batch] === null ? null : source.batchIdOf(row[AT.batch] as bigint),
+    customId: text('custom_id'),
   };
 }

@@ -21,6 +21,8 @@ export interface Source {
   nameOf(id: bigint): string | null;
   /** @throws Error for an id that no price has */
   priceVersionOf(id: bigint): string;
+  /** The provider's id of a batch; null when it is past retention. */
+  batchIdOf(n: bigint): string | null;
   close(): void;
 }
 
@@ -78,6 +80,7 @@ export function openSource(file: string, zone: string): Source {
       priceVersions.set(id, version);
       return version;
     },
+    batchIdOf: (n) => (statement('SELECT id FROM batch WHERE n = ?').get(n)?.[0] as string | undefined) ?? null,
     close: () => db.close(),
   };
 }

@@ -16,9 +16,13 @@ const DAY_MS = 86_400_000;
 export function deleteOldRows(db: Database, { now, days, zone }: { now: number; days: number; zone: string }): number {
   const cut = periodAt('day', epochMs(now - days * DAY_MS), zone).from;
   const deleted = db.transaction(() => {
-    // A call in flight is never old; should a clock say so, it stays until it ends.
-    const old = db.prepare<[number, number], number>('SELECT n FROM call WHERE admitted_at < ? AND outcome IS NOT NULL ORDER BY admitted_at LIMIT ?').pluck().all(cut, ROWS_AT_ONCE);
-    if (old.length === 0) return 0;
+    // A call in flight is never old; should a clock say so, it stays until it ends. Rows of a batch stay until all of it is booked:
+    // they are what keeps its items from being booked twice.
+    const old = db.prepare<[number, number], number>(`SELECT n FROM call WHERE admitted_at < ? AND outcome IS NOT NULL AND (batch IS NULL OR batch NOT IN (SELECT n FROM batch WHERE state = 'open')) ORDER BY admitted_at LIMIT ?`).pluck().all(cut, ROWS_AT_ONCE);
+    if (old.length === 0) {
+      db.prepare(`DELETE FROM batch WHERE state <> 'open' AND created_at < ? AND NOT EXISTS (SELECT 1 FROM call WHERE call.batch = batch.n)`).run(cut);
+      return 0;
+    }
     db.prepare(`INSERT INTO meta (key, value) VALUES ('rows_from', ?) ON CONFLICT DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))`).run(String(cut));
     const deleteAttempts = db.prepare('DELETE FROM attempt WHERE call = ?');
     const deleteCall = db.prepare('DELETE FROM call WHERE n = ?');

@@ -5,6 +5,7 @@ import { auditLogOf } from './audit-log.ts';
 import type { Buckets } from './buckets.ts';
 import { callsOf, OpRefused } from './calls.ts';
 import { keysTableOf, type KeysTable } from './keys-table.ts';
+import { batchesOf, type Batches } from './batches.ts';
 import type { Batch, FromWriter, OpFailure } from './messages.ts';
 import type { Names } from './names.ts';
 import { OP, type Op } from './operations.ts';
@@ -15,6 +16,9 @@ export interface Transactions {
   /** Commits a batch and says what came of it. Never throws: a store that cannot be written is an answer. */
   apply(batch: Batch): FromWriter;
   readonly keys: KeysTable;
+  readonly batches: Pick<Batches, 'unfinished' | 'owners'>;
+  /** Books items of a batch in a transaction of its own, all or none; see `BatchStore.book`. @throws when the store cannot be written */
+  book(...[id, items, end]: Parameters<Batches['book']>): boolean[];
 }
 
 export function transactionsOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => Buckets): Transactions {
@@ -22,6 +26,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   const commit = db.prepare('COMMIT');
   const rollups = rollupsOf(db, bucketsAt);
   const calls = callsOf(db, names, rollups);
+  const batches = batchesOf(db, names, rollups, calls.priceId);
   const audit = auditLogOf(db);
   const keys = keysTableOf(db, audit);
   const probe = db.prepare("INSERT INTO meta (key, value) VALUES ('last_probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
@@ -37,6 +42,9 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.keyRotate: return keys.rotate(op);
       case OP.keyRevoke: return keys.revoke(op);
       case OP.keysUsed: return keys.used(op);
+      case OP.batchOpen: return batches.open(op);
+      case OP.own: return batches.own(op);
+      case OP.disown: return batches.disown(op[1]);
       case OP.probe: probe.run(String(op[1])); return;
     }
   };
@@ -65,6 +73,19 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
 
   return {
     keys,
+    batches,
+    book(id, items, end) {
+      try {
+        begin.run();
+        const fresh = batches.book(id, items, end);
+        rollups.flush();
+        commit.run();
+        return fresh;
+      } catch (error) {
+        forget();
+        throw error;
+      }
+    },
     apply(batch) {
       const broken = new Map<number, OpFailure>();
       for (;;) {

@@ -15,6 +15,8 @@ const RETRY_MS = 500;
 /** Nobody waits for these, so they wait for the next call to share its commit, but not longer than this. */
 const PATIENT: readonly Op[0][] = [OP.settle, OP.refuse, OP.keysUsed];
 const PATIENCE_MS = 5;
+/** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
+const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.own];
 
 interface Pending {
   readonly op: Op;
@@ -89,7 +91,7 @@ export class WriterClient {
    * Rejects with `LedgerUnavailable` when it was not and will not be, with `OperationFailed` when the writer said no to it alone.
    */
   write(op: Op): Promise<void> {
-    const kept = op[0] === OP.settle;
+    const kept = KEPT.includes(op[0]);
     if (this.dead || this.closing || (!kept && (this.trouble !== null || this.queue.length >= QUEUE_LIMIT))) {
       return Promise.reject(new LedgerUnavailable(this.trouble ?? (this.closing ? 'the ledger is closing' : 'too many changes wait for the disk')));
     }
@@ -219,16 +221,17 @@ export class WriterClient {
       const price = op[op.length - 1] as PriceRef | null;
       if (price !== null) learn(price);
     } else if (op[0] === OP.settle) (op[op.length - 2] as PriceRef[]).forEach(learn);
+    else if (op[0] === OP.batchOpen) op[7].forEach(([, , , , , price]) => price !== null && learn(price));
   }
 
-  /** Nothing of the batch under way was written. Settlements stay and are tried again; all else hears of it. */
+  /** Nothing of the batch under way was written. Settlements and their like stay and are tried again; all else hears of it. */
   private failed(trouble: string): void {
     if (this.trouble === null) this.log.error('ledger_unwritable', { detail: trouble });
     this.trouble = trouble;
     const all = [...(this.underWay ?? []).map((p) => Object.assign(p, { again: true })), ...this.queue];
     this.underWay = null;
-    this.queue = all.filter((p) => p.op[0] === OP.settle);
-    for (const p of all) if (p.op[0] !== OP.settle) p.reject(new LedgerUnavailable(trouble));
+    this.queue = all.filter((p) => KEPT.includes(p.op[0]));
+    for (const p of all) if (!KEPT.includes(p.op[0])) p.reject(new LedgerUnavailable(trouble));
     if (this.closing) {
       this.die(trouble);
       return;

@@ -78,6 +78,9 @@ function serve(db: Database, checked: boolean): void {
     switch (what.kind) {
       case 'spent': return spent(what.scope, what.from, what.to);
       case 'keys': return transactions.keys.all();
+      case 'book': return transactions.book(what.batch, what.items, what.end);
+      case 'batches': return transactions.batches.unfinished();
+      case 'owners': return transactions.batches.owners(what.ids);
       case 'max_pages': db.pragma(`max_page_count = ${what.pages}`); return null;
       case 'retention':
         retentionDays = what.days;
