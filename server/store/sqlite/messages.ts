@@ -1,5 +1,6 @@
 // server/store/sqlite/messages.ts: what goes between the main thread and the writing thread, besides the operations themselves.
 
+import type { AlertsKept } from '../../domain/alert.ts';
 import type { Scope } from '../../domain/budget.ts';
 import type { BackupDone } from './backup.ts';
 import type { StoredBatch } from './batches.ts';
@@ -28,6 +29,7 @@ export interface Ask {
     | { readonly kind: 'spent'; readonly scope: Scope; readonly from: number; readonly to: number }
     | { readonly kind: 'backup'; readonly file: string }
     | { readonly kind: 'keys' }
+    | { readonly kind: 'alerts' }
     | { readonly kind: 'retention'; readonly days: number; readonly now: number }
     /** A maximum size of the file, to rehearse a full disk. */
     | { readonly kind: 'max_pages'; readonly pages: number }
@@ -59,7 +61,7 @@ export type FromWriter =
   | { readonly committedMs: number; readonly failed: readonly OpFailure[] }
   /** Nothing of the batch was written. */
   | { readonly trouble: string }
-  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | readonly boolean[] | readonly StoredBatch[] | readonly (readonly [id: string, workspace: string])[] | null }
+  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | readonly boolean[] | readonly StoredBatch[] | readonly (readonly [id: string, workspace: string])[] | AlertsKept | null }
   | { readonly answer: number; readonly error: string }
   | { readonly opened: Opened }
   | { readonly refused: { readonly code: LedgerRefusalCode | 'failed'; readonly message: string } }

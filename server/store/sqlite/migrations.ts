@@ -201,8 +201,45 @@ const BATCHES = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const ALERTS = `
+  -- Where each alert stands, by rule, scope and period. A resolved one stays for a while, so that a threshold is told once.
+  CREATE TABLE alert_state (
+    fingerprint TEXT PRIMARY KEY,
+    rule TEXT NOT NULL,
+    state TEXT NOT NULL,               -- pending, firing, acked or resolved
+    updated_at INTEGER NOT NULL,
+    content TEXT NOT NULL              -- JSON, the whole of it
+  ) STRICT, WITHOUT ROWID;
+
+  -- What is to be told, until it is: written before it is sent, so that a crash sends it again rather than never.
+  CREATE TABLE alert_message (
+    id TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    state TEXT NOT NULL,               -- gathering, held, sending, sent, dead or collapsed
+    due_at INTEGER NOT NULL,
+    content TEXT NOT NULL              -- JSON, the whole of it
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX alert_message_open ON alert_message (due_at) WHERE state IN ('gathering', 'held', 'sending');
+
+  -- Every try of a message. No address, no secret.
+  CREATE TABLE alert_delivery (
+    id TEXT PRIMARY KEY,
+    message TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    result TEXT NOT NULL,              -- delivered, retry, dead or collapsed
+    status INTEGER,
+    ms INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    next_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX alert_delivery_at ON alert_delivery (at);
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

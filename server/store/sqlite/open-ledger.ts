@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { AlertsKept, AlertStore } from '../../domain/alert.ts';
 import type { BatchStore } from '../../domain/batch.ts';
 import type { Clock } from '../../domain/ids.ts';
 import type { Ledger, Recovery } from '../../domain/ledger.ts';
@@ -36,6 +37,7 @@ export interface LedgerOptions {
 export interface OpenLedger {
   readonly ledger: Ledger;
   readonly keys: SqliteKeyRing;
+  readonly alerts: AlertStore;
   readonly batches: BatchStore;
   readonly recovery: Recovery;
   /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
@@ -72,6 +74,10 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     return {
       ledger: ledgerOf(client, priceRef, keys, lock.release),
       keys,
+      alerts: {
+        load: () => client.ask<AlertsKept>({ kind: 'alerts' }),
+        save: (changes) => client.write([OP.alerts, JSON.stringify(changes), clock.now()]),
+      },
       batches: batchStoreOf(client, priceRef),
       recovery,
       installSecret: opened.installSecret,

@@ -6,7 +6,7 @@ import type { AuditEntry, OpenEntry, RefusedEntry, Settlement } from '../../doma
 import type { PriceRow } from '../../domain/price.ts';
 
 /** Kinds of operation; the first element of each tuple. */
-export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12 } as const;
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13 } as const;
 
 type Text = string | null;
 
@@ -37,6 +37,9 @@ export type KeysUsedOp = [typeof OP.keysUsed, used: [id: string, at: number][]];
 /** Writes and nothing else, to see whether the store can be written again. */
 export type ProbeOp = [typeof OP.probe, at: number];
 
+/** Changes of alerts, as JSON: there are few of them, and only this room and the one that made them read it. */
+export type AlertsOp = [typeof OP.alerts, changes: string, at: number];
+
 /** One model of a batch: its items, what is held for them, and the price of the creation's day. */
 export type BatchModelFields = [model: string, items: number, held: bigint, basis: string, likelyInputTokens: number, price: PriceRef | null];
 export type BatchOpenOp = [typeof OP.batchOpen, id: string, call: string, createdAt: number, expiresAt: number, credential: Text, workspace: string, models: BatchModelFields[]];
@@ -45,7 +48,7 @@ export type DisownOp = [typeof OP.disown, id: string];
 /** An item of a batch; its settlement's durations, attempts and bytes mean nothing. */
 export type BookItem = [id: string, customId: Text, modelSent: string, settle: SettleOp];
 
-export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp;
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp;
 
 /** Says for a price row whether the writer needs its content. */
 export type PriceRefOf = (row: PriceRow) => PriceRef;

@@ -1,6 +1,7 @@
 // server/store/sqlite/transactions.ts: turns a batch of operations into one transaction, in which one that is refused does not hurt the others.
 
 import type { Database } from 'better-sqlite3';
+import { alertsTableOf, type AlertsTable } from './alerts-table.ts';
 import { auditLogOf } from './audit-log.ts';
 import type { Buckets } from './buckets.ts';
 import { callsOf, OpRefused } from './calls.ts';
@@ -16,6 +17,7 @@ export interface Transactions {
   /** Commits a batch and says what came of it. Never throws: a store that cannot be written is an answer. */
   apply(batch: Batch): FromWriter;
   readonly keys: KeysTable;
+  readonly alerts: AlertsTable;
   readonly batches: Pick<Batches, 'unfinished' | 'owners'>;
   /** Books items of a batch in a transaction of its own, all or none; see `BatchStore.book`. @throws when the store cannot be written */
   book(...[id, items, end]: Parameters<Batches['book']>): boolean[];
@@ -29,6 +31,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   const batches = batchesOf(db, names, rollups, calls.priceId);
   const audit = auditLogOf(db);
   const keys = keysTableOf(db, audit);
+  const alerts = alertsTableOf(db);
   const probe = db.prepare("INSERT INTO meta (key, value) VALUES ('last_probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
 
   const applyOne = (op: Op, again: boolean): void => {
@@ -42,6 +45,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.keyRotate: return keys.rotate(op);
       case OP.keyRevoke: return keys.revoke(op);
       case OP.keysUsed: return keys.used(op);
+      case OP.alerts: return alerts.apply(op);
       case OP.batchOpen: return batches.open(op);
       case OP.own: return batches.own(op);
       case OP.disown: return batches.disown(op[1]);
@@ -73,6 +77,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
 
   return {
     keys,
+    alerts,
     batches,
     book(id, items, end) {
       try {
