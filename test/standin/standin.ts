@@ -6,6 +6,7 @@
 // and validate nothing; OpenAPI mocks have no document to serve. Here usage follows the rules of the prompt cache, every byte is
 // written down, and everything that can go wrong does so on demand.
 
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openPromptCache } from './cache.ts';
@@ -67,6 +68,8 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
   const seen = new Map<string, number>();
   const open = new Set<ServerResponse>();
   const stopping = new AbortController();
+  // One listener per answer under way.
+  setMaxListeners(0, stopping.signal);
   let choose: ((request: RecordedRequest) => Plan | string | null) | null = null;
   let count = 0;
   const idle: (() => void)[] = [];
