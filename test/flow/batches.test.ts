@@ -90,3 +90,186 @@ test('a batch is held at half price, booked by itself per item, and spends what 
   // The client's own download came after, and booked nothing again.
   expect(nanos((await budgetOf(at)).spent_usd)).toBe(sum);
 });
+
+const manyItems = (count: number) => ({ requests: Array.from({ length: count }, (_, n) => item(`item-${n}`)) });
+const asked = (upstream: Standin, method: string, path: RegExp): number => upstream.log.filter((request) => request.method === method && path.test(request.url)).length;
+
+test('a batch outlives a kill right after its creation: it is held again from the start on, and booked', async () => {
+  const upstream = await standin({ batchMs: 1_500 });
+  const first = await gateway(upstream);
+  const batch = await sdk(first, KEYS.one).messages.batches.create({ requests: [item('a'), item('b')] });
+  const { held_usd: held } = await budgetOf(first);
+  await first.stop('SIGKILL');
+  const second = await gateway(upstream, {}, first.dataDir);
+  expect((await budgetOf(second)).held_usd).toBe(held);
+  await until(() => budgetOf(second), (b) => nanos(b.held_usd) === 0n);
+  const items = await itemsOf(second);
+  expect(items.map((row) => [row.batch_id, row.custom_id]).sort()).toEqual([[batch.id, 'a'], [batch.id, 'b']]);
+  expect(nanos((await budgetOf(second)).spent_usd)).toBe(items.reduce((sum, row) => sum + nanos(row.cost_usd), 0n));
+});
+
+test('kill -9 in the middle of booking 5,000 items: every item is booked once, to the nano-dollar', async () => {
+  const upstream = await standin({ batchMs: 800 });
+  // The first reading of the results breaks off in the middle, so that the kill finds some of them booked for certain.
+  let readings = 0;
+  upstream.script((request) => (request.url.endsWith('/results') && readings++ === 0 ? 'reset-mid-json' : null));
+  const first = await gateway(upstream, { batches: { poll: '1s' } });
+  const batch = await sdk(first, KEYS.one).messages.batches.create(manyItems(5_000));
+  const usage = (at: RunningGateway): Promise<{ total: { requests: number; cost_usd: string } }> => admin(at, '/api/usage?group_by=workspace');
+  const before = await until(() => usage(first), ({ total }) => total.requests > 1);
+  expect(before.total.requests).toBeLessThan(5_000);
+  await first.stop('SIGKILL');
+  const second = await gateway(upstream, {}, first.dataDir);
+  const after = await until(() => budgetOf(second), (b) => nanos(b.held_usd) === 0n);
+  // The creation's own row costs nothing.
+  expect((await usage(second)).total).toMatchObject({ requests: 5_001, cost_usd: after.spent_usd });
+  let expected = 0n;
+  for await (const { result } of await sdk(second, KEYS.one).messages.batches.results(batch.id)) {
+    if (result.type !== 'succeeded') throw new Error(result.type);
+    const { model, usage: u } = result.message;
+    expected += oracleNanos({ batch: true, fast: false, us: false, searches: 0, turns: [{ model: oracleId(model), input_tokens: u.input_tokens, write_5m: 0, write_1h: 0, read: u.cache_read_input_tokens ?? 0, output_tokens: u.output_tokens }] });
+  }
+  expect(nanos(after.spent_usd)).toBe(expected);
+}, 60_000);
+
+test('a client that downloads before the gateway has looked gets its bytes, and the items are booked once', async () => {
+  const upstream = await standin({ batchMs: 50 });
+  const at = await gateway(upstream, { batches: { poll: '1h' } });
+  const client = sdk(at, KEYS.one);
+  const batch = await client.messages.batches.create({ requests: [item('a'), item('b')] });
+  const ended = await until(() => client.messages.batches.retrieve(batch.id), (b) => b.processing_status === 'ended');
+  const direct = await (await fetch(`${upstream.url}/v1/messages/batches/${batch.id}/results`, { headers: { 'x-api-key': PROVIDER_KEY, 'anthropic-version': '2023-06-01' } })).text();
+  const download = async (): Promise<string> => (await fetch(ended.results_url!, { headers: { 'x-api-key': KEYS.one, 'anthropic-version': '2023-06-01' } })).text();
+  expect(await download()).toBe(direct);
+  const booked = await until(() => budgetOf(at), (b) => nanos(b.held_usd) === 0n);
+  expect(await download()).toBe(direct);
+  expect((await itemsOf(at)).length).toBe(2);
+  expect((await budgetOf(at)).spent_usd).toBe(booked.spent_usd);
+});
+
+test('a batch is booked before its DELETE passes, and one that is not ended is not deleted', async () => {
+  const upstream = await standin({ batchMs: 600 });
+  const at = await gateway(upstream, { batches: { poll: '1h' } });
+  const client = sdk(at, KEYS.one);
+  const batch = await client.messages.batches.create({ requests: [item('a')] });
+  await expect(client.messages.batches.delete(batch.id)).rejects.toMatchObject({ status: 400, message: expect.stringContaining('cannot be deleted while it is being processed') });
+  expect(asked(upstream, 'DELETE', /./)).toBe(0);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  upstream.next({ path: `/v1/messages/batches/${batch.id}/results`, fault: 'reset-mid-json:1' });
+  await expect(client.messages.batches.delete(batch.id)).rejects.toMatchObject({ status: 503 });
+  expect(asked(upstream, 'DELETE', /./)).toBe(0);
+  expect(await client.messages.batches.delete(batch.id)).toMatchObject({ id: batch.id, type: 'message_batch_deleted' });
+  expect((await itemsOf(at)).map((row) => row.custom_id)).toEqual(['a']);
+  expect((await budgetOf(at)).held_usd).toBe('0.000000000');
+});
+
+test('a cancelled batch costs what was done in time', async () => {
+  const upstream = await standin({ batchMs: 1_000 });
+  const at = await gateway(upstream);
+  const client = sdk(at, KEYS.one);
+  const batch = await client.messages.batches.create({ requests: [item('a'), item('b'), item('c'), item('d')] });
+  expect((await client.messages.batches.cancel(batch.id)).processing_status).toBe('canceling');
+  await until(() => budgetOf(at), (b) => nanos(b.held_usd) === 0n);
+  expect((await itemsOf(at)).map((row) => row.custom_id).sort()).toEqual(['a', 'b']);
+});
+
+test('what another workspace made is not there: 404 in the API\'s shape, and nothing goes upstream', async () => {
+  const upstream = await standin({ keys: { [PROVIDER_KEY]: 'shared' } });
+  const at = await gateway(upstream);
+  const [one, two] = [sdk(at, KEYS.one), sdk(at, KEYS.two)];
+  const batch = await one.messages.batches.create({ requests: [item('a')] });
+  const file = await one.files.upload({ file: new File(['text'], 'made-notes.txt', { type: 'text/plain' }) });
+  await until(() => budgetOf(at), (b) => nanos(b.held_usd) === 0n);
+  const before = upstream.requests();
+  const withFile = { type: 'document' as const, source: { type: 'file' as const, file_id: file.id } };
+  for (const id of [batch.id, 'msgbatch_01NeverSeen']) {
+    for (const ask of [() => two.messages.batches.retrieve(id), () => two.messages.batches.cancel(id), () => two.messages.batches.delete(id), async () => fetch(`${at.dataUrl}/v1/messages/batches/${id}/results`, { headers: { 'x-api-key': KEYS.two } }).then(async (r) => { throw Object.assign(new Error(), { status: r.status, error: await r.json() }); })]) {
+      await expect(ask()).rejects.toMatchObject({ status: 404, error: { type: 'error', error: { type: 'not_found_error', message: `Could not find message batch ${id}` } } });
+    }
+  }
+  for (const ask of [() => two.files.retrieveMetadata(file.id), () => two.files.download(file.id), () => two.files.delete(file.id), () => two.messages.create({ model: 'claude-haiku-4-5', max_tokens: 8, messages: [{ role: 'user', content: [withFile] }] } as never), () => two.messages.batches.create({ requests: [item('f', 'claude-haiku-4-5', { messages: [{ role: 'user', content: [withFile] }] })] })]) {
+    await expect(ask()).rejects.toMatchObject({ status: 404, error: { error: { type: 'not_found_error', message: `Could not find file ${file.id}` } } });
+  }
+  expect(upstream.requests()).toBe(before);
+  expect(await one.files.retrieveMetadata(file.id)).toMatchObject({ id: file.id });
+  expect((await one.messages.batches.retrieve(batch.id)).id).toBe(batch.id);
+});
+
+test('lists show what one\'s own workspace made, over as many pages as it takes, and nothing else', async () => {
+  const upstream = await standin({ keys: { [PROVIDER_KEY]: 'shared' } });
+  const at = await gateway(upstream);
+  const [one, two] = [sdk(at, KEYS.one), sdk(at, KEYS.two)];
+  const own: string[] = [];
+  // The oldest is workspace one's, then five of workspace two, then one more.
+  own.push((await one.messages.batches.create({ requests: [item('a')] })).id);
+  for (let n = 0; n < 5; n++) await two.messages.batches.create({ requests: [item('b')] });
+  own.unshift((await one.messages.batches.create({ requests: [item('c')] })).id);
+  for (const limit of [1, 2, 20]) {
+    const seen: string[] = [];
+    for await (const batch of one.messages.batches.list({ limit })) seen.push(batch.id);
+    expect(seen).toEqual(own);
+  }
+  const file = await one.files.upload({ file: new File(['text'], 'a.txt', { type: 'text/plain' }) });
+  for (let n = 0; n < 3; n++) await two.files.upload({ file: new File(['text'], 'b.txt', { type: 'text/plain' }) });
+  const files: string[] = [];
+  for await (const seen of one.files.list({ limit: 1 })) files.push(seen.id);
+  expect(files).toEqual([file.id]);
+});
+
+test('results_url leads back to the gateway in every reply that has it, with the tags of the client; every other byte stays', async () => {
+  const upstream = await standin({ batchMs: 20 });
+  const at = await gateway(upstream);
+  const headers = { 'x-api-key': KEYS.one, 'anthropic-version': '2023-06-01', 'accept-encoding': 'gzip' };
+  const batch = await sdk(at, KEYS.one).messages.batches.create({ requests: [item('a')] });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const [method, path] of [['GET', `/${batch.id}`], ['POST', `/${batch.id}/cancel`], ['GET', '']] as const) {
+    const direct = await (await fetch(`${upstream.url}/v1/messages/batches${path}`, { method, headers: { ...headers, 'x-api-key': PROVIDER_KEY } })).text();
+    const own = await fetch(`${at.dataUrl}/w/one/nightly/v1/messages/batches${path}`, { method, headers });
+    const text = await own.text();
+    expect(direct).toContain(`"${upstream.url}/v1/messages/batches/${batch.id}/results"`);
+    expect(text).toBe(direct.replaceAll(`"results_url":"${upstream.url}/`, `"results_url":"${at.dataUrl}/w/one/nightly/`));
+    expect(own.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
+  }
+});
+
+test('a batch is refused whole when one of its items is not allowed, and when it does not fit the budget', async () => {
+  const upstream = await standin();
+  const at = await gateway(upstream, { workspaces: [{ id: 'one', models: { deny: ['claude-opus-*'] }, max_output_tokens: 100 }, { id: 'two' }], budgets: [{ id: 'all', scope: { organization: true }, limit_usd: 0.001, period: 'month' }] });
+  const [one, two] = [sdk(at, KEYS.one), sdk(at, KEYS.two)];
+  await expect(one.messages.batches.create({ requests: [item('a'), item('b', 'claude-opus-4-8')] })).rejects.toMatchObject({ status: 403, message: expect.stringContaining('requests.1: model claude-opus-4-8 is not allowed') });
+  await expect(one.messages.batches.create({ requests: [item('a', 'claude-haiku-4-5', { max_tokens: 101 })] })).rejects.toMatchObject({ status: 403, message: expect.stringContaining('requests.0: max_tokens is 101') });
+  await expect(two.messages.batches.create({ requests: [item('a', 'claude-haiku-4-5', { max_tokens: 4_000 })] })).rejects.toMatchObject({ status: 429, message: expect.stringContaining('budget all') });
+  expect(upstream.requests()).toBe(0);
+});
+
+test('a creation whose answer is lost costs what was held for it, flagged, never nothing', async () => {
+  const upstream = await standin();
+  const at = await gateway(upstream);
+  upstream.next({ path: '/v1/messages/batches', fault: 'reset-before-headers' });
+  await expect(sdk(at, KEYS.one).messages.batches.create({ requests: [item('a')] })).rejects.toMatchObject({ status: 502 });
+  const [row] = await until(() => rowsOf(at), (rows) => rows[0]?.outcome === 'upstream_reset');
+  expect(row).toMatchObject({ endpoint: 'batches', estimated: true });
+  expect(nanos(row!.cost_usd)).toBeGreaterThan(0n);
+  expect(await budgetOf(at)).toMatchObject({ spent_usd: row!.cost_usd, held_usd: '0.000000000' });
+});
+
+test('a batch made with the caller\'s own key is booked when the caller reads that it has ended', async () => {
+  const upstream = await standin({ batchMs: 100 });
+  const at = await gateway(upstream, { access: 'open', upstream: { origin: upstream.url }, workspaces: [], keys: [] });
+  const client = sdk(at, 'sk-ant-callers-own');
+  const batch = await client.messages.batches.create({ requests: [item('a')] });
+  expect(nanos((await budgetOf(at)).held_usd)).toBeGreaterThan(0n);
+  await until(() => client.messages.batches.retrieve(batch.id), (b) => b.processing_status === 'ended');
+  await until(() => budgetOf(at), (b) => nanos(b.held_usd) === 0n);
+  expect((await itemsOf(at)).map((row) => row.custom_id)).toEqual(['a']);
+});
+
+test('the metrics have each booked item once, as the ledger has', async () => {
+  const upstream = await standin();
+  const at = await gateway(upstream);
+  await sdk(at, KEYS.one, '/w/one/nightly').messages.batches.create({ requests: [item('a'), item('b')] });
+  const booked = await until(() => budgetOf(at), (b) => nanos(b.held_usd) === 0n);
+  const text = await until(async () => (await fetch(`${at.adminUrl}/metrics`)).text(), (t) => /tollgate_requests_total\{[^}]*endpoint="batch"[^}]*\} 2/.test(t) || /tollgate_requests_total\{[^}]*endpoint="batch"[^}]*\} 3/.test(t));
+  const cost = [...text.matchAll(/^tollgate_cost_usd_total\{[^}]*\} (\S+)/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+  expect(Math.round(cost * 1e9)).toBe(Number(nanos(booked.spent_usd)));
+});
