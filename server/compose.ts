@@ -108,6 +108,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     clock,
     version,
     priceRows: () => book.rows(),
+    bookName: (model) => book.lookup(model, clock.now())?.row.model ?? null,
     standings: (at) => gate.standings(at),
     forecast,
     headroom: (at) => headroom.rows(at),

@@ -1,7 +1,6 @@
 // server/observe/labels.ts: which names may be labels. What clients type freely becomes `other`, so that no caller can grow the metrics.
 
 import { DEFAULT_WORKSPACE, UNATTRIBUTED } from '../domain/ids.ts';
-import type { PriceRow } from '../domain/price.ts';
 import type { Settings } from '../domain/settings.ts';
 import { NONE, OTHER } from './metric-names.ts';
 
@@ -22,19 +21,19 @@ export interface Labels {
   overflowed(label: LabelName): void;
   readonly overflow: ReadonlyMap<LabelName, number>;
   /** Takes the names of a config in; those of the config before stay, because a counter does not go away. */
-  configured(settings: Settings, prices: readonly PriceRow[]): void;
+  configured(settings: Settings): void;
   /** Every configured pair, for series that start at zero. */
   readonly pairs: readonly (readonly [workspace: string, workflow: string])[];
   /** Models that the config names outright, without a glob. */
   readonly namedModels: readonly string[];
 }
 
-export function createLabels(): Labels {
+/** @param bookName the price book's own name of a model, whichever way it was written; null when the book does not know it */
+export function createLabels(bookName: (model: string) => string | null): Labels {
   const overflow = new Map<LabelName, number>([['workspace', 0], ['workflow', 0], ['model', 0], ['policy', 0], ['series', 0]]);
   const workflowsOf = new Map<string, Set<string>>();
   const pairs: (readonly [string, string])[] = [];
   const namedModels: string[] = [];
-  const priced = new Set<string>();
   const models = new Set<string>();
   const policies = new Set<string>();
   const other = (label: LabelName): string => {
@@ -54,9 +53,11 @@ export function createLabels(): Labels {
   const model = (name: string | null): string => {
     if (name === null) return NONE;
     if (models.has(name)) return name;
-    if (!priced.has(name) || models.size >= CAPS.models) return other('model');
-    models.add(name);
-    return name;
+    const own = bookName(name);
+    if (own !== null && models.has(own)) return own;
+    if (own === null || models.size >= CAPS.models) return other('model');
+    models.add(own);
+    return own;
   };
 
   return {
@@ -78,14 +79,14 @@ export function createLabels(): Labels {
       return rule;
     },
     overflowed: (label) => void other(label),
-    configured(settings, prices) {
-      for (const row of prices) priced.add(row.model);
+    configured(settings) {
       addWorkspace(DEFAULT_WORKSPACE, [UNATTRIBUTED]);
       for (const workspace of settings.workspaces.values()) {
         addWorkspace(workspace.id, [UNATTRIBUTED, ...workspace.workflows.map((w) => w.id)]);
         for (const { models: rules } of [workspace, ...workspace.workflows]) {
           for (const name of [...(rules.allow ?? []), ...rules.alias.values()]) {
-            if (priced.has(name) && !models.has(name) && models.size < CAPS.models) namedModels.push(model(name));
+            const own = bookName(name);
+            if (own !== null && !models.has(own) && models.size < CAPS.models) namedModels.push(model(own));
           }
         }
       }

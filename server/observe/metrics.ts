@@ -22,6 +22,8 @@ export interface MetricSources {
   readonly clock: Clock;
   readonly version: string;
   priceRows(): readonly PriceRow[];
+  /** The price book's own name of a model, whichever way it was written; null when the book does not know it. */
+  bookName(model: string): string | null;
   standings(at: EpochMs): readonly Standing[];
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
@@ -68,7 +70,7 @@ const FRESH_MS = 1000;
 const SLICE = 250;
 
 export function createMetrics(sources: MetricSources): Metrics {
-  const labels = createLabels();
+  const labels = createLabels((model) => sources.bookName(model));
   const tallies = createTallies(labels);
   const eventLoop = monitorEventLoopDelay({ resolution: 10 });
   eventLoop.enable();
@@ -98,7 +100,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     observer: tallies.observer,
     committed: (ms) => observe(tallies.ledgerWrite, ms / 1000),
     configured(settings) {
-      labels.configured(settings, sources.priceRows());
+      labels.configured(settings);
       tallies.prepare();
     },
     async render(accept = '') {

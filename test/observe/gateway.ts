@@ -47,6 +47,8 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   ...more,
 });
 
+const BOOK = new Set(['claude-haiku-4-5', 'claude-sonnet-4-6', 'claude-opus-5']);
+
 /** A clock whose two hands the test moves. */
 export const handClock = (): Clock & { wall: number; ran: number } => ({ wall: NOON, ran: 0, now() { return epochMs(this.wall); }, monotonic() { return this.ran; } });
 
@@ -56,6 +58,7 @@ export function metricsWith(more: Partial<MetricSources> = {}, config: Settings 
     clock,
     version: '1.2.3',
     priceRows: () => [price('claude-haiku-4-5'), price('claude-sonnet-4-6'), price('claude-opus-5')],
+    bookName: (model) => (BOOK.has(model) ? model : null),
     standings: () => [
       {
         budget: { id: 'support-month' as BudgetId, scope: { workspace: 'support', workflow: null, key: null, user: null, model: null }, limit: nanodollars(400_000_000_000n), period: 'month', mode: 'hard', tolerance: nanodollars(0n), alertAt: [0.5], alertForecast: true, notify: [] },
