@@ -371,6 +371,7 @@ function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null,
     stopReason: reading.stopReason,
     upstreamRequestId: answer.attempts.at(-1)?.upstreamRequestId ?? null,
     errorType: reading.errorType ?? result.errorCode,
+    errorCode: reading.errorCode,
     requestBytes: body?.bytes.length ?? Number(call.request.headers['content-length'] ?? 0),
     responseBytes: result.responseBytes,
   };

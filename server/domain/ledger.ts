@@ -35,6 +35,8 @@ export interface Settlement {
   readonly stopReason: string | null;
   readonly upstreamRequestId: string | null;
   readonly errorType: string | null;
+  /** `error.details.error_code` of the provider, for those who watch; no row keeps it. Absent or null: there was none. */
+  readonly errorCode?: string | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
 }

@@ -147,6 +147,8 @@ export interface Settings {
     readonly privateAddresses: boolean;
     /** Where people open the dashboard, for links in messages; null: no links. */
     readonly dashboardUrl: string | null;
+    /** How long the first alert of a message waits for others. */
+    readonly gatherMs: number;
   };
   readonly retention: { readonly requestsDays: number };
   readonly batches: { /** Between two looks at a batch that has not ended. */ readonly pollMs: number };

@@ -63,6 +63,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       notify: config.alerts.notify ?? null,
       privateAddresses: config.alerts.private_addresses,
       dashboardUrl: config.alerts.dashboard_url ?? null,
+      gatherMs: config.alerts.group,
     },
     retention: { requestsDays: config.retention.requests_days },
     batches: { pollMs: config.batches.poll },

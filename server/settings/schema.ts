@@ -183,6 +183,7 @@ export const configSchema = section({
     }).prefault({}).describe('Which rules look, and from where on they speak. All do unless told.'),
     notify: list(name(), 'channel names').optional().describe('Channels that are told of what is no budget\'s. Left out: every channel.'),
     private_addresses: flag().prefault(false).describe('Whether channels may be on this machine or in a private network. Addresses of cloud metadata never may. Default: false.'),
+    group: duration().prefault('30s').describe('How long the first alert of a message waits for others. Default: 30s.'),
     dashboard_url: url().optional().describe('Where people open the dashboard, for links in messages. Left out: no links.'),
   }).prefault({}).describe('Who is told of what.'),
   retention: section({

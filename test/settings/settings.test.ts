@@ -71,6 +71,7 @@ const ALERT_DEFAULTS = {
   notify: null,
   privateAddresses: false,
   dashboardUrl: null,
+  gatherMs: 30_000,
 };
 
 test('what a channel may say of when and how often it is told', () => {

@@ -1,0 +1,48 @@
+// server/alert/beat.ts: a ledger entry, or a row read back, as a beat of the pulse.
+
+import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
+import type { Outcome } from '../domain/call.ts';
+import type { CallRow } from '../domain/reports.ts';
+import type { Beat } from './pulse.ts';
+
+const FAILED: ReadonlySet<Outcome> = new Set(['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol']);
+const SERVED: ReadonlySet<Outcome> = new Set(['ok', 'truncated']);
+
+/** Whether the way to the provider failed; null where the ending says nothing of it. */
+const failedOf = (outcome: Outcome | null): boolean | null => (outcome === null ? null : FAILED.has(outcome) ? true : SERVED.has(outcome) ? false : null);
+const isRejected = (status: number | null): boolean => status !== null && status >= 400 && status < 500;
+
+/** Money, credit or a spend limit: 402 whatever it says, else by its code (`enforced_spend_limit_reached`, `contract_spend_limit_reached`). */
+function capOf(status: number | null, code: string | null): string | null {
+  if (code !== null && /spend_limit_reached$/.test(code)) return code;
+  return status === 402 ? (code ?? 'billing_error') : null;
+}
+
+export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
+  const { caller } = opened;
+  const { status, outcome, cost } = settlement;
+  const cap = capOf(status, settlement.errorCode ?? null);
+  return {
+    at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, cost: cost.total,
+    failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs, rejected: isRejected(status), limited: status === 429,
+    cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
+    unpriced: cost.basis === 'ceiling',
+  };
+}
+
+export function beatOfRefusal({ endedAt, caller, modelRequested }: RefusedEntry): Beat {
+  return {
+    at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, cost: 0n,
+    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: false,
+  };
+}
+
+/** What a row kept: not which credential it went out with, nor whether it was priced at the ceiling. */
+export function beatOfRow(row: CallRow): Beat {
+  const cap = row.status === 402 ? capOf(402, row.errorType) : null;
+  return {
+    at: row.admittedAt, workspace: row.workspace, workflow: row.workflow, key: row.key, model: row.modelServed ?? row.modelRequested, cost: row.cost,
+    failed: failedOf(row.outcome), firstTokenMs: row.timeToFirstTokenMs, rejected: row.refusal !== null || isRejected(row.status), limited: row.outcome === 'upstream_error' && row.status === 429,
+    cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: false,
+  };
+}

@@ -1,0 +1,69 @@
+// server/alert/round.ts: one round of all rules over all alerts: what changed, and what is to be told. Shared by the gateway and by the replay.
+
+import type { AlertRule, AlertState, Reading } from '../domain/alert.ts';
+import type { EpochMs } from '../domain/ids.ts';
+import type { Figures } from './figures.ts';
+import { fingerprintOf, step, stepGone, type AlertEvent } from './machine.ts';
+import { spendAnomaly } from './rules/anomaly.ts';
+import { budgetForecast, budgetThresholds, burnPace } from './rules/budgets.ts';
+import { leakingKeys, unusedKeys } from './rules/keys.ts';
+import { failingDelivery, ledgerTrouble, oldPrices, unpricedModels } from './rules/quality.ts';
+import { errorBurn, firstTokenBurn, providerCap, providerHeadroom } from './rules/service.ts';
+
+/** A year's period and more: until then a resolved alert is remembered, so that its tiers are told once. */
+const REMEMBERED_MS = 400 * 86_400_000;
+
+export interface Told {
+  readonly event: AlertEvent;
+  readonly state: AlertState;
+}
+
+export interface Round {
+  readonly changed: readonly AlertState[];
+  readonly forgotten: readonly string[];
+  readonly told: readonly Told[];
+}
+
+export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
+  ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
+  ...errorBurn(figures), ...firstTokenBurn(figures), ...providerHeadroom(figures), ...providerCap(figures),
+  ...unusedKeys(figures), ...leakingKeys(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures),
+  ...failingDelivery({ ...figures, channels }),
+];
+
+/**
+ * Advances `states` in place.
+ * @param blind rules whose figures could not be had this time: what they said before stands
+ */
+export function round(states: Map<string, AlertState>, readings: readonly Reading[], blind: ReadonlySet<AlertRule>, now: EpochMs, incident: () => string): Round {
+  const changed: AlertState[] = [];
+  const forgotten: string[] = [];
+  const told: Told[] = [];
+  const seen = new Set<string>();
+  const take = (fingerprint: string, before: AlertState | null, after: ReturnType<typeof step>): void => {
+    if (after.state === null) {
+      if (before !== null) forgotten.push(fingerprint);
+      states.delete(fingerprint);
+      return;
+    }
+    states.set(fingerprint, after.state);
+    if (before === null || essence(before) !== essence(after.state)) changed.push(after.state);
+    if (after.event !== null) told.push({ event: after.event, state: after.state });
+  };
+  for (const reading of readings) {
+    const fingerprint = fingerprintOf(reading);
+    if (blind.has(reading.rule) || seen.has(fingerprint)) continue;
+    seen.add(fingerprint);
+    const before = states.get(fingerprint) ?? null;
+    take(fingerprint, before, step(before, reading, now, incident));
+  }
+  for (const [fingerprint, before] of [...states]) {
+    if (seen.has(fingerprint) || blind.has(before.rule)) continue;
+    if (before.state === 'resolved' && now - (before.resolvedAt ?? before.updatedAt) > REMEMBERED_MS) take(fingerprint, before, { state: null, event: null });
+    else take(fingerprint, before, stepGone(before, now));
+  }
+  return { changed, forgotten, told };
+}
+
+/** What is worth a write: figures move with every look, states do not. */
+const essence = ({ updatedAt: _at, text, peak: _peak, sightings: _n, ...state }: AlertState): string => JSON.stringify([state, text.severity]);
