@@ -84,5 +84,5 @@ const SCRAPE = '15s';
 const prometheus = ({ tollgate }: Addresses): unknown => ({
   global: { scrape_interval: SCRAPE, evaluation_interval: '1m' },
   rule_files: [`${MOUNT}/prometheus/rules.yaml`],
-  scrape_configs: [{ job_name: JOB, static_configs: [{ targets: [new URL(tollgate).host] }] }],
+  scrape_configs: [{ job_name: JOB, ...(new URL(tollgate).protocol === 'https:' ? { scheme: 'https' } : {}), static_configs: [{ targets: [new URL(tollgate).host] }] }],
 });
