@@ -33,8 +33,10 @@ import { createOpportunities } from './observe/opportunities.ts';
 import type { PriceBook } from './price/book.ts';
 import { explain } from './price/explain.ts';
 import { loadBook } from './price/load-files.ts';
+import { priceWarnings } from './price/check-prices.ts';
 import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
+import { createReckoning } from './reckoning.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
 
@@ -117,10 +119,13 @@ export async function compose(initial: Settings): Promise<Gateway> {
     databaseBytes,
     config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
     keys: () => keys.list(),
+    verification: () => reckoning.verification(),
     opportunities: createOpportunities({ reports, clock }),
   });
   metrics.configured(initial);
   store.onCommit(metrics.committed);
+
+  const reckoning = createReckoning({ reports, ledger, gate, clock, log, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
 
   const admin = createAdminPort({
     settings: () => settings,
@@ -133,6 +138,11 @@ export async function compose(initial: Settings): Promise<Gateway> {
     priceRows: () => book.rows(),
     explain,
     plan: (task, at) => planOf(task, book, at),
+    pricesCheck: (used, at, maxAgeDays) => priceWarnings(book, used, at, maxAgeDays),
+    reprice: (options) => reckoning.reprice(options, book),
+    lastReprice: () => reckoning.lastReprice(),
+    verify: (range) => reckoning.verify(range),
+    lastVerification: () => reckoning.lastVerification(),
     forecast,
     metrics: (accept) => metrics.render(accept),
     backup: async () => {
@@ -198,7 +208,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     async reload(next) {
       try {
         const nextBook = readPriceBook(next);
-        await gate.reload(next, spentOf);
+        await reckoning.alone(() => gate.reload(next, spentOf));
         keys.declare(declaredIn(next));
         upstream.reload(next.upstream);
         book = nextBook;
@@ -229,6 +239,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       await dataPort.drain(drainMs);
       await batches.close();
       await upstream.close();
+      await reckoning.close();
       await admin.close();
       adminServer.close();
       adminServer.closeAllConnections();

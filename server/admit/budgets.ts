@@ -31,9 +31,12 @@ class Account {
 
   /** The window that holds an instant; a new one is empty. Found again when the wall clock steps back. */
   at(at: EpochMs): Window {
-    const known = this.#windows.findLast(({ period }) => at >= period.from && at < period.to);
-    if (known !== undefined) return known;
-    return this.open(periodAt(this.budget.period, at, this.zone), NO_MONEY);
+    return this.kept(at) ?? this.open(periodAt(this.budget.period, at, this.zone), NO_MONEY);
+  }
+
+  /** The window of an instant where it is kept; an older period is in the ledger alone. */
+  kept(at: EpochMs): Window | undefined {
+    return this.#windows.findLast(({ period }) => at >= period.from && at < period.to);
   }
 
   open(period: Period, spent: Nanodollars): Window {
@@ -167,6 +170,14 @@ export class Budgets {
   spend(hold: BudgetHold, windows: readonly Window[], cost: Nanodollars): void {
     this.shrink(hold, nanodollars(hold.amount > cost ? hold.amount - cost : 0n));
     for (const window of windows) window.spent = nanodollars(window.spent + cost);
+  }
+
+  /** Changes what was spent in the periods that a call was admitted in, as far as they are still kept. */
+  correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void {
+    for (const account of this.#accounts.values()) {
+      const window = covers(account.budget.scope, subject) ? account.kept(admittedAt) : undefined;
+      if (window !== undefined) window.spent = nanodollars(window.spent + difference);
+    }
   }
 
   standings(at: EpochMs): Standing[] {

@@ -29,6 +29,8 @@ export interface ReloadableGate extends Gate {
    * calls in flight go on. Rejects when a new budget's past cannot be read; then the old settings stay, whole.
    */
   reload(settings: Settings, spentOf: SpentOf): Promise<void>;
+  /** A settled call costs something else than it was settled at. Must not run beside a reload, which would count it twice. */
+  correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void;
   /** Calls that wait for holds to end, now. */
   waiting(): number;
 }
@@ -104,6 +106,11 @@ class RunningGate implements ReloadableGate {
     // The next reload starts from the old settings when this one failed; who called hears of it.
     this.#reloading = reloaded.catch(() => undefined);
     return reloaded;
+  }
+
+  correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void {
+    this.#budgets.correct(subject, admittedAt, difference);
+    if (difference < 0n) this.#waitingRoom.wake();
   }
 
   waiting(): number {

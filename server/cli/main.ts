@@ -6,11 +6,15 @@ import { backupCommand } from './backup.ts';
 import { budgetsCommand } from './budgets.ts';
 import { checkCommand } from './check.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { explainCommand } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { keysCommand } from './keys.ts';
 import { planCommand } from './plan.ts';
+import { pricesCommand } from './prices.ts';
 import { reportCommand } from './report.ts';
+import { repriceCommand } from './reprice.ts';
 import { serveCommand } from './serve.ts';
+import { verifyCommand } from './verify.ts';
 
 /** Where a command writes and what it reads besides its arguments. */
 export interface Terminal {
@@ -40,7 +44,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .addHelpText('after', EPILOGUE);
-  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, planCommand, reportCommand, exportCommand, backupCommand]) add(program, terminal);
+  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, planCommand, pricesCommand, reportCommand, explainCommand, exportCommand, repriceCommand, verifyCommand, backupCommand]) add(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;

@@ -49,6 +49,27 @@ export interface RefusedEntry extends Intent {
   readonly durationMs: number;
 }
 
+/** A change of what a settled call costs, as a row of its own: the call's row stays as it was. Sums of every kind count it. */
+export interface Correction {
+  readonly call: CallId;
+  readonly at: EpochMs;
+  /** What made it; a call is corrected at most once per run. */
+  readonly run: string;
+  readonly reason: 'reprice';
+  /** As in the audit log. */
+  readonly actor: string;
+  /** What the call cost until now, earlier corrections included; where that is not so any more, nothing is written. */
+  readonly before: Nanodollars;
+  /** What holds from now on. */
+  readonly cost: Nanodollars;
+  readonly cacheSavings: Nanodollars;
+  readonly estimated: boolean;
+  readonly estimateMethod: string | null;
+  readonly basis: Cost['basis'];
+  /** The call's own first. */
+  readonly prices: readonly [PriceRow, ...PriceRow[]];
+}
+
 /** What `settle` made of it, for metrics, alerts and live views: the row as it now stands. */
 export interface LedgerEntry {
   readonly opened: OpenEntry;
@@ -73,6 +94,8 @@ export interface Ledger {
   /** Entry, child rows and roll-ups in one transaction. Kept in memory and tried again while the store is unwritable: a settlement is never dropped. */
   settle(settlement: Settlement): Promise<void>;
   refuse(entry: RefusedEntry): Promise<void>;
+  /** Correction and roll-ups in one transaction. Rejects, writing nothing, when the call costs something else than `before` by now. */
+  correct(correction: Correction): Promise<void>;
   /** The exact sum of settled rows admitted in [from, to) under a scope, for the budgets at start and after an edit. */
   spent(scope: Scope, from: EpochMs, to: EpochMs): Promise<Nanodollars>;
   /** One line in the append-only audit log. `detail` is JSON without secrets. */

@@ -54,6 +54,16 @@ export function rowsInForce(rows: readonly PriceRow[], at: EpochMs): ReadonlySet
   return new Set([...inForce.values()].map((row) => row.version));
 }
 
+/** Something about the price book that a person should look at. */
+export interface PriceWarning {
+  /** `unpriced`: a model of calls without a row. `stale`: a row in force that nobody has compared with its source for long. `contract_ends`: a contract's row that ends soon. */
+  readonly kind: 'unpriced' | 'stale' | 'contract_ends';
+  readonly model: string;
+  /** Calls of it in the time that was asked for. */
+  readonly calls: number;
+  readonly message: string;
+}
+
 /** The price frozen for one call, with the most that the call can cost. */
 export interface Quote {
   readonly endpoint: Endpoint;

@@ -7,6 +7,7 @@ import type { EpochMs } from './ids.ts';
 import type { Nanodollars } from './money.ts';
 import type { PriceRow } from './price.ts';
 import type { ServerTools, Tokens, UsagePart } from './usage.ts';
+import type { Drift } from './verify.ts';
 
 export const GROUPINGS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'hour', 'day', 'month'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
@@ -84,6 +85,8 @@ export interface CallRow {
   readonly endpoint: Endpoint;
   readonly stream: boolean;
   readonly modelRequested: string | null;
+  /** What went upstream, aliases resolved. */
+  readonly modelSent: string | null;
   readonly modelServed: string | null;
   /** Null while the call is in flight. */
   readonly outcome: Outcome | null;
@@ -91,7 +94,11 @@ export interface CallRow {
   readonly refusal: string | null;
   readonly tokens: Tokens;
   readonly serverTools: ServerTools;
+  /** Corrections included, as are `estimated`, `cacheSavings` and `priceVersion`. */
   readonly cost: Nanodollars;
+  /** What it was settled at; the same as `cost` where there are no corrections. */
+  readonly settledCost: Nanodollars;
+  readonly corrections: number;
   /** What was held when the call left. */
   readonly held: Nanodollars;
   readonly estimated: boolean;
@@ -120,8 +127,25 @@ export interface CallDetail {
   readonly speed: string | null;
   readonly serviceTier: string | null;
   readonly inferenceGeo: string | null;
-  /** Rows of the price book that priced it, as they were then. */
+  /** Rows of the price book that priced it, as they were then; the latest correction's where there are any. */
   readonly prices: readonly PriceRow[];
+  /** Oldest first. */
+  readonly corrections: readonly CorrectionRow[];
+}
+
+/** A correction as it is read back. */
+export interface CorrectionRow {
+  readonly at: EpochMs;
+  readonly run: string;
+  readonly reason: string;
+  readonly actor: string;
+  /** What it changed the cost by. */
+  readonly difference: Nanodollars;
+  /** What the call cost from then on. */
+  readonly cost: Nanodollars;
+  readonly estimated: boolean;
+  readonly estimateMethod: string | null;
+  readonly priceVersion: string;
 }
 
 /** A page of a list, newest first. `nextCursor` null: the end. A cursor stays valid while rows arrive. */
@@ -142,6 +166,12 @@ export interface Reports {
   everyRequest(filter: Filter): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */
   request(id: string): Promise<CallDetail | null>;
+  /** Ended calls that had a price, in order of admission, with all that is needed to price them again. */
+  bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null }): Promise<Page<CallDetail>>;
+  /** The days whose rows retention has left whole; null where there is no row. */
+  daysKept(): Promise<{ readonly from: EpochMs; readonly to: EpochMs } | null>;
+  /** Sums of the local day that holds an instant which are not what its rows give; `to` is where that day ends. */
+  checkDay(day: EpochMs): Promise<{ readonly to: EpochMs; readonly drift: readonly Drift[] }>;
   /** Spend per hour of a scope, for forecasts; hours without spend are absent. */
   hourlySpend(scope: Scope, from: EpochMs, to: EpochMs): Promise<readonly { hour: EpochMs; cost: Nanodollars }[]>;
   audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditEntry & { readonly id: number }>>;

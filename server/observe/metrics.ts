@@ -38,6 +38,8 @@ export interface MetricSources {
   opportunities(): Promise<readonly Opportunity[]>;
   /** What the gateway's own alerts say; none where no rule or channel is configured. Every rule and every channel at zero, too, so that a first one is seen. */
   alerts?(): AlertCounts;
+  /** The latest check of the ledger's sums against its rows, and what it found to be otherwise; null, or no such source, until there was one. */
+  verification?(): { readonly at: EpochMs; readonly drift: number } | null;
   /** How far the ledger is from the provider's bill, as a part of the bill; null, or no such source, until they were compared. */
   reconciliation?(): number | null;
 }
@@ -59,6 +61,8 @@ export interface Metrics {
   render(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
   /** A commit of the ledger took `ms`. */
   readonly committed: (ms: number) => void;
+  /** A correction changed what a settled call of a workspace costs. */
+  corrected(workspace: string, difference: Nanodollars): void;
   /** Calls of models that the price book does not know, since the start. */
   unpriced(): number;
   /** Calls admitted and not yet ended. */
@@ -113,6 +117,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       const text = await format.last.text;
       return { contentType: format.registry.contentType, body: format === openMetrics ? `${text}# EOF\n` : text };
     },
+    corrected: (workspace, difference) => tallies.corrected(workspace, difference),
     unpriced: () => tallies.unpriced(),
     inFlight: () => [...tallies.inFlight.values()].reduce((sum, n) => sum + n, 0),
     close: () => void eventLoop.disable(),

@@ -52,6 +52,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     turnedAway: () => [...tallies.turnedAway].map(([reason, value]) => ({ labels: { reason }, value })),
     tokens: () => tallies.calls.flatMap((s) => TOKEN_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] }, value: s.tokens[at] ?? 0 }))),
     cost: () => tallies.calls.flatMap((s) => COST_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind }, value: dollars(s.cost[at] ?? 0n) }))),
+    costCorrections: () => [...tallies.corrections].map(([workspace, value]) => ({ labels: { workspace }, value: Number(value) / 1e9 })),
     cacheDiscount: () => tallies.pairs.map(({ workspace, model, cacheDiscount }) => ({ labels: { workspace, model }, value: dollars(cacheDiscount) })),
     cachePremium: () => tallies.pairs.map(({ workspace, model, cachePremium }) => ({ labels: { workspace, model }, value: dollars(cachePremium) })),
     retries: () =>
@@ -132,6 +133,8 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
       return verified.length === 0 ? [] : one(seconds(Math.min(...verified)));
     },
     reconciliation: () => one(sources.reconciliation?.() ?? null),
+    ledgerVerified: () => one(sources.verification?.()?.at === undefined ? null : seconds(sources.verification()!.at)),
+    ledgerDrift: () => one(sources.verification?.()?.drift ?? null),
     async keyLastUsed() {
       const keys = await sources.keys();
       return keys

@@ -57,6 +57,9 @@ export interface Tallies {
   readonly ledgerWrite: Histogram;
   readonly lost: ReadonlyMap<string, number>;
   readonly inFlight: ReadonlyMap<string, number>;
+  /** Nano-dollars by workspace; may be negative. */
+  readonly corrections: ReadonlyMap<string, bigint>;
+  corrected(workspace: string, difference: bigint): void;
   readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
   readonly incomplete: ReadonlyMap<string, number>;
@@ -87,6 +90,7 @@ export function createTallies(labels: Labels): Tallies {
   const ledgerWrite = createHistogram(METRICS.ledgerWrite.buckets);
   const lost = new Map<string, number>(LOST_RECORDS.map((record) => [record, 0]));
   const inFlight = new Map<string, number>();
+  const corrections = new Map<string, bigint>();
   const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
@@ -252,6 +256,11 @@ export function createTallies(labels: Labels): Tallies {
     ledgerWrite,
     lost,
     inFlight,
+    corrections,
+    corrected(workspace, difference) {
+      const label = labels.workspace(workspace);
+      corrections.set(label, (corrections.get(label) ?? 0n) + difference);
+    },
     decisions,
     turnedAway,
     incomplete,
@@ -260,6 +269,7 @@ export function createTallies(labels: Labels): Tallies {
       const messages = METRIC_ENDPOINTS.indexOf('messages');
       for (const [workspace, workflow] of labels.pairs) {
         inFlight.set(workspace, inFlight.get(workspace) ?? 0);
+        corrections.set(workspace, corrections.get(workspace) ?? 0n);
         for (const model of [NONE, ...labels.namedModels]) {
           // The room for series is for traffic first: at most half of it goes to zeros.
           if (calls.length < SET_CAPS.calls / 2) callSeries(workspace, workflow, model).outcomes[messages] ??= zeros(METRIC_OUTCOMES.length);

@@ -151,7 +151,8 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
   };
 }
 
-const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';
+/** How an estimate is named that stands in for a price that is not known. */
+export const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';
 
 /** What cache reads saved against the input rate, less what writes cost beyond it. */
 function savedBy(tokens: Tokens, rates: Rates): bigint {

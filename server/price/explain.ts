@@ -11,19 +11,43 @@ import { costOf } from './cost.ts';
  * call that cost nothing, that is still in flight, or whose cost is what was held for it when the gateway crashed.
  */
 export function explain(detail: CallDetail): readonly CostLine[] {
-  const { row, prices } = detail;
-  const [own] = prices;
-  if (own === undefined || row.outcome === null || row.outcome === 'crashed' || row.cost === 0n) return [];
-  // Two things the row does not keep: the speed asked for, at which earlier attempts of a fallback ran, and whether a refusal had
-  // made the call free or was billed on an estimate. The cost tells which it was.
-  const readings = [
-    { speedAsked: null, stopReason: row.stopReason }, { speedAsked: null, stopReason: null }, { speedAsked: 'fast', stopReason: row.stopReason },
-  ].map((guess) => costAt(detail, own, guess));
-  return (readings.find((cost) => cost.total === row.cost) ?? (readings[0] as Cost)).lines;
+  const [own] = detail.prices;
+  if (own === undefined || detail.row.outcome === null || detail.row.outcome === 'crashed' || detail.row.cost === 0n) return [];
+  const guesses = guessesOf(detail);
+  const right = guesses.find((guess) => storedCost(detail, own, guess).total === detail.row.cost) ?? (guesses[0] as Guess);
+  return storedCost(detail, own, right).lines;
 }
 
-function costAt(detail: CallDetail, own: PriceRow, { speedAsked, stopReason }: { speedAsked: string | null; stopReason: string | null }): Cost {
-  const { row, prices } = detail;
+/** True where a crash, or results that never came, left a call at what was held for it: there is no usage to price. */
+export const standsAtHold = ({ row }: CallDetail): boolean =>
+  row.outcome === 'crashed' || (row.estimated && Object.values(row.tokens).every((count) => count === 0) && row.serverTools.webSearch === 0);
+
+/** Two things that a row does not keep: the speed asked for, at which earlier attempts of a fallback ran, and whether a refusal made the call free. */
+export interface Guess {
+  readonly speedAsked: string | null;
+  readonly stopReason: string | null;
+}
+
+/**
+ * What the row's cost can have been reckoned with, the likeliest first: a refusal makes a call free, or was billed on an estimate. The cost
+ * tells which it was.
+ */
+export const guessesOf = ({ row }: CallDetail): readonly Guess[] => [
+  { speedAsked: null, stopReason: row.stopReason },
+  { speedAsked: null, stopReason: null },
+  { speedAsked: 'fast', stopReason: row.stopReason },
+];
+
+/** The cost by the rows stored with the call. @param own the call's own row, the first of them */
+export function storedCost(detail: CallDetail, own: PriceRow, guess: Guess): Cost {
+  const unlisted = own.model === 'ceiling';
+  // The row's own model, so that a call served by another one is priced as that one.
+  return costAt(detail, { row: own, model: unlisted ? detail.row.modelRequested : own.model, basis: unlisted ? 'ceiling' : 'listed' }, guess, bookOf(detail.prices));
+}
+
+/** The cost of a stored call's usage by a row and a book. Never estimated: whether the usage was, its row says. */
+export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'basis'>, { speedAsked, stopReason }: Guess, book: PriceBook): Cost {
+  const { row } = detail;
   const reading: Reading = {
     usage: { tokens: row.tokens, serverTools: row.serverTools, parts: withShortfall(detail), modelServed: row.modelServed, speed: detail.speed, serviceTier: detail.serviceTier, inferenceGeo: detail.inferenceGeo },
     complete: true,
@@ -34,22 +58,18 @@ function costAt(detail: CallDetail, own: PriceRow, { speedAsked, stopReason }: {
     firstContentAt: null,
     obstacle: null,
   };
-  const unlisted = own.model === 'ceiling';
   const quote: Quote = {
+    ...by,
     endpoint: row.endpoint,
-    // The row's own model, so that a call served by another one is priced as that one.
-    model: unlisted ? row.modelRequested : own.model,
-    row: own,
-    basis: unlisted ? 'ceiling' : 'listed',
     quotedAt: row.admittedAt,
     ceiling: row.held,
     maxInputTokens: 0,
     maxOutputTokens: 0,
     likelyInputTokens: 0,
-    ask: speedAsked === null ? null : askedFor(row.modelRequested ?? own.model, speedAsked),
+    ask: speedAsked === null ? null : askedFor(row.modelRequested ?? by.model ?? '', speedAsked),
   };
   // The status says whether an answer was an error, which is free; a call without one was billed on an estimate.
-  return costOf(quote, { status: row.status !== null && row.status < 300 ? row.status : null, sent: true, reading }, bookOf(prices), false);
+  return costOf(quote, { status: row.status !== null && row.status < 300 ? row.status : null, sent: true, reading }, book, false);
 }
 
 /** Parts as they were billed: an estimate adds what streamed beyond the last count to the last of them, and the row's sum has it. */

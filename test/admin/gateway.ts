@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Budget, Standing } from '../../server/domain/budget.ts';
+import type { Budget, ScopeSubject, Standing } from '../../server/domain/budget.ts';
 import { periodAt } from '../../server/domain/calendar.ts';
 import type { BudgetId, WorkspaceId } from '../../server/domain/ids.ts';
 import type { Ledger } from '../../server/domain/ledger.ts';
@@ -16,7 +16,9 @@ import { createAdminPort, type AdminPort } from '../../server/http/admin/port.ts
 import type { AdminServices, GatewayState } from '../../server/http/admin/services.ts';
 import { createMetrics, type Metrics } from '../../server/observe/metrics.ts';
 import { explain } from '../../server/price/explain.ts';
+import { priceWarnings } from '../../server/price/check-prices.ts';
 import { planOf } from '../../server/price/plan.ts';
+import { createReckoning } from '../../server/reckoning.ts';
 import { openReports } from '../../server/store/sqlite/reader-client.ts';
 import { handClock, settings, workspace } from '../observe/gateway.ts';
 import { shippedBook } from '../price/rows.ts';
@@ -46,6 +48,8 @@ export interface AdminGateway {
   readonly clock: ReturnType<typeof handClock>;
   readonly log: ReturnType<typeof logbook>;
   readonly dir: string;
+  /** What the gate was told of corrections, in order. */
+  readonly corrected: { subject: ScopeSubject; admittedAt: number; difference: Nanodollars }[];
   /** What the port sees; a test may change it while it runs. */
   state: { settings: Settings; gateway: Partial<GatewayState>; spent: Nanodollars; held: Nanodollars };
   /** Listens on a free port of loopback. */
@@ -75,6 +79,11 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(), opportunities: () => Promise.resolve([]),
   });
   metrics.configured(state.settings);
+  const corrected: AdminGateway['corrected'] = [];
+  const reckoning = createReckoning({
+    reports, ledger: store.ledger, clock, log, gate: { standings, correct: (subject, admittedAt, difference) => void corrected.push({ subject, admittedAt, difference }) },
+    corrected: (workspace, difference) => metrics.corrected(workspace, difference),
+  });
   const port = createAdminPort({
     settings: () => state.settings,
     clock,
@@ -86,6 +95,11 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     priceRows,
     explain,
     plan: (task, at) => planOf(task, shippedBook(), at),
+    pricesCheck: (used, at, maxAgeDays) => priceWarnings(shippedBook(), used, at, maxAgeDays),
+    reprice: (options) => reckoning.reprice(options, shippedBook()),
+    lastReprice: () => reckoning.lastReprice(),
+    verify: (range) => reckoning.verify(range),
+    lastVerification: () => reckoning.lastVerification(),
     forecast,
     metrics: (accept) => metrics.render(accept),
     async backup() {
@@ -104,7 +118,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   });
   const server = createServer(port.app);
   return {
-    port, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir,
+    port, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir, corrected,
     async listen() {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -114,6 +128,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
       server.closeAllConnections();
       if (server.listening) await new Promise((resolve) => server.close(resolve));
       metrics.close();
+      await reckoning.close();
       await reports.close();
       await store.ledger.close();
       rmSync(disk.dir, { recursive: true, force: true });

@@ -4,23 +4,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Ask } from '../../server/domain/call.ts';
 import { nanodollars, roundUpToNano, picodollars } from '../../server/domain/money.ts';
-import type { Cost, CostLine, Ending, Quote } from '../../server/domain/price.ts';
-import type { CallDetail } from '../../server/domain/reports.ts';
+import type { CostLine, Ending } from '../../server/domain/price.ts';
 import { explain } from '../../server/price/explain.ts';
-import { ask, complete, pricing, quoted, reading, shippedBook, tokens, TODAY, usage } from './rows.ts';
-
-/** What the ledger keeps of a call. */
-function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDetail['row']['outcome'] = 'ok'): CallDetail {
-  return {
-    row: {
-      id: 'req_1', admittedAt: TODAY, endedAt: TODAY, workspace: 'w', workflow: 'f', user: null, session: null, action: null, tags: {}, key: null, endpoint: quote.endpoint, stream: false,
-      modelRequested: quote.ask?.model ?? null, modelServed: cost.modelServed, outcome, status: ending.status, refusal: null, tokens: cost.tokens, serverTools: cost.serverTools, cost: cost.total, held: quote.ceiling,
-      estimated: cost.estimated, estimateMethod: cost.estimateMethod, cacheSavings: cost.cacheSavings, priceVersion: cost.prices[0]?.version ?? null, timeToFirstTokenMs: null, durationMs: 1, overheadMs: 0,
-      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null, batchId: null, customId: null,
-    },
-    attempts: [], decisions: [], parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices,
-  };
-}
+import { ask, complete, pricing, quoted, reading, shippedBook, stored, tokens, usage } from './rows.ts';
 
 function billed(asked: Partial<Ask>, ending: Ending, endpoint: 'messages' | 'batch_results' = 'messages') {
   const quote = quoted(ask(asked), { endpoint });

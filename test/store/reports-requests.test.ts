@@ -73,8 +73,8 @@ describe('the list of calls', () => {
     expect(report(source, 'requests', { filter: everything, limit: 1, cursor: null }).rows).toEqual([
       {
         id, admittedAt: told.at, endedAt: told.at + 801, workspace: 'support', workflow: 'triage', user: 'ada', session: 's-1', action: 'a-1', tags: { team: 'blue' },
-        key: 'triage-prod', endpoint: 'messages', stream: true, modelRequested: 'claude-haiku-4-5', modelServed: 'claude-haiku-4-5-20251001', outcome: 'ok', status: 200,
-        refusal: null, tokens: told.tokens, serverTools: { webSearch: 3, webFetch: 0, codeExecution: 0 }, cost: 2n ** 60n + 1n, held: 2n ** 60n + 2n, estimated: true,
+        key: 'triage-prod', endpoint: 'messages', stream: true, modelRequested: 'claude-haiku-4-5', modelSent: 'claude-haiku-4-5', modelServed: 'claude-haiku-4-5-20251001', outcome: 'ok', status: 200,
+        refusal: null, tokens: told.tokens, serverTools: { webSearch: 3, webFetch: 0, codeExecution: 0 }, cost: 2n ** 60n + 1n, settledCost: 2n ** 60n + 1n, corrections: 0, held: 2n ** 60n + 2n, estimated: true,
         estimateMethod: 'a guess', cacheSavings: -5n, priceVersion: 'claude-haiku-4-5@2026-01-01#1', timeToFirstTokenMs: null, durationMs: 800.125, overheadMs: 0.25,
         attempts: 2, clientRetry: null, stopReason: 'end_turn', errorType: null, upstreamRequestId: 'up-0', batchId: null, customId: null,
       },
@@ -120,6 +120,7 @@ describe('one call', () => {
       serviceTier: 'standard',
       inferenceGeo: null,
       prices: [priceRow('claude-haiku-4-5'), priceRow('claude-fallback')],
+      corrections: [],
     });
   });
 

@@ -8,7 +8,7 @@ const MEASURES = ['calls', 'attempts', 'input', 'cache_write_5m', 'cache_write_1
 type Sums = Record<(typeof MEASURES)[number], number>;
 
 const DIMENSIONS = ['workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'endpoint', 'outcome'] as const;
-type Row = Record<(typeof DIMENSIONS)[number], string | number> & Omit<Sums, 'calls' | 'estimated_cost'> & { admitted_at: number; estimated: number };
+type Row = Record<(typeof DIMENSIONS)[number], string | number> & Omit<Sums, 'calls' | 'estimated_cost'> & { n: number; admitted_at: number; estimated: number };
 
 /** Every roll-up group by name, with its sums, from the roll-ups themselves. */
 export function storedSums(place: Scratch): Map<string, Sums> {
@@ -19,7 +19,13 @@ export function storedSums(place: Scratch): Map<string, Sums> {
 /** The same, from the rows, cut on the hours and days of a zone. */
 export function recomputedSums(place: Scratch, zone: string): Map<string, Sums> {
   const sums = new Map<string, Sums>();
+  const corrections = place.read<{ call: number; cost: number; cache_savings: number; estimated: number }>('SELECT call, cost, cache_savings, estimated FROM correction ORDER BY id');
   for (const row of place.read<Row>('SELECT * FROM call WHERE outcome IS NOT NULL')) {
+    for (const correction of corrections.filter(({ call }) => call === row.n)) {
+      row.cost += correction.cost;
+      row.cache_savings += correction.cache_savings;
+      row.estimated = correction.estimated;
+    }
     const hour = periodAt('hour', epochMs(row.admitted_at), zone).from;
     const day = periodAt('day', epochMs(row.admitted_at), zone).from;
     for (const [grain, bucket, user] of [[1, hour, 0], [2, day, 0], [3, day, row.user]] as const) {

@@ -44,6 +44,8 @@ const REQUEST_COLUMNS: Readonly<Record<string, (row: RequestRow) => Cell>> = {
   web_fetches: (r) => r.server_tools.web_fetch,
   code_executions: (r) => r.server_tools.code_execution,
   cost_usd: (r) => new Figure(r.cost_usd),
+  settled_cost_usd: (r) => new Figure(r.settled_cost_usd),
+  corrections: (r) => r.corrections,
   held_usd: (r) => new Figure(r.held_usd),
   estimated: (r) => r.estimated,
   estimate_method: (r) => r.estimate_method,

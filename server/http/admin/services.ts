@@ -8,9 +8,11 @@ import type { Ledger, Recovery } from '../../domain/ledger.ts';
 import type { Nanodollars } from '../../domain/money.ts';
 import type { Headroom, Log } from '../../domain/observer.ts';
 import type { Planned, PlanTask } from '../../domain/plan.ts';
-import type { CostLine, PriceRow } from '../../domain/price.ts';
+import type { CostLine, PriceRow, PriceWarning } from '../../domain/price.ts';
 import type { CallDetail, Reports } from '../../domain/reports.ts';
+import type { Reprice } from '../../domain/reprice.ts';
 import type { Settings } from '../../domain/settings.ts';
+import type { Verification } from '../../domain/verify.ts';
 
 export interface AdminServices {
   /** The settings in force at this moment. */
@@ -27,6 +29,15 @@ export interface AdminServices {
   explain(detail: CallDetail): readonly CostLine[];
   /** What a task will cost at the prices of an instant. */
   plan(task: PlanTask, at: EpochMs): Planned;
+  /** What the price book lacks for the models that calls of a time used. */
+  pricesCheck(used: readonly { readonly model: string; readonly calls: number }[], at: EpochMs, maxAgeDays: number): readonly PriceWarning[];
+  /** Prices the settled calls of a time again; null while a run is under way. */
+  reprice(options: { readonly from: EpochMs; readonly to: EpochMs; readonly dryRun: boolean; readonly actor: string }): { now(): Reprice; readonly ended: Promise<Reprice> } | null;
+  /** The latest run, or the one under way; null when there was none since the start. */
+  lastReprice(): Reprice | null;
+  /** Works the ledger out anew and says what differs; null while a check is under way. @param range null: everything that is kept */
+  verify(range: { readonly from: EpochMs; readonly to: EpochMs } | null): { now(): Verification; readonly ended: Promise<Verification> } | null;
+  lastVerification(): Verification | null;
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
   /** The text of a scrape; `accept` is the header of whoever asks. */

@@ -164,7 +164,9 @@ export const RequestRow = z.object({
   refusal: z.string().nullable(),
   tokens: TokenCounts,
   server_tools: ServerToolCounts,
-  cost_usd: Money,
+  cost_usd: Money.describe('corrections included'),
+  settled_cost_usd: Money.describe('what it was booked at when it ended'),
+  corrections: Count.describe('how many corrections changed it since'),
   held_usd: Money.describe('what was held from the budgets when the call left'),
   estimated: z.boolean(),
   estimate_method: z.string().nullable(),
@@ -221,6 +223,20 @@ export const RequestAnswer = z.object({
   cost_lines: z.array(CostLineRow),
   cost_lines_usd: ExactMoney.describe('the exact sum of the lines'),
   cost_note: z.string().nullable().describe("says why the lines do not sum to the row's cost; null when they do"),
+  corrections: z.array(
+    z.object({
+      at: Instant,
+      run: z.string(),
+      reason: z.string(),
+      actor: z.string(),
+      difference_usd: Money,
+      cost_usd: Money.describe('from then on'),
+      estimated: z.boolean(),
+      estimate_method: z.string().nullable(),
+      price_version: z.string(),
+      price_kind: z.enum(['list', 'contract', 'ceiling']),
+    }),
+  ),
   decisions: z.array(DecisionRow),
   usage_parts: z.array(z.object({ type: z.string(), model: z.string().nullable(), tokens: TokenCounts })),
   speed: z.string().nullable(),
@@ -436,6 +452,71 @@ export const PlanAnswer = z.object({
   by_hand: z.object({ hours_per_month: z.number().nonnegative(), worth_month_usd: Money }).nullable(),
 });
 export type PlanAnswer = z.infer<typeof PlanAnswer>;
+
+/* ── money: prices, corrections, proof ── */
+
+export const PricesCheckQuery = z.strictObject({
+  ...range,
+  max_age_days: z.string().regex(/^\d{1,5}$/, 'expected a whole number').transform(Number).pipe(z.int().min(1).max(10_000)).optional().describe('a row that was last compared with its source longer ago is old; 60 unless told'),
+});
+export type PricesCheckQuery = z.input<typeof PricesCheckQuery>;
+export const PricesCheckAnswer = z.object({
+  from: Instant,
+  to: Instant,
+  models: Count.describe('models that calls of this time used'),
+  warnings: z.array(z.object({ kind: z.enum(['unpriced', 'stale', 'contract_ends']), model: z.string(), calls: Count, message: z.string() })),
+});
+export type PricesCheckAnswer = z.infer<typeof PricesCheckAnswer>;
+
+const givenTime = (when: string) => z.string().max(40).optional().describe(`${when}; as in queries`);
+export const RepriceBody = z.strictObject({ from: z.string().max(40).describe('calls admitted from here on; as in queries'), to: givenTime('and before this; now unless told'), dry_run: z.boolean().default(false).describe('says what would change, and changes nothing') });
+export type RepriceBody = z.input<typeof RepriceBody>;
+
+export const RepriceRun = z.object({
+  run: z.string(),
+  state: z.enum(['running', 'done', 'failed']),
+  dry_run: z.boolean(),
+  from: Instant,
+  to: Instant,
+  started_at: Instant,
+  ended_at: Instant.nullable(),
+  progress: z.number().min(0).max(1).describe('the part of the time that is done'),
+  calls: Count,
+  changed: Count,
+  unpriced: Count.describe('calls of models without a price now either; they stay at the dearest known rates'),
+  unexplained: Count.describe('calls whose stored usage does not give their cost, e.g. what a crash left; they keep it'),
+  before_usd: Money,
+  after_usd: Money,
+  difference_usd: Money,
+  models: z.array(z.object({ model: z.string(), calls: Count, changed: Count, before_usd: Money, after_usd: Money, difference_usd: Money, price_versions: z.array(z.string()) })),
+  error: z.string().nullable(),
+});
+export type RepriceRun = z.infer<typeof RepriceRun>;
+export const RepriceAnswer = z.object({ run: RepriceRun.nullable().describe('null when there was none since the start') });
+export type RepriceAnswer = z.infer<typeof RepriceAnswer>;
+
+export const VerifyBody = z.strictObject({ from: givenTime('from, in it; the first day whose rows are kept unless told'), to: givenTime('to, not in it; the end unless told') });
+export type VerifyBody = z.input<typeof VerifyBody>;
+export const VerifyRun = z.object({
+  state: z.enum(['running', 'done', 'failed']),
+  from: Instant,
+  to: Instant,
+  started_at: Instant,
+  ended_at: Instant.nullable(),
+  progress: z.number().min(0).max(1),
+  calls: Count.describe('whose cost was worked out anew'),
+  cost_usd: Money,
+  estimated_cost_usd: Money,
+  at_hold: Count.describe('of these: booked at what was held, because a crash or a batch without results took their usage'),
+  days: Count.describe('whose sums were worked out anew'),
+  budgets: Count.describe('whose sums in memory were compared with the ledger'),
+  drift: Count.describe('figures that are not what they should be'),
+  examples: z.array(z.object({ kind: z.enum(['cost', 'rollup', 'budget']), subject: z.string(), figure: z.string(), expected: z.string(), found: z.string() })).describe('the first hundred; money in dollars, counts as they are'),
+  error: z.string().nullable(),
+});
+export type VerifyRun = z.infer<typeof VerifyRun>;
+export const VerifyAnswer = z.object({ run: VerifyRun.nullable().describe('null when there was none since the start') });
+export type VerifyAnswer = z.infer<typeof VerifyAnswer>;
 
 /* ── keys ── */
 

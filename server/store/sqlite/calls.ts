@@ -86,7 +86,6 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
 
   return {
     priceId,
-
     open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price]) {
       const call = {
         admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),

@@ -238,8 +238,29 @@ const ALERTS = `
   CREATE INDEX alert_delivery_at ON alert_delivery (at);
 `;
 
+/** Corrections of what settled calls cost. The row of the call stays as it was; roll-ups take up the differences in the same transaction. */
+const CORRECTIONS = `
+  CREATE TABLE correction (
+    id INTEGER PRIMARY KEY,
+    call INTEGER NOT NULL,             -- call.n
+    at INTEGER NOT NULL,
+    run TEXT NOT NULL,                 -- what made it; a call is corrected once per run
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    cost INTEGER NOT NULL,             -- this and the next two are differences, and may be negative
+    estimated_cost INTEGER NOT NULL,
+    cache_savings INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,        -- from here on: what holds of the call from now on
+    estimate_method TEXT,
+    basis TEXT NOT NULL,
+    price INTEGER NOT NULL,            -- price_version
+    more_prices TEXT,
+    UNIQUE (call, run)
+  ) STRICT;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -12,7 +12,7 @@ import type { BackupDone } from './backup.ts';
 import { SqliteKeyRing, type Declared } from './key-ring.ts';
 import { lockLedger } from './lock.ts';
 import { batchStoreOf } from './batch-store.ts';
-import { auditOp, OP, openOp, refuseOp, settleOp, type PriceRefOf } from './operations.ts';
+import { auditOp, correctOp, OP, openOp, refuseOp, settleOp, type PriceRefOf } from './operations.ts';
 import { refusalOf } from './refusal.ts';
 import { priceContent } from './stored-price.ts';
 import { WriterClient } from './writer-client.ts';
@@ -98,6 +98,7 @@ function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRin
     attempt: (id, number, startedAt) => client.write([OP.attempt, id, number, startedAt]),
     settle: (settlement) => client.write(settleOp(settlement, priceRef)),
     refuse: (entry) => client.write(refuseOp(entry)),
+    correct: (correction) => client.write(correctOp(correction, priceRef)),
     audit: (entry) => client.write(auditOp(entry)),
     spent: async (scope, from, to) => nanodollars(await client.ask<bigint>({ kind: 'spent', scope, from, to })),
     health: () => client.health(),

@@ -2,11 +2,11 @@
 
 import type { BatchItem } from '../../domain/batch.ts';
 import type { Decision, Intent } from '../../domain/call.ts';
-import type { AuditEntry, OpenEntry, RefusedEntry, Settlement } from '../../domain/ledger.ts';
+import type { AuditEntry, Correction, OpenEntry, RefusedEntry, Settlement } from '../../domain/ledger.ts';
 import type { PriceRow } from '../../domain/price.ts';
 
 /** Kinds of operation; the first element of each tuple. */
-export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13 } as const;
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13, correct: 14 } as const;
 
 type Text = string | null;
 
@@ -29,6 +29,10 @@ export type SettleOp = [
   basis: string, stopReason: Text, errorType: Text, estimateMethod: Text, speed: Text, serviceTier: Text, inferenceGeo: Text,
   upstreamRequestId: Text, modelServed: Text, parts: Text, prices: PriceRef[], attempts: SettledAttempt[],
 ];
+export type CorrectOp = [
+  typeof OP.correct, id: string, at: number, run: string, reason: string, actor: string, before: bigint, cost: bigint, cacheSavings: bigint,
+  estimated: number, estimateMethod: Text, basis: string, prices: PriceRef[],
+];
 export type AuditOp = [typeof OP.audit, at: number, actor: string, action: string, subject: string, detail: string];
 export type KeyCreateOp = [typeof OP.keyCreate, id: string, workspace: string, workflow: Text, hash: string, hint: string, at: number, expiresAt: number | null, actor: string];
 export type KeyRotateOp = [typeof OP.keyRotate, id: string, hash: string, hint: string, at: number, oldEndsAt: number, actor: string];
@@ -48,7 +52,7 @@ export type DisownOp = [typeof OP.disown, id: string];
 /** An item of a batch; its settlement's durations, attempts and bytes mean nothing. */
 export type BookItem = [id: string, customId: Text, modelSent: string, settle: SettleOp];
 
-export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp;
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | CorrectOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp;
 
 /** Says for a price row whether the writer needs its content. */
 export type PriceRefOf = (row: PriceRow) => PriceRef;
@@ -83,6 +87,10 @@ export const bookItem = (item: BatchItem, priceRef: PriceRefOf): BookItem => [
     id: item.id, endedAt: item.endedAt, outcome: item.outcome, status: 200, cost: item.cost, timeToFirstTokenMs: null, durationMs: 0, overheadMs: 0, attempts: [],
     stopReason: item.stopReason, upstreamRequestId: null, errorType: null, requestBytes: 0, responseBytes: 0,
   }, priceRef),
+];
+
+export const correctOp = (c: Correction, priceRef: PriceRefOf): CorrectOp => [
+  OP.correct, c.call, c.at, c.run, c.reason, c.actor, c.before, c.cost, c.cacheSavings, c.estimated ? 1 : 0, c.estimateMethod, c.basis, c.prices.map(priceRef),
 ];
 
 function intentFields(intent: Intent): IntentFields {

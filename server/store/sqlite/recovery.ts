@@ -5,13 +5,14 @@ import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Recovery } from '../../domain/ledger.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { Buckets } from './buckets.ts';
+import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import { rollupsOf, type EndedCall, type Rollups } from './rollups.ts';
 
 export const CRASH_ESTIMATE = 'all that was held, because the gateway ended before the call did';
 
 const COLUMNS = `n, admitted_at AS admittedAt, workspace, workflow, key, user, model, model_sent AS modelSent, endpoint, outcome, attempts, input,
-  cache_write_5m AS cacheWrite5m, cache_write_1h AS cacheWrite1h, cache_read AS cacheRead, output, web_search AS webSearch, cost, estimated,
-  cache_savings AS cacheSavings, duration_us AS durationUs, ttft_us AS ttftUs, held`;
+  cache_write_5m AS cacheWrite5m, cache_write_1h AS cacheWrite1h, cache_read AS cacheRead, output, web_search AS webSearch, ${COST_NOW} AS cost,
+  ${ESTIMATED_NOW} AS estimated, ${CACHE_SAVINGS_NOW} AS cacheSavings, duration_us AS durationUs, ttft_us AS ttftUs, held`;
 
 type Row = { [column: string]: bigint | string | null };
 

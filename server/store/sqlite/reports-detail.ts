@@ -3,35 +3,65 @@
 import type { Attempt, Decision, Outcome } from '../../domain/call.ts';
 import { epochMs } from '../../domain/ids.ts';
 import type { PriceRow } from '../../domain/price.ts';
-import type { CallDetail } from '../../domain/reports.ts';
+import type { CallDetail, Page } from '../../domain/reports.ts';
 import type { UsagePart } from '../../domain/usage.ts';
-import { CALL_COLUMNS, callRow } from './reports-requests.ts';
+import { correctionsIn } from './reports-corrections.ts';
+import { CALL_COLUMNS, callRow, cursorOf, placeOf } from './reports-requests.ts';
 import type { Columns, Source } from './reports-source.ts';
 import { revivePrice, type StoredPrice } from './stored-price.ts';
 
 const MORE_COLUMNS = ['price', 'more_prices', 'parts', 'decisions', 'speed', 'service_tier', 'inference_geo'];
+const COLUMNS = [...CALL_COLUMNS, ...MORE_COLUMNS].join(', ');
 
 /** Null: no such call, or its row is past retention. Tries that have not ended are not told yet. */
 export function request(source: Source, id: string): CallDetail | null {
-  const [row] = source.all(`SELECT ${[...CALL_COLUMNS, ...MORE_COLUMNS].join(', ')} FROM call WHERE id = ?`, [id]);
-  if (row === undefined) return null;
-  const [price, morePrices, parts, decisions, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
-  const attempts = source.all(
-    `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type
-     FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
-    [row[0] as bigint],
+  const [row] = source.all(`SELECT ${COLUMNS} FROM call WHERE id = ?`, [id]);
+  return row === undefined ? null : (detailsOf(source, [row])[0] ?? null);
+}
+
+/** Ended calls that had a price, oldest first, in pages. @throws BadQuery for a cursor that is not one of ours */
+export function bills(source: Source, { from, to, limit, cursor }: { from: number; to: number; limit: number; cursor: string | null }): Page<CallDetail> {
+  const after = cursor === null ? null : placeOf(cursor);
+  const beyond = after === null ? '' : ' AND (admitted_at > ? OR n > ?)';
+  const rows = source.all(
+    `SELECT ${COLUMNS} FROM call WHERE admitted_at >= ? AND admitted_at < ?${beyond} AND outcome IS NOT NULL AND price IS NOT NULL ORDER BY admitted_at, n LIMIT ?`,
+    [Math.max(from, after?.at ?? 0), to, ...(after === null ? [] : [after.at, after.n]), limit + 1],
   );
-  const prices = [...(price === null ? [] : [price]), ...(JSON.parse(morePrices ?? '[]') as number[])];
-  return {
-    row: callRow(source, row),
-    attempts: attempts.map(attemptOf),
-    decisions: (JSON.parse(decisions ?? '[]') as CompactDecision[]).map(([rule, verdict, detail]) => ({ rule, verdict, detail: detail ?? null })),
-    parts: JSON.parse(parts ?? '[]') as UsagePart[],
-    speed: speed ?? null,
-    serviceTier: serviceTier ?? null,
-    inferenceGeo: inferenceGeo ?? null,
-    prices: prices.map((price) => priceOf(source, price)),
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return { rows: detailsOf(source, shown), nextCursor: last === undefined ? null : cursorOf(last) };
+}
+
+function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
+  const corrected = correctionsIn(source, rows);
+  const prices = new Map<string, PriceRow>();
+  const priceAt = (id: number | bigint): PriceRow => {
+    const known = prices.get(String(id)) ?? priceOf(source, id);
+    prices.set(String(id), known);
+    return known;
   };
+  return rows.map((row) => {
+    const [price, morePrices, parts, decisions, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
+    const attempts = source.all(
+      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type
+       FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
+      [row[0] as bigint],
+    );
+    const corrections = corrected.get(row[0] as bigint) ?? [];
+    const latest = corrections.at(-1);
+    const priced = latest ? [latest.price, ...latest.morePrices] : [...(price === null ? [] : [price]), ...(JSON.parse(morePrices ?? '[]') as number[])];
+    return {
+      row: callRow(source, row, corrections),
+      attempts: attempts.map(attemptOf),
+      decisions: (JSON.parse(decisions ?? '[]') as CompactDecision[]).map(([rule, verdict, detail]) => ({ rule, verdict, detail: detail ?? null })),
+      parts: JSON.parse(parts ?? '[]') as UsagePart[],
+      speed: speed ?? null,
+      serviceTier: serviceTier ?? null,
+      inferenceGeo: inferenceGeo ?? null,
+      prices: priced.map(priceAt),
+      corrections: corrections.map(({ price, morePrices: _more, cacheSavings: _savings, ...told }) => ({ ...told, priceVersion: source.priceVersionOf(price) })),
+    };
+  });
 }
 
 type CompactDecision = [rule: string, verdict: Decision['verdict'], detail?: string];

@@ -5,11 +5,12 @@ import { epochMs } from '../../domain/ids.ts';
 import type { Endpoint, Outcome } from '../../domain/call.ts';
 import { BadQuery, type CallRow, type Filter, type Page } from '../../domain/reports.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
+import { correctionsIn, type StoredCorrection } from './reports-corrections.ts';
 import { conditionOf, matchesOf, type Columns, type Condition, type Field, type Matches, type Source } from './reports-source.ts';
 import { lastStart } from './reports-time.ts';
 
 /** The place of a row in the list: its time of admission, and `n` among calls of one millisecond. */
-interface Place {
+export interface Place {
   readonly at: number;
   readonly n: number;
 }
@@ -37,7 +38,8 @@ function pageOf(source: Source, { filter, limit, cursor }: { filter: Filter; lim
   const found = find(source, { matches, ...range, after, order, limit: limit + 1 });
   const shown = found.slice(0, limit);
   const last = found.length > limit ? shown.at(-1) : undefined;
-  return { rows: shown.map((row) => callRow(source, row)), nextCursor: last === undefined ? null : cursorOf(last) };
+  const corrections = correctionsIn(source, shown);
+  return { rows: shown.map((row) => callRow(source, row, corrections.get(row[0] as bigint))), nextCursor: last === undefined ? null : cursorOf(last) };
 }
 
 interface Search {
@@ -128,11 +130,11 @@ function merged(walks: readonly (readonly Columns[])[], { order, limit }: Search
 }
 
 /** Opaque to clients: the place after which the next page begins, with a version in front. */
-function cursorOf(row: Columns): string {
+export function cursorOf(row: Columns): string {
   return Buffer.from(`1.${row[AT.admitted_at]}.${row[AT.n]}`).toString('base64url');
 }
 
-function placeOf(cursor: string): Place {
+export function placeOf(cursor: string): Place {
   const match = /^1\.(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   if (match === null) throw new BadQuery('the cursor is not one that this list gave');
   return { at: Number(match[1]), n: Number(match[2]) };
@@ -150,8 +152,8 @@ const AT = Object.fromEntries(COLUMNS.map((column, at) => [column, at])) as Read
 /** The columns of a call that `callRow` reads, in its order. */
 export const CALL_COLUMNS: readonly string[] = COLUMNS;
 
-/** A row of `call` as it is read back. @param row begins with `CALL_COLUMNS` */
-export function callRow(source: Source, row: Columns): CallRow {
+/** A row of `call` as it is read back. @param row begins with `CALL_COLUMNS` @param corrections of this call, oldest first */
+export function callRow(source: Source, row: Columns, corrections: readonly StoredCorrection[] = []): CallRow {
   const text = (column: Column): string | null => row[AT[column]] as string | null;
   const whole = (column: Column): number => Number(row[AT[column]]);
   const wholeOrNull = (column: Column): number | null => (row[AT[column]] === null ? null : whole(column));
@@ -159,6 +161,8 @@ export function callRow(source: Source, row: Columns): CallRow {
   const name = (column: Column): string | null => source.nameOf(row[AT[column]] as bigint);
   const money = (column: Column) => nanodollars(row[AT[column]] as bigint);
   const endedAt = wholeOrNull('ended_at');
+  const latest = corrections.at(-1);
+  const price = latest?.price ?? (row[AT.price] as bigint | null);
   return {
     id: text('id') as string,
     admittedAt: epochMs(whole('admitted_at')),
@@ -173,6 +177,7 @@ export function callRow(source: Source, row: Columns): CallRow {
     endpoint: text('endpoint') as Endpoint,
     stream: whole('stream') === 1,
     modelRequested: text('model_requested') ?? name('model_sent'),
+    modelSent: name('model_sent'),
     modelServed: name('model_served'),
     outcome: text('outcome') as Outcome | null,
     status: wholeOrNull('status'),
@@ -185,12 +190,14 @@ export function callRow(source: Source, row: Columns): CallRow {
       output: whole('output'),
     },
     serverTools: { webSearch: whole('web_search'), webFetch: whole('web_fetch'), codeExecution: whole('code_execution') },
-    cost: money('cost'),
+    cost: latest?.cost ?? money('cost'),
+    settledCost: money('cost'),
+    corrections: corrections.length,
     held: money('held'),
-    estimated: whole('estimated') === 1,
-    estimateMethod: text('estimate_method'),
-    cacheSavings: money('cache_savings'),
-    priceVersion: row[AT.price] === null ? null : source.priceVersionOf(row[AT.price] as bigint),
+    estimated: latest?.estimated ?? whole('estimated') === 1,
+    estimateMethod: latest === undefined ? text('estimate_method') : latest.estimateMethod,
+    cacheSavings: latest?.cacheSavings ?? money('cache_savings'),
+    priceVersion: price === null ? null : source.priceVersionOf(price),
     timeToFirstTokenMs: ms('ttft_us'),
     durationMs: ms('duration_us'),
     overheadMs: ms('overhead_us'),

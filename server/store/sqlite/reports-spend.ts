@@ -3,6 +3,7 @@
 import type { Scope } from '../../domain/budget.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
+import { COST_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import type { Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
@@ -30,7 +31,7 @@ export function hourlySpend(source: Source, { scope, from, to }: { scope: Scope;
   } else {
     const startOf = periodStarts('hour', source.zone);
     // `user <> 0` lets the planner use an index that leaves out calls without a user.
-    const sql = `SELECT admitted_at / ${QUARTER_MS}, SUM(cost) FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? AND user <> 0${condition} GROUP BY 1`;
+    const sql = `SELECT admitted_at / ${QUARTER_MS}, SUM(${COST_NOW}) FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? AND user <> 0${condition} GROUP BY 1`;
     for (const [quarter, cost] of source.each(sql, [first, nextStart('hour', to, source.zone), ...ids])) {
       const hour = startOf(Number(quarter) * QUARTER_MS);
       hours.set(hour, (hours.get(hour) ?? 0n) + (cost as bigint));

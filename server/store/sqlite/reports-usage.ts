@@ -3,6 +3,7 @@
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import type { Grouping, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
 import type { EpochMs } from '../../domain/ids.ts';
+import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import { addDurations, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { conditionOf, matchesOf, NAME_FIELDS, type Columns, type Condition, type Source } from './reports-source.ts';
@@ -16,8 +17,8 @@ const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused
   SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
   CAST(group_concat(duration, ${SEPARATOR_SQL}) AS BLOB), CAST(group_concat(ttft, ${SEPARATOR_SQL}) AS BLOB)`;
 const ROW_SUMS = `COUNT(*), SUM(attempts), SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR}), SUM(input), SUM(cache_write_5m),
-  SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(CASE WHEN estimated = 1 THEN cost ELSE 0 END),
-  SUM(cache_savings), group_concat(CASE WHEN outcome <> 'refused' THEN duration_us END), group_concat(CASE WHEN outcome <> 'refused' THEN ttft_us END)`;
+  SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(${COST_NOW}), SUM(CASE WHEN ${ESTIMATED_NOW} = 1 THEN ${COST_NOW} ELSE 0 END),
+  SUM(${CACHE_SAVINGS_NOW}), group_concat(CASE WHEN outcome <> 'refused' THEN duration_us END), group_concat(CASE WHEN outcome <> 'refused' THEN ttft_us END)`;
 
 /**
  * Every path gives the same figures to the nano-dollar: roll-ups are written in the transaction that ends a call. A range whose

@@ -10,7 +10,7 @@ const PAGES_AT_ONCE = 128;
 const DAY_MS = 86_400_000;
 
 /**
- * Deletes one chunk of calls admitted before the local day that began `days` days ago, each with its attempts.
+ * Deletes one chunk of calls admitted before the local day that began `days` days ago, each with its attempts and corrections.
  * @returns how many calls went; 0 when nothing is left to do
  */
 export function deleteOldRows(db: Database, { now, days, zone }: { now: number; days: number; zone: string }): number {
@@ -25,9 +25,11 @@ export function deleteOldRows(db: Database, { now, days, zone }: { now: number; 
     }
     db.prepare(`INSERT INTO meta (key, value) VALUES ('rows_from', ?) ON CONFLICT DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))`).run(String(cut));
     const deleteAttempts = db.prepare('DELETE FROM attempt WHERE call = ?');
+    const deleteCorrections = db.prepare('DELETE FROM correction WHERE call = ?');
     const deleteCall = db.prepare('DELETE FROM call WHERE n = ?');
     for (const n of old) {
       deleteAttempts.run(n);
+      deleteCorrections.run(n);
       deleteCall.run(n);
     }
     return old.length;

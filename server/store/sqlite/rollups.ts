@@ -6,8 +6,8 @@ import type { Buckets } from './buckets.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
 import { encodeValues, mergeEncoded } from './sketch.ts';
 
-/** An ended call as far as roll-ups go; names are ids, durations microseconds. */
-export interface EndedCall {
+/** Where a call stands in the roll-ups; names are ids. */
+export interface CallDimensions {
   readonly admittedAt: number;
   readonly workspace: number;
   readonly workflow: number;
@@ -17,6 +17,10 @@ export interface EndedCall {
   readonly modelSent: number;
   readonly endpoint: string;
   readonly outcome: string;
+}
+
+/** An ended call as far as roll-ups go; durations in microseconds. */
+export interface EndedCall extends CallDimensions {
   readonly attempts: number;
   readonly input: number;
   readonly cacheWrite5m: number;
@@ -43,9 +47,18 @@ interface Group {
   readonly ttfts: number[];
 }
 
+/** What a correction changes in the sums that hold its call. */
+export interface Differences {
+  readonly cost: bigint;
+  readonly estimatedCost: bigint;
+  readonly cacheSavings: bigint;
+}
+
 export interface Rollups {
   /** Counts a call in memory; it reaches the tables with `flush`. */
   add(call: EndedCall): void;
+  /** Changes the sums of a call that was counted before. */
+  correct(call: CallDimensions, differences: Differences): void;
   /** Writes what was added. Call it last in the transaction. */
   flush(): void;
   /** After a rollback: what was added did not happen. */
@@ -64,13 +77,28 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
   const upsert = db.prepare(UPSERT);
   const groups = new Map<string, Group>();
 
-  const addTo = (dimensions: (string | number)[], call: EndedCall): void => {
+  const groupOf = (dimensions: (string | number)[]): Group => {
     const name = dimensions.join('\n');
     let group = groups.get(name);
     if (group === undefined) {
       group = { dimensions, counts: [0, 0, 0, 0, 0, 0, 0, 0], cost: 0n, estimatedCost: 0n, cacheSavings: 0n, durations: [], ttfts: [] };
       groups.set(name, group);
     }
+    return group;
+  };
+
+  /** One group per grain. */
+  const groupsOf = (call: CallDimensions): Group[] => {
+    const { hour, day } = bucketsAt(epochMs(call.admittedAt));
+    const rest = [call.model, call.modelSent, call.endpoint, call.outcome];
+    return [
+      groupOf([GRAIN.hour, hour, call.workspace, call.workflow, call.key, NO_NAME, ...rest]),
+      groupOf([GRAIN.day, day, call.workspace, call.workflow, call.key, NO_NAME, ...rest]),
+      groupOf([GRAIN.userDay, day, call.workspace, call.workflow, call.key, call.user, ...rest]),
+    ];
+  };
+
+  const addTo = (group: Group, call: EndedCall): void => {
     const { counts } = group;
     counts[0] += 1;
     counts[1] += call.attempts;
@@ -91,11 +119,14 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
 
   return {
     add(call) {
-      const { hour, day } = bucketsAt(epochMs(call.admittedAt));
-      const rest = [call.model, call.modelSent, call.endpoint, call.outcome];
-      addTo([GRAIN.hour, hour, call.workspace, call.workflow, call.key, NO_NAME, ...rest], call);
-      addTo([GRAIN.day, day, call.workspace, call.workflow, call.key, NO_NAME, ...rest], call);
-      addTo([GRAIN.userDay, day, call.workspace, call.workflow, call.key, call.user, ...rest], call);
+      for (const group of groupsOf(call)) addTo(group, call);
+    },
+    correct(call, { cost, estimatedCost, cacheSavings }) {
+      for (const group of groupsOf(call)) {
+        group.cost += cost;
+        group.estimatedCost += estimatedCost;
+        group.cacheSavings += cacheSavings;
+      }
     },
     flush() {
       for (const g of groups.values()) {

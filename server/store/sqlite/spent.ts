@@ -5,6 +5,7 @@ import type { Scope } from '../../domain/budget.ts';
 import { periodAt } from '../../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
+import { COST_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import type { Names } from './names.ts';
 
@@ -43,7 +44,7 @@ export function spentOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => 
     const between = (start: number, end: number, levels: readonly Level[]): bigint => {
       if (start >= end) return 0n;
       const [level, ...finer] = levels;
-      if (level === undefined) return sum(`SELECT coalesce(sum(cost), 0) FROM call WHERE admitted_at >= ? AND admitted_at < ? AND outcome IS NOT NULL${where}`, start, end);
+      if (level === undefined) return sum(`SELECT coalesce(sum(${COST_NOW}), 0) FROM call WHERE admitted_at >= ? AND admitted_at < ? AND outcome IS NOT NULL${where}`, start, end);
       const { kind, grain } = level;
       const first = firstBegin(kind, start);
       // The bucket that holds `end` is whole only where `end` begins it, and then it is not wanted.

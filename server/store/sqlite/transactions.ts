@@ -5,6 +5,7 @@ import { alertsTableOf, type AlertsTable } from './alerts-table.ts';
 import { auditLogOf } from './audit-log.ts';
 import type { Buckets } from './buckets.ts';
 import { callsOf, OpRefused } from './calls.ts';
+import { correctionsOf } from './corrections.ts';
 import { keysTableOf, type KeysTable } from './keys-table.ts';
 import { batchesOf, type Batches } from './batches.ts';
 import type { Batch, FromWriter, OpFailure } from './messages.ts';
@@ -29,6 +30,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   const rollups = rollupsOf(db, bucketsAt);
   const calls = callsOf(db, names, rollups);
   const batches = batchesOf(db, names, rollups, calls.priceId);
+  const corrections = correctionsOf(db, rollups, calls.priceId);
   const audit = auditLogOf(db);
   const keys = keysTableOf(db, audit);
   const alerts = alertsTableOf(db);
@@ -40,6 +42,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.attempt: return calls.attempt(op);
       case OP.settle: return calls.settle(op, again);
       case OP.refuse: return calls.refuse(op);
+      case OP.correct: return corrections.correct(op);
       case OP.audit: return audit({ at: op[1], actor: op[2], action: op[3], subject: op[4], detail: op[5] });
       case OP.keyCreate: return keys.create(op);
       case OP.keyRotate: return keys.rotate(op);

@@ -222,6 +222,7 @@ export class WriterClient {
       if (price !== null) learn(price);
     } else if (op[0] === OP.settle) (op[op.length - 2] as PriceRef[]).forEach(learn);
     else if (op[0] === OP.batchOpen) op[7].forEach(([, , , , , price]) => price !== null && learn(price));
+    else if (op[0] === OP.correct) (op[op.length - 1] as PriceRef[]).forEach(learn);
   }
 
   /** Nothing of the batch under way was written. Settlements and their like stay and are tried again; all else hears of it. */

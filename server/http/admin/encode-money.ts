@@ -1,0 +1,55 @@
+// server/http/admin/encode-money.ts: runs over the ledger, repricing and checking, in the words of the wire.
+
+import { nanodollars, usdString, type Nanodollars } from '../../domain/money.ts';
+import type { Reprice } from '../../domain/reprice.ts';
+import type { Drift, Verification } from '../../domain/verify.ts';
+import { iso, isoOrNull } from './encode.ts';
+import type * as wire from './wire.ts';
+
+export const repriceRun = (run: Reprice): wire.RepriceRun => ({
+  run: run.run,
+  state: run.state,
+  dry_run: run.dryRun,
+  from: iso(run.from),
+  to: iso(run.to),
+  started_at: iso(run.startedAt),
+  ended_at: isoOrNull(run.endedAt),
+  progress: progress(run),
+  calls: run.calls,
+  changed: run.changed,
+  unpriced: run.unpriced,
+  unexplained: run.unexplained,
+  ...amounts(run),
+  models: run.models.map((m) => ({ model: m.model, calls: m.calls, changed: m.changed, ...amounts(m), price_versions: [...m.priceVersions] })),
+  error: run.error,
+});
+
+export const verifyRun = (run: Verification): wire.VerifyRun => ({
+  state: run.state,
+  from: iso(run.from),
+  to: iso(run.to),
+  started_at: iso(run.startedAt),
+  ended_at: isoOrNull(run.endedAt),
+  progress: progress(run),
+  calls: run.calls,
+  cost_usd: usdString(run.cost),
+  estimated_cost_usd: usdString(run.estimatedCost),
+  at_hold: run.atHold,
+  days: run.days,
+  budgets: run.budgets,
+  drift: run.drift,
+  examples: run.examples.map((drift) => ({ kind: drift.kind, subject: drift.subject, figure: drift.figure, expected: figure(drift, drift.expected), found: figure(drift, drift.found) })),
+  error: run.error,
+});
+
+const amounts = ({ before, after }: { before: Nanodollars; after: Nanodollars }) => ({
+  before_usd: usdString(before), after_usd: usdString(after), difference_usd: usdString(nanodollars(after - before)),
+});
+
+const MONEY = new Set(['cost', 'estimated_cost', 'cache_savings', 'spent']);
+const figure = (drift: Drift, value: bigint): string => (MONEY.has(drift.figure) ? usdString(nanodollars(value)) : value.toString());
+
+function progress({ state, from, to, reachedAt }: Pick<Reprice, 'state' | 'from' | 'to' | 'reachedAt'>): number {
+  if (state === 'done' || to <= from) return 1;
+  return Math.min(1, Math.max(0, (reachedAt - from) / (to - from)));
+}
