@@ -13,7 +13,6 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const say = (text) => process.stderr.write(`tollgate: ${text}\n`);
 
 class Stop extends Error {}
 
@@ -37,6 +36,10 @@ function main(goal) {
   });
 }
 
+function say(text) {
+  process.stderr.write(`tollgate: ${text}\n`);
+}
+
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const fine = (major === 20 && minor >= 19) || (major === 22 && minor >= 13) || major >= 24;
@@ -52,7 +55,7 @@ function withLock(work) {
       break;
     } catch {
       const owner = Number(readOr(join(lock, 'pid'), ''));
-      const young = Date.now() - statOr(lock) < 5_000;
+      const young = Date.now() - modifiedAt(lock) < 5_000;
       if (owner ? !alive(owner) : !young) rmSync(lock, { recursive: true, force: true });
       else if (!told) say(`another command (pid ${owner || '?'}) is setting up this folder; waiting for it`), (told = true);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
@@ -90,7 +93,7 @@ function install(folder, what, note) {
 
 /** Compiles the server and the dashboard where their sources differ from what `dist` was made of. */
 function build() {
-  const sources = ['server', 'web', 'test/standin', 'test/demo', 'test/bench'].flatMap((folder) => filesBelow(join(root, folder)));
+  const sources = ['server', 'web', 'grafana', 'test/standin', 'test/demo', 'test/bench'].flatMap((folder) => filesBelow(join(root, folder)));
   const want = digest([...[join(root, 'tsconfig.json'), join(root, 'package-lock.json'), ...sources].flatMap((file) => [relative(root, file), readFileSync(file)])]);
   const stamp = join(root, 'dist', '.tollgate-stamp');
   if (readOr(stamp, '') === want) return;
@@ -138,10 +141,21 @@ function digest(parts) {
   return hash.digest('hex');
 }
 
-const readOr = (file, fallback) => (existsSync(file) ? readFileSync(file, 'utf8') : fallback);
-const statOr = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
-const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
-const onPath = (program) => (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
+function readOr(file, fallback) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : fallback;
+}
+
+function modifiedAt(file) {
+  return existsSync(file) ? statSync(file).mtimeMs : 0;
+}
+
+function seconds(since) {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`;
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
+}
 
 function alive(pid) {
   try {
