@@ -87,8 +87,9 @@ export const filterQuestion = (): Question => Object.fromEntries(FILTER_FIELDS.f
  * Asks while a component is on screen, and again with every beat. A new question dims the old answer, a beat replaces it silently.
  * @param path null asks nothing
  * @param key names the question apart from its times; a change of key is a new question
+ * @param how `once` leaves an answer stand until the question changes: for big answers that need not follow every call
  */
-export function useAsk<Answer>(path: string | null, key: string = path ?? ''): Asked<Answer> {
+export function useAsk<Answer>(path: string | null, key: string = path ?? '', how: 'current' | 'once' = 'current'): Asked<Answer> {
   const [state, setState] = useState<{ key: string; data: Answer | null; failure: Failure | null }>({ key: '', data: null, failure: null });
   const [tries, setTries] = useState(0);
   useEffect(() => {
@@ -103,7 +104,7 @@ export function useAsk<Answer>(path: string | null, key: string = path ?? ''): A
       },
     );
     return () => abort.abort();
-  }, [path, key, tries, beat.value]);
+  }, [how === 'once' ? path === null : path, key, tries, how === 'once' ? 0 : beat.value]);
   return { data: state.data, stale: state.key !== key, failure: state.failure, retry: () => setTries((n) => n + 1) };
 }
 

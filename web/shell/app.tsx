@@ -3,25 +3,23 @@
 import { useEffect } from 'preact/hooks';
 import type { SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { percent } from '../format.ts';
-import { Budgets } from '../pages/budgets/page.tsx';
-import { Overview } from '../pages/overview/page.tsx';
-import { Requests } from '../pages/requests/page.tsx';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
-import { addressWith, follow, page, PAGES, unknownParameters, type Page } from '../state/location.ts';
+import { addressWith, follow, page, unknownParameters, type Page } from '../state/location.ts';
 import { learnZone } from '../state/period.ts';
 import { Bar } from './bar.tsx';
 import { FilterDialog } from './filter-dialog.tsx';
 import { Help } from './help.tsx';
 import { helpOpen } from './keyboard.ts';
+import { GROUPS, NAMES, PageOn } from './pages.tsx';
 import { SignIn } from './sign-in.tsx';
 import { chooseTheme, theme, THEMES } from './theme.ts';
-
-const NAMES: Readonly<Record<Page, string>> = { overview: 'Overview', requests: 'Requests', budgets: 'Budgets' };
 
 export function App() {
   const status = useAsk<StatusAnswer>('/api/status', 'status');
   const on = page.value;
   useEffect(() => {
+    // Where the pages are a row that scrolls, the one that is on comes into sight.
+    document.querySelector('.nav-groups [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
     document.title = on ? `${NAMES[on]} · Tollgate` : 'Tollgate';
   }, [on]);
   useEffect(() => {
@@ -35,15 +33,22 @@ export function App() {
         <a class="brand" href={addressWith({}, 'overview')} onClick={follow}>
           <img src="/icon.svg" alt="" width="24" height="24" /> Tollgate
         </a>
-        <ul>
-          {(Object.keys(PAGES) as Page[]).map((name) => (
-            <li key={name}>
-              <a href={addressWith({}, name)} onClick={follow} aria-current={on === name ? 'page' : undefined}>
-                <NavIcon name={name} /> {NAMES[name]}
-              </a>
-            </li>
+        <div class="nav-groups">
+          {GROUPS.map((group) => (
+            <div key={group.name}>
+              {group.name && <p class="nav-group">{group.name}</p>}
+              <ul>
+                {group.pages.map((name) => (
+                  <li key={name}>
+                    <a href={addressWith({}, name)} onClick={follow} aria-current={on === name ? 'page' : undefined}>
+                      <NavIcon name={name} /> {NAMES[name]}
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            </div>
           ))}
-        </ul>
+        </div>
         <div class="nav-foot">
           <Coverage status={status} />
           <ThemeChoice />
@@ -55,10 +60,10 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <header class="page-head">
           <h1>{on ? NAMES[on] : 'Not a page'}</h1>
-          {on && <Bar />}
+          {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} />}
         </header>
         <Notices status={status} />
-        {on === 'overview' ? <Overview status={status} /> : on === 'requests' ? <Requests status={status} /> : on === 'budgets' ? <Budgets /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
+        {on ? <PageOn name={on} status={status} /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
       </main>
       <Help />
       <FilterDialog />
@@ -109,6 +114,13 @@ const ICONS: Readonly<Record<Page, string>> = {
   overview: 'M4 19V10M10 19V5M16 19v-7M22 19H2',
   requests: 'M4 6h16M4 12h16M4 18h10',
   budgets: 'M4 18a8 8 0 1 1 16 0M12 18l4-6',
+  workspaces: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+  workflows: 'M5 4v6a4 4 0 0 0 4 4h10M15 10l4 4-4 4M5 14v6',
+  users: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM3 20a6 6 0 0 1 12 0M16 4.5a3.5 3.5 0 0 1 0 6M18 14.5a6 6 0 0 1 3 5.5',
+  models: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM12 12l8-4.5M12 12v9M12 12L4 7.5',
+  limits: 'M3 12h4l3 7 4-14 3 7h4',
+  policies: 'M12 3l8 3v6c0 4.5-3.2 7.6-8 9-4.8-1.4-8-4.5-8-9V6zM9 12l2 2 4-4',
+  planner: 'M6 3h12v18H6zM9 7h6M9 12h.01M12 12h.01M15 12h.01M9 16h.01M12 16h.01M15 16h.01',
 };
 function NavIcon({ name }: { name: Page }) {
   return <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true"><path d={ICONS[name]} fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" /></svg>;

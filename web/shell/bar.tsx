@@ -9,8 +9,13 @@ import { FIELD_WORDS, valueWord } from './filter-dialog.tsx';
 import { filterOpen } from './keyboard.ts';
 import { browserZone } from '../state/zone.ts';
 
-export function Bar() {
-  const timed = page.value !== 'budgets';
+/** Pages that show the present alone. */
+const TIMELESS: readonly unknown[] = ['budgets', 'planner'];
+const COMPARING: readonly unknown[] = ['overview', 'workspaces', 'workflows', 'models'];
+
+/** `quiet`: there is no call yet, so there is no time to choose. */
+export function Bar({ quiet }: { quiet: boolean }) {
+  const timed = !quiet && !TIMELESS.includes(page.value);
   return (
     <div class="bar" role="region" aria-label="Period and filters">
       {timed && (
@@ -26,7 +31,7 @@ export function Bar() {
               <a href={addressWith({ from: null, to: null })} onClick={follow} aria-label="Drop this period">×</a>
             </span>
           )}
-          {page.value === 'overview' && (
+          {COMPARING.includes(page.value) && (
             <label class="switch" title={compared.value ? `Compared with ${comparedName.value}` : 'Not compared'}>
               <input type="checkbox" checked={compared.value !== null} onChange={toggleCompare} />
               Compare

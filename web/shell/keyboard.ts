@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import { tablesShown } from '../charts/chart.tsx';
 import { toggleLive } from '../live.ts';
 import { addressWith, go, type Page } from '../state/location.ts';
-import { choosePeriod, toggleCompare } from '../state/period.ts';
+import { choosePeriod, shiftPeriod, toggleCompare } from '../state/period.ts';
 
 const STORED = 'tollgate.keys';
 const storedOff = (): boolean => {
@@ -33,26 +33,42 @@ export const rowKeys = signal<{ move: (by: 1 | -1) => void; close: () => void } 
 export const KEYS: readonly (readonly [string, string])[] = [
   ['?', 'This help'],
   ['g o', 'Overview'],
+  ['g w', 'Workspaces'],
+  ['g f', 'Workflows'],
+  ['g u', 'Users'],
+  ['g m', 'Models'],
   ['g r', 'Requests'],
+  ['g l', 'Limits & health'],
   ['g b', 'Budgets'],
-  ['d  w  m', 'Last 24 hours, 7 days, 30 days'],
+  ['g p', 'Policies & audit'],
+  ['g n', 'Planner'],
+  ['d  w  m  q', 'Last 24 hours, 7, 30, 90 days'],
+  ['[  ]', 'The period before, the one after'],
   ['x', 'Compare with the period before, or not'],
   ['/', 'Filter'],
   ['t', 'Charts as tables'],
+  ['e', 'Export as CSV'],
   ['l', 'Pause or resume updates'],
   ['j  k', 'Next row, row before'],
   ['Enter', 'Open the row'],
   ['Esc', 'Close'],
 ];
 
-const PAGE_KEYS: Readonly<Record<string, Page>> = { o: 'overview', r: 'requests', b: 'budgets' };
+const PAGE_KEYS: Readonly<Record<string, Page>> = {
+  o: 'overview', w: 'workspaces', f: 'workflows', u: 'users', m: 'models', r: 'requests', l: 'limits', b: 'budgets', p: 'policies', n: 'planner',
+};
 const SIMPLE: Readonly<Record<string, () => void>> = {
   '?': () => (helpOpen.value = !helpOpen.value),
   '/': () => (filterOpen.value = true),
   d: () => choosePeriod('24h'),
   w: () => choosePeriod('7d'),
   m: () => choosePeriod('30d'),
+  q: () => choosePeriod('90d'),
+  '[': () => shiftPeriod(-1),
+  ']': () => shiftPeriod(1),
   x: toggleCompare,
+  // The first export on the page is that of its main table.
+  e: () => document.querySelector<HTMLAnchorElement>('a[data-export]')?.click(),
   t: () => (tablesShown.value = !tablesShown.value),
   l: toggleLive,
   j: () => rowKeys.value?.move(1),

@@ -2,7 +2,10 @@
 
 import { computed, signal } from '@preact/signals';
 
-export const PAGES = { overview: '/', requests: '/requests', budgets: '/budgets' } as const;
+export const PAGES = {
+  overview: '/', workspaces: '/workspaces', workflows: '/workflows', users: '/users', models: '/models',
+  requests: '/requests', limits: '/limits', budgets: '/budgets', policies: '/policies', planner: '/planner',
+} as const;
 export type Page = keyof typeof PAGES;
 
 /** The admin API's filter fields, with their short names in the address. */
@@ -11,7 +14,9 @@ export type FilterField = keyof typeof FILTERS;
 export const FILTER_FIELDS = Object.keys(FILTERS) as FilterField[];
 export type Filters = Readonly<Record<FilterField, readonly string[]>>;
 
-const KNOWN = new Set<string>(['from', 'to', 'tz', 'cmp', 'metric', 'by', 'row', 'after', ...Object.values(FILTERS)]);
+/** What belongs to one page alone and does not go along to the next. */
+const OWN = ['row', 'after', 'metric', 'by', 'sort', 'open', 'task'] as const;
+const KNOWN = new Set<string>(['from', 'to', 'tz', 'cmp', ...OWN, ...Object.values(FILTERS)]);
 
 const address = signal(new URL(location.href));
 addEventListener('popstate', () => {
@@ -31,7 +36,7 @@ export const filterCount = computed(() => FILTER_FIELDS.reduce((sum, field) => s
 /** Parameters of the address that mean nothing here; named to the reader instead of being dropped in silence. */
 export const unknownParameters = computed(() => [...new Set(address.value.searchParams.keys())].filter((key) => !KNOWN.has(key)));
 
-export const parameter = (name: 'from' | 'to' | 'tz' | 'cmp' | 'metric' | 'by' | 'row' | 'after'): string | null => address.value.searchParams.get(name);
+export const parameter = (name: 'from' | 'to' | 'tz' | 'cmp' | (typeof OWN)[number]): string | null => address.value.searchParams.get(name);
 
 type Changes = Readonly<Record<string, string | readonly string[] | null>>;
 
@@ -40,7 +45,7 @@ export function addressWith(changes: Changes, to: Page | null = page.value): str
   const url = new URL(address.value);
   if (to && to !== page.value) {
     url.pathname = PAGES[to];
-    for (const own of ['row', 'after', 'metric', 'by']) url.searchParams.delete(own);
+    for (const own of OWN) url.searchParams.delete(own);
   }
   if (!('row' in changes) && !('after' in changes)) for (const own of ['row', 'after']) url.searchParams.delete(own);
   for (const [name, value] of Object.entries(changes)) {

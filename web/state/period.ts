@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { dayMonth, dayAndTime, hourMinute, weekday } from '../format.ts';
 import { bucketsOf, type BucketUnit, type Range } from './buckets.ts';
-import { addressWith, go, page, parameter } from './location.ts';
+import { addressWith, go, page, parameter, type Page } from './location.ts';
 import { addDays, browserZone, dayMs, hourMs, startOf } from './zone.ts';
 
 /** The present, as far as the screen goes: it moves when data is asked for anew, so that all panels end at one instant. */
@@ -35,13 +35,17 @@ export const zone = computed(() => {
   return asked === 'UTC' ? 'UTC' : reportingZone.value;
 });
 
-export const PERIODS = { '24h': { days: 1, name: '24 hours', key: 'd' }, '7d': { days: 7, name: '7 days', key: 'w' }, '30d': { days: 30, name: '30 days', key: 'm' } } as const;
+export const PERIODS = { '24h': { days: 1, name: '24 hours', key: 'd' }, '7d': { days: 7, name: '7 days', key: 'w' }, '30d': { days: 30, name: '30 days', key: 'm' }, '90d': { days: 90, name: '90 days', key: 'q' } } as const;
 export type PeriodName = keyof typeof PERIODS;
+
+/** The period a page shows unless the address says otherwise. */
+const STANDARD: Readonly<Partial<Record<Page, PeriodName>>> = { requests: '24h', limits: '24h', workspaces: '30d', workflows: '30d', users: '30d', models: '30d', policies: '30d' };
+const standardPeriod = (): PeriodName => STANDARD[page.value ?? 'overview'] ?? '7d';
 
 /** The named period in force, or null where the address gives two instants. */
 export const periodName = computed<PeriodName | null>(() => {
   const from = parameter('from');
-  if (from === null) return page.value === 'requests' ? '24h' : '7d';
+  if (from === null) return parameter('to') === null ? standardPeriod() : null;
   const name = from.replace(/^now-/, '');
   return name in PERIODS ? (name as PeriodName) : null;
 });
@@ -94,9 +98,22 @@ export function bucketName(bucket: Range, unit: BucketUnit, inZone: string): str
 }
 
 export function choosePeriod(name: PeriodName): void {
-  const standard = page.value === 'requests' ? '24h' : '7d';
-  go(addressWith({ from: name === standard ? null : `now-${name}`, to: null }));
+  go(addressWith({ from: name === standardPeriod() ? null : `now-${name}`, to: null }));
 }
+/** `[` and `]`: moves the period by its own length, in whole days where it is days long; never past the present. */
+export function shiftPeriod(by: 1 | -1): void {
+  const { from, to } = range.value;
+  const named = periodName.value;
+  const days = named ? PERIODS[named].days : Math.round((to - from) / dayMs);
+  const end = named && named !== '24h' ? addDays(startOf('day', to, reportingZone.value), 1, reportingZone.value) : to;
+  const moved = (at: number) => (days >= 1 ? addDays(at, by * days, reportingZone.value) : at + by * (to - from));
+  if (moved(from) >= now.value) return;
+  if (moved(end) > now.value) return go(addressWith({ from: named ? parameter('from') : new Date(moved(from)).toISOString(), to: null }));
+  go(addressWith({ from: new Date(moved(from)).toISOString(), to: new Date(moved(end)).toISOString() }));
+}
+/** What carries the period on screen over to another page, whose own standard may differ. */
+export const periodParameters = (): { from: string; to: string | null } => ({ from: parameter('from') ?? `now-${periodName.value ?? '7d'}`, to: parameter('to') });
+
 export const toggleCompare = (): void => go(addressWith({ cmp: parameter('cmp') === 'off' ? null : 'off' }));
 
 /** What puts one bucket's time into an address. */

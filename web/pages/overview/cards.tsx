@@ -7,8 +7,7 @@ import { Delta, Sparkline } from '../../parts/marks.tsx';
 import { address, filterQuestion, useAsk } from '../../server.ts';
 import { filterCount } from '../../state/location.ts';
 import { buckets, bucketUnit, comparedName, now, reportingZone } from '../../state/period.ts';
-import { addDays, dayMs, next, startOf } from '../../state/zone.ts';
-import { monthEnd } from './forecast.ts';
+import { forecastRange, monthEndOf } from './forecast.ts';
 
 const FEW = 20;
 const share = (part: number, all: number): number => (all > 0 ? part / all : 0);
@@ -24,22 +23,12 @@ function points(now: number, before: number, enough: boolean): ReturnType<typeof
 /** The budget's own forecast where one covers everything for a month, so that two screens cannot disagree; else ours. */
 function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint; spent: bigint } | null {
   const zone = reportingZone.value;
-  const monthStart = startOf('month', now.value, zone);
-  const today = startOf('day', now.value, zone);
-  const from = Math.min(monthStart, addDays(today, -14, zone));
   const question = { ...filterQuestion(), group_by: 'day', limit: 100 };
-  const days = useAsk<UsageAnswer>(address('/api/usage', question, { from, to: now.value }), address('forecast', question));
+  const days = useAsk<UsageAnswer>(address('/api/usage', question, forecastRange(now.value, zone)), address('forecast', question));
   if (!days.data) return null;
-  const whole = days.data.rows.map((row) => ({ at: Date.parse(row.day ?? ''), cost: nanos(row.cost_usd) }));
-  const spent = whole.filter((day) => day.at >= monthStart).reduce((sum, day) => sum + day.cost, 0n);
   const own = budgets?.rows.find((budget) => budget.scope.organization && budget.period.kind === 'month' && budget.forecast_usd);
   if (own?.forecast_usd && filterCount.value === 0) return { p50: nanos(own.forecast_usd.p50), p90: nanos(own.forecast_usd.p90), spent: nanos(own.spent_usd) };
-  const first = Math.min(...whole.map((day) => day.at));
-  const complete: bigint[] = [];
-  for (let day = Math.max(first, addDays(today, -14, zone)); day < today; day = next('day', day, zone)) complete.push(whole.find((one) => one.at === day)?.cost ?? 0n);
-  const left = (next('month', monthStart, zone) - now.value) / dayMs;
-  const forecast = Number.isFinite(first) ? monthEnd(spent, complete, left) : null;
-  return forecast && { ...forecast, spent };
+  return monthEndOf(days.data.rows.map((row) => ({ at: Date.parse(row.day ?? ''), cost: nanos(row.cost_usd) })), now.value, zone);
 }
 
 export function Cards({ usage, before, budgets }: { usage: UsageAnswer; before: UsageAnswer | null; budgets: BudgetsAnswer | null }) {

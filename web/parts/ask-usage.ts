@@ -1,0 +1,22 @@
+// web/parts/ask-usage.ts: asks for usage by groups, over a stretch of time, under the filters in force.
+
+import type { UsageAnswer } from '../../server/http/admin/wire.ts';
+import { address, filterQuestion, useAsk, type Asked } from '../server.ts';
+import type { Range } from '../state/buckets.ts';
+import { periodKey } from '../state/period.ts';
+
+/** As many rows as the server gives at once. */
+const MOST_ROWS = 10_000;
+
+/**
+ * @param over null asks nothing
+ * @param name tells questions over different stretches apart
+ * @param more further filters, which win over those in force
+ */
+export function useUsage(groupBy: string, over: Range | null, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<UsageAnswer> {
+  const question = { ...filterQuestion(), ...more, group_by: groupBy, limit: MOST_ROWS };
+  return useAsk<UsageAnswer>(over && address('/api/usage', question, over), address(`${name}:${periodKey.value}`, question));
+}
+
+/** The same rows as a file; the server writes it and notes who took it. */
+export const usageCsv = (groupBy: string, over: Range): string => address('/api/export/usage.csv', { ...filterQuestion(), group_by: groupBy }, over);

@@ -1,0 +1,55 @@
+// web/shell/pages.tsx: the pages by name and group, and the page that is on. Pages past the first three are loaded when they are first asked for.
+
+import type { ComponentType } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { StatusAnswer } from '../../server/http/admin/wire.ts';
+import { Budgets } from '../pages/budgets/page.tsx';
+import { Overview } from '../pages/overview/page.tsx';
+import { Requests } from '../pages/requests/page.tsx';
+import type { Asked } from '../server.ts';
+import type { Page } from '../state/location.ts';
+
+export interface PageProps {
+  readonly status: Asked<StatusAnswer>;
+}
+
+export const NAMES: Readonly<Record<Page, string>> = {
+  overview: 'Overview', workspaces: 'Workspaces', workflows: 'Workflows', users: 'Users', models: 'Models',
+  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets', policies: 'Policies & audit', planner: 'Planner',
+};
+
+/** The order of work: what happened, who spends, what exactly, what holds it. */
+export const GROUPS: readonly { readonly name: string | null; readonly pages: readonly Page[] }[] = [
+  { name: null, pages: ['overview', 'requests'] },
+  { name: 'Who spends', pages: ['workspaces', 'workflows'] },
+  { name: 'What holds', pages: ['budgets'] },
+];
+
+const AT_HAND: Readonly<Partial<Record<Page, ComponentType<PageProps>>>> = { overview: Overview, requests: Requests, budgets: Budgets };
+const LATER: Readonly<Partial<Record<Page, () => Promise<ComponentType<PageProps>>>>> = {
+  workspaces: async () => (await import('../pages/workspaces/page.tsx')).Workspaces,
+  workflows: async () => (await import('../pages/workflows/page.tsx')).Workflows,
+};
+const loaded = new Map<Page, ComponentType<PageProps>>();
+
+export function PageOn({ name, status }: PageProps & { readonly name: Page }) {
+  const [, turn] = useState(0);
+  const [failed, setFailed] = useState<Page | null>(null);
+  const Found = AT_HAND[name] ?? loaded.get(name);
+  useEffect(() => {
+    if (Found) return;
+    LATER[name]?.().then(
+      (page) => {
+        loaded.set(name, page);
+        turn((n) => n + 1);
+      },
+      // A gateway that was upgraded meanwhile has this page under another file name; loading anew finds it.
+      () => setFailed(name),
+    );
+  }, [name, Found]);
+  if (Found) return <Found status={status} />;
+  if (failed === name) {
+    return <div class="failed" role="alert"><p><strong>This page could not be loaded.</strong> The gateway may have been upgraded since the dashboard was opened.</p><button type="button" onClick={() => location.reload()}>Load anew</button></div>;
+  }
+  return <div class="skeleton list" role="status"><span class="unseen">Loading…</span></div>;
+}
