@@ -102,6 +102,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
 
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
   const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf) });
+  gate.grant(store.grants.list());
+  store.grants.onChange = (grants) => gate.grant(grants);
   const headroom = createHeadroom();
   const upstream = createUpstream(initial.upstream);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
@@ -134,6 +136,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     ledger,
     keys,
     gate,
+    grants: store.grants,
     headroom,
     priceRows: () => book.rows(),
     explain,

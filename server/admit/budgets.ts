@@ -2,6 +2,7 @@
 
 import { covers, firstOverrun, type Budget, type Scope, type ScopeSubject, type Standing } from '../domain/budget.ts';
 import { periodAt, type Period } from '../domain/calendar.ts';
+import { sumInForce, type Grant } from '../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 import { Roster, type Seat } from '../domain/roster.ts';
@@ -17,10 +18,14 @@ export interface Window {
   held: Nanodollars;
 }
 
+const NO_GRANTS: readonly Grant[] = [];
+
 /** One budget over all its periods. */
 class Account {
   budget: Budget;
   readonly zone: string;
+  /** Temporary raises, those that are over included. */
+  grants: readonly Grant[] = NO_GRANTS;
   /** Newest last. */
   #windows: Window[] = [];
 
@@ -83,6 +88,8 @@ export class Budgets {
   #accounts = new Map<BudgetId, Account>();
   /** Budgets that a reload brings: they hold and count already, but do not decide before their past is known. */
   #joining: Account[] = [];
+  /** By budget; those of budgets that are not declared wait for them. */
+  #grants: ReadonlyMap<BudgetId, readonly Grant[]> = new Map();
   readonly #open = new Roster<BudgetHold>();
   /** The latest instant at which a call was admitted; ahead of the wall clock after that stepped back. */
   #latest = 0 as EpochMs;
@@ -96,7 +103,7 @@ export class Budgets {
   /** Every budget that covers a subject, as it stands. */
   covering(subject: ScopeSubject, at: EpochMs): readonly Standing[] {
     const standings: Standing[] = [];
-    for (const account of this.#accounts.values()) if (covers(account.budget.scope, subject)) standings.push(standingOf(account.at(at)));
+    for (const account of this.#accounts.values()) if (covers(account.budget.scope, subject)) standings.push(standingOf(account.at(at), at));
     return standings;
   }
 
@@ -113,7 +120,7 @@ export class Budgets {
     const charges: Charge[] = [];
     for (const account of this.#accounts.values()) {
       const covered = shares.filter(({ subject }) => covers(account.budget.scope, subject));
-      if (covered.length > 0) charges.push({ standing: standingOf(account.at(at)), ask: nanodollars(covered.reduce((sum, { amount }) => sum + amount, 0n)) });
+      if (covered.length > 0) charges.push({ standing: standingOf(account.at(at), at), ask: nanodollars(covered.reduce((sum, { amount }) => sum + amount, 0n)) });
     }
     return charges;
   }
@@ -131,7 +138,7 @@ export class Budgets {
   holdsUp(id: BudgetId, ask: Nanodollars, at: EpochMs): boolean {
     const account = this.#accounts.get(id);
     if (account === undefined) return false;
-    const standing = standingOf(account.at(at));
+    const standing = standingOf(account.at(at), at);
     const overrun = this.overrun([standing], ask);
     return overrun !== null && !overrun.exhausted;
   }
@@ -172,6 +179,14 @@ export class Budgets {
     for (const window of windows) window.spent = nanodollars(window.spent + cost);
   }
 
+  /** Puts temporary raises in force, in the place of all there were. Sums stay as they are. */
+  grant(grants: readonly Grant[]): void {
+    const byBudget = new Map<BudgetId, Grant[]>();
+    for (const grant of grants) byBudget.set(grant.budget, [...(byBudget.get(grant.budget) ?? []), grant]);
+    this.#grants = byBudget;
+    for (const [id, account] of this.#accounts) account.grants = this.#grants.get(id) ?? NO_GRANTS;
+  }
+
   /** Changes what was spent in the periods that a call was admitted in, as far as they are still kept. */
   correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void {
     for (const account of this.#accounts.values()) {
@@ -181,7 +196,7 @@ export class Budgets {
   }
 
   standings(at: EpochMs): Standing[] {
-    return [...this.#accounts.values()].map((account) => standingOf(account.at(at)));
+    return [...this.#accounts.values()].map((account) => standingOf(account.at(at), at));
   }
 
   /**
@@ -215,6 +230,7 @@ export class Budgets {
       for (const budget of budgets) {
         const account = arrived.get(budget.id) ?? this.#accounts.get(budget.id)!;
         account.budget = budget;
+        account.grants = this.#grants.get(budget.id) ?? NO_GRANTS;
         next.set(budget.id, account);
       }
       this.#accounts = next;
@@ -230,7 +246,8 @@ function join(account: Account, hold: BudgetHold): void {
   hold.windows.push(window);
 }
 
-const standingOf = ({ account, period, spent, held }: Window): Standing => ({ budget: account.budget, period, spent, held });
+const standingOf = ({ account, period, spent, held }: Window, at: EpochMs): Standing =>
+  account.grants.length === 0 ? { budget: account.budget, period, spent, held } : { budget: account.budget, period, spent, held, granted: sumInForce(account.grants, at) };
 
 const sameScope = (a: Scope, b: Scope): boolean =>
   a.workspace === b.workspace && a.workflow === b.workflow && a.key === b.key && a.user === b.user && a.model === b.model;

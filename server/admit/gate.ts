@@ -1,9 +1,10 @@
 // server/admit/gate.ts: the gate: policy, limits and budgets, decided together in one tick.
 
 import type { Admission, AdmissionRequest, Gate, StandingHold } from '../domain/admission.ts';
-import type { Budget, ScopeSubject, Standing } from '../domain/budget.ts';
+import { limitOf, mostOf, type Budget, type ScopeSubject, type Standing } from '../domain/budget.ts';
 import type { Period } from '../domain/calendar.ts';
 import type { Caller, Decision } from '../domain/call.ts';
+import type { Grant } from '../domain/grant.ts';
 import type { BudgetId, Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, usdString, type Nanodollars } from '../domain/money.ts';
 import type { Quote } from '../domain/price.ts';
@@ -29,6 +30,8 @@ export interface ReloadableGate extends Gate {
    * calls in flight go on. Rejects when a new budget's past cannot be read; then the old settings stay, whole.
    */
   reload(settings: Settings, spentOf: SpentOf): Promise<void>;
+  /** Puts these temporary raises of budgets in force for the next call, and no others. */
+  grant(grants: readonly Grant[]): void;
   /** A settled call costs something else than it was settled at. Must not run beside a reload, which would count it twice. */
   correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void;
   /** Calls that wait for holds to end, now. */
@@ -84,6 +87,11 @@ class RunningGate implements ReloadableGate {
   adopt({ caller, shares, admittedAt }: Parameters<Gate['adopt']>[0]): StandingHold {
     const holds = shares.map(({ model, amount }) => this.#budgets.hold(subjectOf(caller, model), amount, admittedAt));
     return new OpenStandingHold(this.#budgets, holds, this.#onFreed);
+  }
+
+  grant(grants: readonly Grant[]): void {
+    this.#budgets.grant(grants);
+    this.#waitingRoom.wake();
   }
 
   standings(at: EpochMs): readonly Standing[] {
@@ -235,10 +243,11 @@ const subjectOf = (caller: Omit<Caller, 'upstream'>, model: string | null): Scop
 /** Input as the provider's own limits count it: what is read from the cache is free of them. */
 const limitedInput = (tokens: Tokens): number => tokens.input + tokens.cacheWrite5m + tokens.cacheWrite1h;
 
-function budgetDecision({ budget, spent, held }: Standing, ask: Nanodollars): Decision {
+function budgetDecision(standing: Standing, ask: Nanodollars): Decision {
+  const { budget, spent, held } = standing;
   // Only soft budgets can be overrun here.
-  const fits = spent + held + ask <= budget.limit + budget.tolerance;
-  return { rule: `budget:${budget.id}`, verdict: fits ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(budget.limit)}` };
+  const fits = spent + held + ask <= mostOf(standing);
+  return { rule: `budget:${budget.id}`, verdict: fits ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(limitOf(standing))}` };
 }
 
 /** @param known limits in force, whose use goes on under the new numbers */

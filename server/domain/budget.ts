@@ -2,7 +2,7 @@
 
 import type { PeriodKind, Period } from './calendar.ts';
 import type { BudgetId, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
-import type { Nanodollars } from './money.ts';
+import { nanodollars, type Nanodollars } from './money.ts';
 
 /** Every field given must match; all null is the organization. A model is compared with the id that is asked for, aliases resolved. */
 export interface Scope {
@@ -55,7 +55,15 @@ export interface Standing {
   readonly spent: Nanodollars;
   /** What calls in flight may still cost. */
   readonly held: Nanodollars;
+  /** What grants in force add to the limit at this instant; absent is nothing. */
+  readonly granted?: Nanodollars;
 }
+
+/** The most that may be spent and held together: the limit, what is granted on top of it, and the tolerance. */
+export const mostOf = ({ budget, granted }: Standing): bigint => budget.limit + (granted ?? 0n) + budget.tolerance;
+
+/** The limit with what is granted on top of it, without the tolerance. */
+export const limitOf = ({ budget, granted }: Standing): Nanodollars => (granted === undefined ? budget.limit : nanodollars(budget.limit + granted));
 
 /**
  * The first hard budget that `ask` would overrun, or null when the call fits all of them.
@@ -64,5 +72,5 @@ export interface Standing {
  */
 export function firstOverrun(standings: readonly Standing[], ask: Nanodollars): Standing | null {
   // Equality fits: a $10 budget is there to be spent to its last nano-dollar.
-  return standings.find((s) => s.budget.mode === 'hard' && s.spent + s.held + ask > s.budget.limit + s.budget.tolerance) ?? null;
+  return standings.find((s) => s.budget.mode === 'hard' && s.spent + s.held + ask > mostOf(s)) ?? null;
 }

@@ -1,5 +1,8 @@
 // server/domain/refusal.ts: our own no. One table gives each reason its status, error type and retry advice.
 
+import type { PeriodKind } from './calendar.ts';
+import type { EpochMs } from './ids.ts';
+
 /** `retry`: `never` sends `x-should-retry: false`; `later` sends `retry-after`; `client` leaves it to the client's own rules. */
 interface RefusalKind {
   readonly status: number;
@@ -40,6 +43,8 @@ export interface Refusal {
   readonly rule: string | null;
   /** Whole seconds, rounded up; null sends none. */
   readonly retryAfterSeconds: number | null;
+  /** The period of the budget that is exhausted, for clients that show it; only on `budget_exhausted`. */
+  readonly budget?: { readonly period: PeriodKind; readonly resetsAt: EpochMs };
 }
 
 /** What we expect to go wrong is a value. */

@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import type { Admission } from '../../server/domain/admission.ts';
 import type { Budget, Scope } from '../../server/domain/budget.ts';
 import { periodAt } from '../../server/domain/calendar.ts';
-import type { EpochMs } from '../../server/domain/ids.ts';
+import type { Grant } from '../../server/domain/grant.ts';
+import type { BudgetId, EpochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { admit, budget, MovableClock, openGate, settings, tokens } from './scene.ts';
 
@@ -31,8 +32,14 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('again' as const), pick: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), minutes: fc.oneof(fc.nat(30), fc.nat(2_000)) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('step' as const), minutes: fc.integer({ min: -29, max: 29 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('grant' as const), which: fc.nat(3), amount: money, minutes: fc.integer({ min: 1, max: 3_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('revoke' as const), nth: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('edit' as const), which: fc.nat(3), limit: money, tolerance: fc.nat(20), period: fc.option(periods, { nil: undefined }) }) },
 );
+
+const grantOf = (which: number, amount: bigint, at: number, minutes: number): Grant => ({
+  id: `grant_${at}_${amount}`, budget: `b${which}` as BudgetId, amount: nanodollars(amount), createdAt: at as EpochMs, until: (at + minutes * 60_000) as EpochMs, reason: 'launch', actor: 'ann', revokedAt: null,
+});
 
 const covers = (scope: Scope, place: string): boolean => {
   const [workspace, workflow] = place.split('/');
@@ -48,7 +55,7 @@ function sums(rows: readonly Row[], b: Budget, at: EpochMs): { spent: bigint; he
   };
 }
 
-const limitOf = (b: Budget): bigint => b.limit + b.tolerance;
+const grantedTo = (b: Budget, grants: readonly Grant[], at: EpochMs): bigint => grants.filter((g) => g.budget === b.id && g.revokedAt === null && at < g.until).reduce((sum, g) => sum + g.amount, 0n);
 const left = new AbortController();
 left.abort();
 
@@ -61,6 +68,8 @@ test('it admits what fits and nothing else, says why, and its sums are those of 
       let budgets = scopes.map((scope, i) => ({ ...budget(`b${i}`, '0', { scope, period: (['day', 'hour', 'day', 'week'] as const)[i]! }), limit: nanodollars(limits[i]! * 4n) }));
       const { gate } = openGate({ budgets, timezone: ZONE, clock });
       const rows: Row[] = [];
+      let grants: Grant[] = [];
+      const limitOf = (b: Budget): bigint => b.limit + b.tolerance + grantedTo(b, grants, clock.now());
 
       for (const c of commands) {
         const open = rows.filter((row) => row.cost === null);
@@ -84,12 +93,19 @@ test('it admits what fits and nothing else, says why, and its sums are those of 
           settled[c.pick % settled.length]?.admission.release(nanodollars(1_000_000n), null);
         } else if (c.do === 'pass') clock.pass(c.minutes * 60_000);
         else if (c.do === 'step') clock.wall = start + clock.steady + c.minutes * 60_000;
-        else if (c.do === 'edit') {
+        else if (c.do === 'grant') {
+          grants = [...grants, grantOf(c.which, c.amount, clock.now(), c.minutes)];
+          gate.grant(grants);
+        } else if (c.do === 'revoke') {
+          grants = grants.map((g, i) => (i === c.nth % grants.length ? { ...g, revokedAt: clock.now() } : g));
+          gate.grant(grants);
+        } else if (c.do === 'edit') {
           budgets = budgets.map((b, i) => (i === c.which ? { ...b, limit: nanodollars(c.limit), tolerance: nanodollars((c.limit * BigInt(c.tolerance)) / 100n), period: c.period ?? b.period } : b));
           // The ledger has what is settled; it knows nothing of holds.
           await gate.reload(settings({ budgets, timezone: ZONE }), async (b, period) => nanodollars(sums(rows, b, period.from).spent));
         }
         const expected = budgets.map((b) => ({ id: b.id, ...sums(rows, b, clock.now()) }));
+        expect(gate.standings(clock.now()).map(({ granted }) => granted ?? 0n)).toEqual(budgets.map((b) => grantedTo(b, grants, clock.now())));
         expect(gate.standings(clock.now()).map(({ budget: { id }, spent, held }) => ({ id, spent, held }))).toEqual(expected);
       }
 

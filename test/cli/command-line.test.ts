@@ -26,7 +26,7 @@ function write(name: string, text: string): string {
   return file;
 }
 
-test.each(['', 'serve', 'check', 'keys', 'keys create', 'keys list', 'keys rotate', 'keys revoke', 'budgets', 'budgets list', 'report', 'export', 'export requests', 'export usage', 'backup'])(
+test.each(['', 'serve', 'check', 'keys', 'keys create', 'keys list', 'keys rotate', 'keys revoke', 'budgets', 'budgets list', 'budgets grant', 'budgets revoke', 'report', 'export', 'export requests', 'export usage', 'backup'])(
   '`tollgate %s --help` explains itself with an example',
   async (verb) => {
     const { code, out, err } = await inProcess([...verb.split(' ').filter(Boolean), '--help']);

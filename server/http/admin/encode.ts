@@ -1,9 +1,10 @@
 // server/http/admin/encode.ts: from our words to those of the wire.
 
-import type { Standing, Scope } from '../../domain/budget.ts';
+import { limitOf, type Standing, type Scope } from '../../domain/budget.ts';
 import type { VirtualKey } from '../../domain/directory.ts';
+import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
-import { roundUpToNano, picodollars, usdString, type Picodollars } from '../../domain/money.ts';
+import { NO_MONEY, roundUpToNano, picodollars, usdString, type Picodollars } from '../../domain/money.ts';
 import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
 import type { Policy } from '../../domain/settings.ts';
@@ -167,7 +168,7 @@ export function thresholdReached({ budget, spent }: Standing, at: number): boole
   return spent * 1_000_000n >= budget.limit * BigInt(Math.round(at * 1_000_000));
 }
 
-export function budgetRow(standing: Standing, forecast: { p50: string; p90: string } | null): wire.BudgetRow {
+export function budgetRow(standing: Standing, forecast: { p50: string; p90: string } | null, grants: readonly Grant[]): wire.BudgetRow {
   const { budget, period, spent, held } = standing;
   return {
     id: budget.id,
@@ -176,14 +177,27 @@ export function budgetRow(standing: Standing, forecast: { p50: string; p90: stri
     period: { kind: period.kind, from: iso(period.from), to: iso(period.to) },
     limit_usd: usdString(budget.limit),
     tolerance_usd: usdString(budget.tolerance),
+    granted_usd: usdString(standing.granted ?? NO_MONEY),
+    grants: grants.map(grantRow),
     spent_usd: usdString(spent),
     held_usd: usdString(held),
-    remaining_usd: scaled(budget.limit - spent - held, 9),
+    remaining_usd: scaled(limitOf(standing) - spent - held, 9),
     forecast_usd: forecast,
     alerts: budget.alertAt.map((at) => ({ at, state: thresholdReached(standing, at) ? 'firing' : 'ok', since: null })),
     notify: [...budget.notify],
   };
 }
+
+export const grantRow = (grant: Grant): wire.GrantRow => ({
+  id: grant.id,
+  budget: grant.budget,
+  amount_usd: usdString(grant.amount),
+  created_at: iso(grant.createdAt),
+  until: iso(grant.until),
+  reason: grant.reason,
+  actor: grant.actor,
+  revoked_at: isoOrNull(grant.revokedAt),
+});
 
 export function keyRow(key: VirtualKey, now: EpochMs): wire.KeyRow {
   return {

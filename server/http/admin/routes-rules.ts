@@ -1,9 +1,12 @@
 // server/http/admin/routes-rules.ts: what is in force: budgets, limits, policies, prices, alerts, and the audit log.
 
 import type { Standing } from '../../domain/budget.ts';
-import { nanodollars, usdString, type Nanodollars } from '../../domain/money.ts';
+import { inForce, type Grant } from '../../domain/grant.ts';
+import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
+import { nanodollars, nanoFromUsd, usdString, type Nanodollars } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
-import { budgetRow, iso, isoOrNull, policy, priceRow, thresholdReached } from './encode.ts';
+import { budgetRow, grantRow, iso, isoOrNull, policy, priceRow, thresholdReached } from './encode.ts';
+import { AdminError, badBody } from './errors.ts';
 import { json, type Route } from './route.ts';
 import type { AdminServices } from './services.ts';
 import * as wire from './wire.ts';
@@ -21,10 +24,43 @@ export const ruleRoutes: readonly Route[] = [
       const rows = await Promise.all(
         services.gate.standings(now).map(async (standing) => {
           const forecast = await services.forecast(standing);
-          return budgetRow(standing, forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) });
+          return budgetRow(standing, forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) }, inForceFor(services, standing.budget.id, now));
         }),
       );
       return { at: iso(now), timezone: services.settings().timezone, rows };
+    },
+  }),
+  json({
+    method: 'post',
+    path: '/api/budgets/:id/grants',
+    role: 'write',
+    summary: 'Raises a budget for a while. In force for the next call; ends by itself.',
+    query: wire.NoQuery,
+    body: wire.GrantBody,
+    name: 'Grant',
+    answer: wire.GrantAnswer,
+    status: 201,
+    async handle({ services, body, params, actor, now }) {
+      const budget = services.settings().budgets.find(({ id }) => id === params['id']);
+      if (budget === undefined) throw new AdminError(404, 'unknown_budget', 'No budget of that name.');
+      const until = epochMs(Date.parse(body.until));
+      if (until <= now) throw badBody('until: expected a time to come');
+      const amount = nanoFromUsd(body.amount_usd);
+      if (amount === 0n) throw badBody('amount_usd: expected more than nothing');
+      return { grant: grantRow(await services.grants.create({ budget: budget.id, amount, until, reason: body.reason, actor: actor?.name ?? 'nobody' })) };
+    },
+  }),
+  json({
+    method: 'delete',
+    path: '/api/budgets/:id/grants/:grant',
+    role: 'write',
+    summary: 'Ends a grant, at once and for good.',
+    query: wire.NoQuery,
+    name: 'Grant',
+    answer: wire.GrantAnswer,
+    async handle({ services, params, actor }) {
+      const { id = '', grant = '' } = params;
+      return { grant: grantRow(await services.grants.revoke({ id: grant, budget: id as BudgetId, actor: actor?.name ?? 'nobody' })) };
     },
   }),
   json({
@@ -130,6 +166,8 @@ export const ruleRoutes: readonly Route[] = [
     },
   }),
 ];
+
+const inForceFor = (services: AdminServices, budget: BudgetId, at: EpochMs): readonly Grant[] => services.grants.list().filter((grant) => grant.budget === budget && inForce(grant, at));
 
 interface Rule {
   readonly rule: string;

@@ -3,6 +3,7 @@
 import type { Gate } from '../../domain/admission.ts';
 import type { Standing } from '../../domain/budget.ts';
 import type { KeyRing } from '../../domain/directory.ts';
+import type { GrantBook } from '../../domain/grant.ts';
 import type { Clock, EpochMs } from '../../domain/ids.ts';
 import type { Ledger, Recovery } from '../../domain/ledger.ts';
 import type { Nanodollars } from '../../domain/money.ts';
@@ -22,6 +23,7 @@ export interface AdminServices {
   readonly ledger: Pick<Ledger, 'health' | 'audit'>;
   readonly keys: KeyRing;
   readonly gate: Pick<Gate, 'standings' | 'buckets'>;
+  readonly grants: GrantBook;
   readonly headroom: Pick<Headroom, 'rows'>;
   /** Every row of the price book in force, past and coming dates included. */
   priceRows(): readonly PriceRow[];

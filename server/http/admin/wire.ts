@@ -264,16 +264,30 @@ const AlertState = z.object({
   since: Instant.nullable().describe('null when not firing, or when it is not known since when'),
 });
 
+export const GrantRow = z.object({
+  id: z.string(),
+  budget: z.string(),
+  amount_usd: Money,
+  created_at: Instant,
+  until: Instant.describe('when it ends by itself'),
+  reason: z.string(),
+  actor: z.string(),
+  revoked_at: Instant.nullable().describe('null when it was not ended early'),
+});
+export type GrantRow = z.infer<typeof GrantRow>;
+
 export const BudgetRow = z.object({
   id: z.string(),
   scope: ScopeAnswer,
   mode: z.enum(['hard', 'soft']),
   period: z.object({ kind: z.enum(PERIODS), from: Instant, to: Instant }),
   limit_usd: Money,
+  granted_usd: Money.describe('what grants in force add to the limit'),
+  grants: z.array(GrantRow).describe('those in force'),
   tolerance_usd: Money,
   spent_usd: Money,
   held_usd: Money.describe('what calls in flight may still cost'),
-  remaining_usd: Money.describe('limit less spent and held; negative when overspent'),
+  remaining_usd: Money.describe('limit and grants less spent and held; negative when overspent'),
   forecast_usd: z.object({ p50: Money, p90: Money }).nullable().describe('at the end of the period; null while there is too little to go by'),
   alerts: z.array(AlertState),
   notify: z.array(z.string()),
@@ -542,6 +556,15 @@ export const CreateKeyBody = z.strictObject({ id: Name, workspace: Name, workflo
 export type CreateKeyBody = z.input<typeof CreateKeyBody>;
 export const RotateKeyBody = z.strictObject({ old_ends_at: When.nullable().optional().describe('when the old secret ends; at once unless told') });
 export type RotateKeyBody = z.input<typeof RotateKeyBody>;
+export const GrantBody = z.strictObject({
+  amount_usd: z.string().regex(/^\d{1,8}(\.\d{1,9})?$/, 'expected US dollars such as "50" or "12.50"').describe('US dollars on top of the limit, at most nine places'),
+  until: When.describe('when it ends'),
+  reason: z.string().trim().min(1).max(200).regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
+});
+export type GrantBody = z.input<typeof GrantBody>;
+export const GrantAnswer = z.object({ grant: GrantRow });
+export type GrantAnswer = z.infer<typeof GrantAnswer>;
+
 /** The secret is in this answer and nowhere else, ever. */
 export const KeySecretAnswer = z.object({ key: KeyRow, secret: z.string() });
 export type KeySecretAnswer = z.infer<typeof KeySecretAnswer>;

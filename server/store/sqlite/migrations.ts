@@ -259,8 +259,23 @@ const CORRECTIONS = `
   ) STRICT;
 `;
 
+const GRANTS = `
+  -- Temporary raises of budgets. One is over at its end or when it was revoked, whichever comes first; rows are never deleted.
+  CREATE TABLE budget_grant (
+    id TEXT PRIMARY KEY,
+    budget TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX budget_grant_until ON budget_grant (until);
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

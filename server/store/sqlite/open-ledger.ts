@@ -9,6 +9,7 @@ import type { Ledger, Recovery } from '../../domain/ledger.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { Log } from '../../domain/observer.ts';
 import type { BackupDone } from './backup.ts';
+import { SqliteGrants } from './grants.ts';
 import { SqliteKeyRing, type Declared } from './key-ring.ts';
 import { lockLedger } from './lock.ts';
 import { batchStoreOf } from './batch-store.ts';
@@ -38,6 +39,7 @@ export interface OpenLedger {
   readonly ledger: Ledger;
   readonly keys: SqliteKeyRing;
   readonly alerts: AlertStore;
+  readonly grants: SqliteGrants;
   readonly batches: BatchStore;
   readonly recovery: Recovery;
   /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
@@ -68,6 +70,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     const { timezone, durability, retentionDays, clock } = options;
     const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, now: clock.now() }, log);
     const keys = new SqliteKeyRing(client, opened.keys, options.declared, clock);
+    const grants = await SqliteGrants.open(client, clock);
     const recovery = { crashed: opened.crashed, crashedCost: nanodollars(opened.crashedCost) };
     if (recovery.crashed > 0) log.warn('calls_crashed', { count: recovery.crashed });
     const priceRef: PriceRefOf = (row) => [row.version, client.knowsPrice(row.version) ? null : priceContent(row)];
@@ -78,6 +81,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
         load: () => client.ask<AlertsKept>({ kind: 'alerts' }),
         save: (changes) => client.write([OP.alerts, JSON.stringify(changes), clock.now()]),
       },
+      grants,
       batches: batchStoreOf(client, priceRef),
       recovery,
       installSecret: opened.installSecret,

@@ -6,7 +6,7 @@ import type { AuditEntry, Correction, OpenEntry, RefusedEntry, Settlement } from
 import type { PriceRow } from '../../domain/price.ts';
 
 /** Kinds of operation; the first element of each tuple. */
-export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13, correct: 14 } as const;
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13, correct: 14, grant: 15, grantRevoke: 16 } as const;
 
 type Text = string | null;
 
@@ -52,7 +52,10 @@ export type DisownOp = [typeof OP.disown, id: string];
 /** An item of a batch; its settlement's durations, attempts and bytes mean nothing. */
 export type BookItem = [id: string, customId: Text, modelSent: string, settle: SettleOp];
 
-export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | CorrectOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp;
+export type GrantOp = [typeof OP.grant, id: string, budget: string, amount: bigint, at: number, until: number, reason: string, actor: string];
+export type GrantRevokeOp = [typeof OP.grantRevoke, id: string, budget: string, at: number, actor: string];
+
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | CorrectOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp | GrantOp | GrantRevokeOp;
 
 /** Says for a price row whether the writer needs its content. */
 export type PriceRefOf = (row: PriceRow) => PriceRef;

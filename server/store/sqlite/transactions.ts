@@ -6,6 +6,7 @@ import { auditLogOf } from './audit-log.ts';
 import type { Buckets } from './buckets.ts';
 import { callsOf, OpRefused } from './calls.ts';
 import { correctionsOf } from './corrections.ts';
+import { grantsTableOf, type GrantsTable } from './grants-table.ts';
 import { keysTableOf, type KeysTable } from './keys-table.ts';
 import { batchesOf, type Batches } from './batches.ts';
 import type { Batch, FromWriter, OpFailure } from './messages.ts';
@@ -19,6 +20,7 @@ export interface Transactions {
   apply(batch: Batch): FromWriter;
   readonly keys: KeysTable;
   readonly alerts: AlertsTable;
+  readonly grants: GrantsTable;
   readonly batches: Pick<Batches, 'unfinished' | 'owners'>;
   /** Books items of a batch in a transaction of its own, all or none; see `BatchStore.book`. @throws when the store cannot be written */
   book(...[id, items, end]: Parameters<Batches['book']>): boolean[];
@@ -34,6 +36,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   const audit = auditLogOf(db);
   const keys = keysTableOf(db, audit);
   const alerts = alertsTableOf(db);
+  const grants = grantsTableOf(db, audit);
   const probe = db.prepare("INSERT INTO meta (key, value) VALUES ('last_probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
 
   const applyOne = (op: Op, again: boolean): void => {
@@ -49,6 +52,8 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.keyRevoke: return keys.revoke(op);
       case OP.keysUsed: return keys.used(op);
       case OP.alerts: return alerts.apply(op);
+      case OP.grant: return grants.create(op);
+      case OP.grantRevoke: return grants.revoke(op);
       case OP.batchOpen: return batches.open(op);
       case OP.own: return batches.own(op);
       case OP.disown: return batches.disown(op[1]);
@@ -81,6 +86,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   return {
     keys,
     alerts,
+    grants,
     batches,
     book(id, items, end) {
       try {

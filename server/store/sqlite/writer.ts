@@ -79,6 +79,7 @@ function serve(db: Database, checked: boolean): void {
       case 'spent': return spent(what.scope, what.from, what.to);
       case 'keys': return transactions.keys.all();
       case 'alerts': return transactions.alerts.load();
+      case 'grants': return transactions.grants.all(what.since);
       case 'book': return transactions.book(what.batch, what.items, what.end);
       case 'batches': return transactions.batches.unfinished();
       case 'owners': return transactions.batches.owners(what.ids);
