@@ -53,6 +53,7 @@ export async function bookResults(cared: CaredFor, body: AsyncIterable<Buffer>, 
     const { customId, type, message } = readResult(line);
     count[type] += 1;
     if (type !== 'succeeded') continue;
+    if (message === null) throw new SyntaxError('a succeeded result has no message');
     const endedAt = keeping.clock.now();
     waiting.push({ id: keeping.newCallId(endedAt), customId, endedAt, ...price(message, keeping.readMessage) });
     if (waiting.length < ITEMS_AT_ONCE) continue;
@@ -114,7 +115,7 @@ function tell(batch: Batch, item: BatchItem, observer: Observer): void {
 }
 
 /** Prices an item's message at the rates of its model on the day of the creation. */
-function pricerOf(batch: Batch, pricing: Pricing): (message: unknown, read: ReadMessage) => Pick<BatchItem, 'modelSent' | 'outcome' | 'stopReason' | 'cost'> {
+function pricerOf(batch: Batch, pricing: Pricing): (message: Buffer, read: ReadMessage) => Pick<BatchItem, 'modelSent' | 'outcome' | 'stopReason' | 'cost'> {
   const quotes = new Map(batch.models.map((model) => [model.model, quoteOf(model, batch)]));
   const sentFor = new Map<string | null, string>();
   return (message, read) => {

@@ -23,7 +23,7 @@ export interface Meter {
   close(whole: boolean): Promise<Reading>;
 }
 
-/** What a message that is whole says of itself, e.g. one of a batch's results. Never throws: what it cannot read is missing from the reading. */
-export type ReadMessage = (message: unknown) => Reading;
+/** What the JSON of a whole message says of itself, e.g. one of a batch's results. Never throws: what it cannot read is missing from the reading. */
+export type ReadMessage = (message: Buffer) => Reading;
 
 export type OpenMeter = (request: MeterRequest) => Meter;

@@ -76,9 +76,12 @@ function accountOf(body: Buffer): Record<string, unknown> | null {
 /** See `ReadMessage`. Nothing of it went by just now, so it has no time of first content. */
 export const readMessage: ReadMessage = (message) => {
   const account = new Account(() => 0);
-  const body = asObject(message);
-  if (body) readBody(body, 'messages', account);
-  else account.stuck('unparsable');
+  try {
+    const body = accountOf(message);
+    if (body) readBody(body, 'messages', account);
+  } catch {
+    account.stuck('unparsable');
+  }
   return account.reading();
 };
 
