@@ -11,7 +11,7 @@ import { browserZone } from '../state/zone.ts';
 
 /** Pages that show the present alone. */
 const TIMELESS: readonly unknown[] = ['budgets', 'planner'];
-const COMPARING: readonly unknown[] = ['overview', 'workspaces', 'workflows', 'models'];
+const COMPARING: readonly unknown[] = ['overview', 'workspaces', 'workflows'];
 
 /** `quiet`: there is no call yet, so there is no time to choose. */
 export function Bar({ quiet }: { quiet: boolean }) {

@@ -21,7 +21,7 @@ export const NAMES: Readonly<Record<Page, string>> = {
 /** The order of work: what happened, who spends, what exactly, what holds it. */
 export const GROUPS: readonly { readonly name: string | null; readonly pages: readonly Page[] }[] = [
   { name: null, pages: ['overview', 'requests'] },
-  { name: 'Who spends', pages: ['workspaces', 'workflows'] },
+  { name: 'Who spends', pages: ['workspaces', 'workflows', 'users', 'models'] },
   { name: 'What holds', pages: ['budgets'] },
 ];
 
@@ -29,6 +29,8 @@ const AT_HAND: Readonly<Partial<Record<Page, ComponentType<PageProps>>>> = { ove
 const LATER: Readonly<Partial<Record<Page, () => Promise<ComponentType<PageProps>>>>> = {
   workspaces: async () => (await import('../pages/workspaces/page.tsx')).Workspaces,
   workflows: async () => (await import('../pages/workflows/page.tsx')).Workflows,
+  users: async () => (await import('../pages/users/page.tsx')).Users,
+  models: async () => (await import('../pages/models/page.tsx')).Models,
 };
 const loaded = new Map<Page, ComponentType<PageProps>>();
 

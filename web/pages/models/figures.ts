@@ -1,0 +1,62 @@
+// web/pages/models/figures.ts: what each model is used for, costs and takes.
+
+import type { PriceRowAnswer, RequestRow, UsageRow } from '../../../server/http/admin/wire.ts';
+import { cacheShare, costOf, perCall } from '../../figures.ts';
+
+export interface ModelFigures {
+  /** Null: calls that were refused before they had a model. */
+  readonly model: string | null;
+  readonly cost: bigint;
+  readonly requests: number;
+  readonly spendShare: number;
+  readonly requestShare: number;
+  /** Nano-dollars per 1,000 answers that came whole; null without one. */
+  readonly perThousandGood: bigint | null;
+  readonly ttft: UsageRow['ttft_ms'];
+  readonly duration: UsageRow['duration_ms'];
+  readonly outputEach: number;
+  readonly cached: number | null;
+  /** The row in force; null for a model the price book does not know. */
+  readonly price: PriceRowAnswer | null;
+}
+
+/** The price row in force for a model as it was served: by its id, or its id without one trailing date. */
+export function priceOf(prices: readonly PriceRowAnswer[], model: string): PriceRowAnswer | null {
+  const undated = model.replace(/-\d{8}$/, '');
+  const inForce = prices.filter((row) => row.in_force);
+  const of = (wanted: string) => inForce.find((row) => row.model === wanted && row.kind === 'contract') ?? inForce.find((row) => row.model === wanted);
+  return of(model) ?? of(undated) ?? inForce.find((row) => row.model.replace(/-\d{8}$/, '') === undated) ?? null;
+}
+
+/**
+ * @param rows usage by model
+ * @param outcomes usage by model and outcome
+ */
+export function modelsOf(rows: readonly UsageRow[], outcomes: readonly UsageRow[], prices: readonly PriceRowAnswer[], total: { cost: bigint; requests: number }): ModelFigures[] {
+  const good = new Map(outcomes.filter((row) => row.outcome === 'ok').map((row) => [row.model ?? null, row.requests]));
+  return rows
+    .map((row) => {
+      const model = row.model ?? null;
+      const cost = costOf(row);
+      return {
+        model, cost, requests: row.requests, spendShare: total.cost > 0n ? Number(cost) / Number(total.cost) : 0, requestShare: total.requests > 0 ? row.requests / total.requests : 0,
+        perThousandGood: perCall(cost * 1000n, good.get(model) ?? 0), ttft: row.ttft_ms, duration: row.duration_ms, outputEach: row.requests ? row.tokens.output / row.requests : 0, cached: cacheShare(row.tokens),
+        price: model === null ? null : priceOf(prices, model),
+      };
+    })
+    .toSorted((a, b) => (b.cost > a.cost ? 1 : b.cost < a.cost ? -1 : 0));
+}
+
+export interface Sizes {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** Answers by output tokens, in steps that double: 1, 2 to 3, 4 to 7 and on. */
+export function sizesOf(rows: readonly Pick<RequestRow, 'tokens'>[]): Sizes[] {
+  const counts: number[] = [];
+  for (const { tokens } of rows) if (tokens.output > 0) counts[Math.floor(Math.log2(tokens.output))] = (counts[Math.floor(Math.log2(tokens.output))] ?? 0) + 1;
+  const first = counts.findIndex((count) => count > 0);
+  return first < 0 ? [] : Array.from(counts, (count, i) => ({ from: 2 ** i, to: 2 ** (i + 1), count: count ?? 0 })).slice(first);
+}

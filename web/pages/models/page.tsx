@@ -1,0 +1,152 @@
+// web/pages/models/page.tsx: the right model for the job?
+
+import type { PoliciesAnswer, PricesAnswer, RequestsAnswer } from '../../../server/http/admin/wire.ts';
+import { Bars } from '../../charts/bars.tsx';
+import { TableSwitch } from '../../charts/chart.tsx';
+import { Lines } from '../../charts/lines.tsx';
+import { colourOf, slotsFor } from '../../charts/palette.ts';
+import { costOf } from '../../figures.ts';
+import { compact, duration, exactMoney, money, nanos, percent, shortMoney, whole } from '../../format.ts';
+import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
+import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { Snippet, Swatch } from '../../parts/marks.tsx';
+import { NoMatch } from '../../parts/no-match.tsx';
+import { Panel } from '../../parts/panel.tsx';
+import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
+import type { PageProps } from '../../shell/pages.tsx';
+import { shade } from '../../shell/theme.ts';
+import { addressWith, FILTERS, follow } from '../../state/location.ts';
+import { periodKey, periodParameters, range } from '../../state/period.ts';
+import { NoTraffic } from '../workspaces/page.tsx';
+import { Matrix } from './matrix.tsx';
+import { modelsOf, sizesOf, type ModelFigures } from './figures.ts';
+import { Prices } from './prices.tsx';
+
+/** The newest calls that the sizes are taken from. */
+const SAMPLE = 1_000;
+
+export function Models({ status }: PageProps) {
+  const usage = useUsage('model', range.value, 'models');
+  const outcomes = useUsage('model,outcome', range.value, 'model-outcomes');
+  const cells = useUsage('model,workspace,workflow', range.value, 'model-flows');
+  const prices = useAsk<PricesAnswer>('/api/prices', 'prices');
+  const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies');
+  const sample = { ...filterQuestion(), limit: SAMPLE };
+  const newest = useAsk<RequestsAnswer>(address('/api/requests', sample, range.value), address(`sizes:${periodKey.value}`, sample), 'once');
+  if (status.data && !status.data.first_run.has_traffic) return <NoTraffic baseUrl={status.data.base_url} />;
+  return (
+    <Panel asked={usage} skeleton="list" class="bare">
+      {(answer) => {
+        if (answer.rows.length === 0) return <NoMatch what="requests" />;
+        const all = modelsOf(answer.rows, outcomes.data?.rows ?? [], prices.data?.rows ?? [], { cost: costOf(answer.total), requests: answer.total.requests });
+        const used = all.filter((one) => one.model !== null && one.cost > 0n);
+        return (
+          <>
+            <Lead used={used} />
+            {prices.data && <Unpriced used={used} />}
+            {used.length > 0 && (
+              <div class="columns even">
+                <Slope used={used} />
+                <OutputSizes asked={newest} />
+              </div>
+            )}
+            <Table all={all.filter((one) => one.model !== null)} />
+            <Matrix asked={cells} models={used.map((one) => one.model!)} />
+            <Prices used={used} prices={prices} aliases={policies.data} />
+          </>
+        );
+      }}
+    </Panel>
+  );
+}
+
+function Lead({ used }: { used: readonly ModelFigures[] }) {
+  const first = used[0];
+  if (!first) return <p class="lead">No call in this period has a cost.</p>;
+  const busiest = used.toSorted((a, b) => b.requests - a.requests)[0]!;
+  return (
+    <p class="lead">
+      <strong>{first.model}</strong> takes {percent(first.spendShare)} of the spend for {percent(first.requestShare)} of the requests.{' '}
+      {busiest !== first && <><strong>{busiest.model}</strong> answers the most, {percent(busiest.requestShare)} of them, for {percent(busiest.spendShare)} of the spend.</>}
+    </p>
+  );
+}
+
+function Unpriced({ used }: { used: readonly ModelFigures[] }) {
+  const unknown = used.filter((one) => one.price === null);
+  if (unknown.length === 0) return null;
+  return (
+    <section class="panel" aria-label="Models without a price">
+      <header class="panel-head"><h2>{unknown.length === 1 ? 'One model has no price' : `${unknown.length} models have no price`}</h2></header>
+      <p>{unknown.map((one) => one.model).join(', ')}: counted at the dearest known rates. Add the model to the price book, with its list prices per million tokens:</p>
+      <Snippet text={`models:\n  - id: ${JSON.stringify(unknown[0]!.model)}\n    prices:\n      - from: ${new Date().toISOString().slice(0, 10)}\n        # copy the figures of a row of the same shape\n`} what="the start of a price row" />
+    </section>
+  );
+}
+
+const MOST_LINES = 7;
+
+function Slope({ used }: { used: readonly ModelFigures[] }) {
+  const shown = used.slice(0, MOST_LINES);
+  const slots = slotsFor('model', shown.map((one) => one.model!));
+  return (
+    <section class="panel" aria-label="Share of requests and of spend">
+      <header class="panel-head"><h2>From share of requests to share of spend</h2><TableSwitch /></header>
+      <Lines
+        title="From share of requests to share of spend" axisName="Share of" height="low" top={1} tick={percent}
+        points={[{ name: 'Requests', label: 'Requests' }, { name: 'Spend', label: 'Spend' }]}
+        lines={shown.map((one, i) => ({ name: one.model!, slot: slots[i]!, dashed: slots[i]!.striped, values: [one.requestShare, one.spendShare], exact: [percent(one.requestShare), percent(one.spendShare)] }))}
+        summary={`${shown.map((one) => `${one.model}: ${percent(one.requestShare)} of requests, ${percent(one.spendShare)} of spend`).join('; ')}.`}
+      />
+      <ul class="legend">{shown.map((one, i) => <li key={one.model}><a href={requestsOf(one.model)} onClick={follow} title="Open the requests"><Swatch slot={slots[i]!} /><span class="legend-name">{one.model}</span></a></li>)}</ul>
+      <p class="note muted">A line that rises is a model dearer than the rest per request.</p>
+    </section>
+  );
+}
+
+function OutputSizes({ asked }: { asked: Asked<RequestsAnswer> }) {
+  return (
+    <Panel title="How long the answers are" asked={asked} skeleton="chart" aside={<TableSwitch />}>
+      {(answer) => {
+        const sizes = sizesOf(answer.rows);
+        if (sizes.length === 0) return <p class="calm">No answer whose row is still kept.</p>;
+        const answers = sizes.reduce((sum, size) => sum + size.count, 0);
+        const short = sizes.filter((size) => size.to <= 64).reduce((sum, size) => sum + size.count, 0);
+        return (
+          <>
+            <Bars
+              title="Answers by output tokens" axisName="Output tokens" valueName="Answers" most={Math.max(...sizes.map((size) => size.count))} colour={colourOf({ colour: 0, striped: false }, shade.value)}
+              bars={sizes.map((size) => ({ name: `${whole(size.from)} to ${whole(size.to - 1)}`, label: compact(size.from), value: size.count, exact: whole(size.count) }))}
+              summary={`${percent(short / answers)} of ${whole(answers)} answers are shorter than 64 tokens.`}
+            />
+            <p class="note muted">Output tokens, in steps that double; the newest {whole(answer.rows.length)} calls. {percent(short / answers)} are shorter than 64 tokens: labels and yes-or-no answers, which a smaller model may do as well.</p>
+          </>
+        );
+      }}
+    </Panel>
+  );
+}
+
+const requestsOf = (model: string | null): string => addressWith({ [FILTERS.model]: model ?? '', ...periodParameters() }, 'requests');
+
+function Table({ all }: { all: readonly ModelFigures[] }) {
+  const slots = new Map(slotsFor('model', all.map((one) => one.model!)).map((slot, i) => [all[i]!.model, slot]));
+  const columns: Column<ModelFigures>[] = [
+    { key: 'model', name: 'Model', by: (one) => one.model, cell: (one) => <span class="named" title={one.model!}><Swatch slot={slots.get(one.model)!} /> <a href={requestsOf(one.model)} onClick={follow}>{one.model}</a></span> },
+    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => <span class="metered"><Meter share={one.spendShare} /><span>{shortMoney(one.cost)}</span></span> },
+    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => <span class="metered"><Meter share={one.requestShare} /><span>{compact(one.requests)}</span></span> },
+    { key: 'good', name: 'Per 1,000 good', figure: true, by: (one) => one.perThousandGood, cell: (one) => (one.perThousandGood === null ? '–' : shortMoney(one.perThousandGood)) },
+    { key: 'ttft', name: 'First token', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.ttft.p50, cell: (one) => (one.ttft.p50 === null ? '–' : `${duration(one.ttft.p50)} / ${duration(one.ttft.p95)}`) },
+    { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`) },
+    { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)) },
+    { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{one.cost > 0n ? 'no price' : 'no call billed'}</span> },
+  ];
+  return (
+    <section class="panel" aria-label="Models">
+      <header class="panel-head"><h2>All models</h2><Export to={usageCsv('model', range.value)} name="models.csv" /></header>
+      <Listing caption="Models, as a table" columns={columns} rows={all} idOf={(one) => one.model!} order="-cost" main />
+      <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Names that were only ever asked for and refused stand here without a price.</p>
+    </section>
+  );
+}
+
