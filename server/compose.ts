@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGate, type SpentOf } from './admit/gate.ts';
 import { createHeadroom } from './admit/headroom.ts';
+import { createAlerts } from './alert/alerts.ts';
 import { createBatchCare } from './batch/care.ts';
 import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
@@ -108,6 +109,18 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const upstream = createUpstream(initial.upstream);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
   const databaseBytes = (): number | null => sizeOf(ledgerFile);
+  const alerts = createAlerts({
+    settings: () => settings,
+    store: store.alerts,
+    clock,
+    log,
+    reports,
+    standings: (at) => gate.standings(at),
+    headroom: (at) => headroom.rows(at),
+    ledgerHealth: () => ledger.health(),
+    keys: () => keys.list(),
+    priceRows: () => book.rows(),
+  });
   const metrics = createMetrics({
     clock,
     version,
@@ -123,6 +136,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     keys: () => keys.list(),
     verification: () => reckoning.verification(),
     opportunities: createOpportunities({ reports, clock }),
+    alerts: () => alerts.counts(),
   });
   metrics.configured(initial);
   store.onCommit(metrics.committed);
@@ -138,6 +152,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     gate,
     grants: store.grants,
     headroom,
+    alerts,
     priceRows: () => book.rows(),
     explain,
     plan: (task, at) => planOf(task, book, at),
@@ -169,7 +184,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const observer = joinObservers(metrics.observer, admin.live.observer);
+  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer);
   const batches = createBatchCare({
     settings: () => settings,
     store: store.batches,
@@ -201,6 +216,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     onTheWire: new Roster<Exchange>(),
   });
   const adminServer = createServer(admin.app);
+  await alerts.start();
 
   return {
     version,
@@ -219,6 +235,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         settings = next;
         log.setLevel(next.log.level);
         metrics.configured(next);
+        alerts.configured(next);
         configLoadedAt = clock.now();
         lastReload = { at: configLoadedAt, error: null };
         if (next.retention.requestsDays !== initial.retention.requestsDays) await store.retain(next.retention.requestsDays);
@@ -247,6 +264,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       adminServer.close();
       adminServer.closeAllConnections();
       metrics.close();
+      await alerts.close();
       await reports.close();
       await ledger.close();
     },

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { alertsCommand } from './alerts.ts';
 import { backupCommand } from './backup.ts';
 import { budgetsCommand } from './budgets.ts';
 import { checkCommand } from './check.ts';
@@ -44,7 +45,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .addHelpText('after', EPILOGUE);
-  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, planCommand, pricesCommand, reportCommand, explainCommand, exportCommand, repriceCommand, verifyCommand, backupCommand]) add(program, terminal);
+  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, alertsCommand, planCommand, pricesCommand, reportCommand, explainCommand, exportCommand, repriceCommand, verifyCommand, backupCommand]) add(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;

@@ -28,6 +28,7 @@ beforeAll(async () => {
   await opened('req_open', NOON - 60_000, 'triage');
   gateway.state.spent = nanodollars(330_000_000_000n);
   gateway.state.held = nanodollars(24_000_000n);
+  await gateway.alerts.look();
   clock.wall = NOON;
 });
 afterAll(() => gateway.close());
@@ -99,15 +100,15 @@ test('budgets show what is left and which thresholds were reached', async () => 
   expect(row).toEqual({
     id: 'support-month', scope: { workspace: 'support' }, mode: 'hard', period: { kind: 'month', from: '2026-02-28T23:00:00.000Z', to: '2026-03-31T22:00:00.000Z' },
     limit_usd: '400.000000000', granted_usd: '0.000000000', grants: [], tolerance_usd: '0.000000000', spent_usd: '330.000000000', held_usd: '0.024000000', remaining_usd: '69.976000000', forecast_usd: null,
-    alerts: [{ at: 0.5, state: 'firing', since: null }, { at: 0.8, state: 'firing', since: null }, { at: 1, state: 'ok', since: null }], notify: ['ops-slack'],
+    alerts: [{ at: 0.5, state: 'firing', since: '2026-03-04T10:20:30.000Z' }, { at: 0.8, state: 'firing', since: '2026-03-04T10:20:30.000Z' }, { at: 1, state: 'ok', since: null }], notify: ['ops-slack'],
   });
 });
 
 test('alerts name what is configured and what fires, and claim no delivery', async () => {
   const body = await get<wire.AlertsAnswer>('/api/alerts');
-  expect(body.firing.map((f) => [f.rule, f.severity, f.threshold_usd])).toEqual([['budget:support-month@0.5', 'info', '200.000000000'], ['budget:support-month@0.8', 'warning', '320.000000000']]);
-  expect(body.rules.map((r) => [r.rule, r.state])).toContainEqual(['budget:support-month@forecast', 'ok']);
-  expect([body.delivering, body.deliveries]).toEqual([false, []]);
+  expect(body.firing.filter((f) => f.rule === 'budget').map((f) => [f.scope, f.state, f.severity, f.tier, f.value, f.threshold])).toEqual([['support-month', 'firing', 'warning', 2, 330, 320]]);
+  expect(body.rules.find((r) => r.rule === 'forecast')).toEqual({ rule: 'forecast', enabled: true });
+  expect([body.delivering, body.deliveries]).toEqual([body.channels.length > 0, []]);
 });
 
 test('limits, policies, prices, facets and status fit their schemas and hold no secret', async () => {

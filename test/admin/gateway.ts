@@ -12,6 +12,7 @@ import { nanodollars, type Nanodollars } from '../../server/domain/money.ts';
 import type { Reports } from '../../server/domain/reports.ts';
 import type { Settings } from '../../server/domain/settings.ts';
 import { createForecaster } from '../../server/http/admin/forecaster.ts';
+import { createAlerts, type Alerts } from '../../server/alert/alerts.ts';
 import { createAdminPort, type AdminPort } from '../../server/http/admin/port.ts';
 import type { AdminServices, GatewayState } from '../../server/http/admin/services.ts';
 import { createMetrics, type Metrics } from '../../server/observe/metrics.ts';
@@ -42,6 +43,7 @@ export const budget = (id: string, limit: bigint, more: Partial<Budget> = {}): B
 
 export interface AdminGateway {
   readonly port: AdminPort;
+  readonly alerts: Alerts;
   readonly ledger: Ledger;
   readonly reports: Reports;
   readonly metrics: Metrics;
@@ -84,7 +86,11 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     reports, ledger: store.ledger, clock, log, gate: { standings, correct: (subject, admittedAt, difference) => void corrected.push({ subject, admittedAt, difference }) },
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });
+  const alerts = createAlerts({
+    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
+  });
   const port = createAdminPort({
+    alerts,
     settings: () => state.settings,
     clock,
     reports,
@@ -119,7 +125,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   });
   const server = createServer(port.app);
   return {
-    port, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir, corrected,
+    port, alerts, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir, corrected,
     async listen() {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -163,12 +163,7 @@ export function scope(s: Scope): wire.ScopeAnswer {
   return Object.keys(given).length === 0 ? { organization: true } : given;
 }
 
-/** True when the settled spend has come to the fraction `at` of the limit; compared in whole numbers. */
-export function thresholdReached({ budget, spent }: Standing, at: number): boolean {
-  return spent * 1_000_000n >= budget.limit * BigInt(Math.round(at * 1_000_000));
-}
-
-export function budgetRow(standing: Standing, forecast: { p50: string; p90: string } | null, grants: readonly Grant[]): wire.BudgetRow {
+export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], forecast: { p50: string; p90: string } | null, grants: readonly Grant[]): wire.BudgetRow {
   const { budget, period, spent, held } = standing;
   return {
     id: budget.id,
@@ -183,7 +178,7 @@ export function budgetRow(standing: Standing, forecast: { p50: string; p90: stri
     held_usd: usdString(held),
     remaining_usd: scaled(limitOf(standing) - spent - held, 9),
     forecast_usd: forecast,
-    alerts: budget.alertAt.map((at) => ({ at, state: thresholdReached(standing, at) ? 'firing' : 'ok', since: null })),
+    alerts,
     notify: [...budget.notify],
   };
 }

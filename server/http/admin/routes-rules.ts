@@ -1,13 +1,13 @@
 // server/http/admin/routes-rules.ts: what is in force: budgets, limits, policies, prices, alerts, and the audit log.
 
-import type { Standing } from '../../domain/budget.ts';
 import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
-import { nanodollars, nanoFromUsd, usdString, type Nanodollars } from '../../domain/money.ts';
+import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
-import { budgetRow, grantRow, iso, isoOrNull, policy, priceRow, thresholdReached } from './encode.ts';
+import { budgetRow, grantRow, iso, isoOrNull, policy, priceRow } from './encode.ts';
 import { AdminError, badBody } from './errors.ts';
 import { json, type Route } from './route.ts';
+import { alertsOf } from './routes-alerts.ts';
 import type { AdminServices } from './services.ts';
 import * as wire from './wire.ts';
 
@@ -24,7 +24,7 @@ export const ruleRoutes: readonly Route[] = [
       const rows = await Promise.all(
         services.gate.standings(now).map(async (standing) => {
           const forecast = await services.forecast(standing);
-          return budgetRow(standing, forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) }, inForceFor(services, standing.budget.id, now));
+          return budgetRow(standing, alertsOf(services.alerts.states(), standing), forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) }, inForceFor(services, standing.budget.id, now));
         }),
       );
       return { at: iso(now), timezone: services.settings().timezone, rows };
@@ -143,78 +143,9 @@ export const ruleRoutes: readonly Route[] = [
       };
     },
   }),
-  json({
-    method: 'get',
-    path: '/api/alerts',
-    role: 'read',
-    summary: 'Alert rules and which of them are firing.',
-    query: wire.NoQuery,
-    name: 'Alerts',
-    answer: wire.AlertsAnswer,
-    async handle({ services, now }) {
-      const rules = (await Promise.all(services.gate.standings(now).map((standing) => rulesOf(services, standing)))).flat();
-      return {
-        at: iso(now),
-        channels: services.settings().alerts.channels.map(({ id, type }) => ({ id, type })),
-        rules: rules.map(({ rule, kind, subject, threshold, firing, notify }) => ({ rule, kind, subject, threshold_usd: usdString(threshold), state: firing ? ('firing' as const) : ('ok' as const), notify: [...notify] })),
-        firing: rules
-          .filter((rule) => rule.firing)
-          .map(({ rule, kind, subject, severity, value, threshold, message }) => ({ rule, kind, subject, severity, since: null, value_usd: usdString(value), threshold_usd: usdString(threshold), message })),
-        delivering: false,
-        deliveries: [],
-      };
-    },
-  }),
 ];
 
 const inForceFor = (services: AdminServices, budget: BudgetId, at: EpochMs): readonly Grant[] => services.grants.list().filter((grant) => grant.budget === budget && inForce(grant, at));
-
-interface Rule {
-  readonly rule: string;
-  readonly kind: wire.AlertFiring['kind'];
-  readonly subject: string;
-  readonly severity: wire.AlertFiring['severity'];
-  readonly firing: boolean;
-  readonly value: Nanodollars;
-  readonly threshold: Nanodollars;
-  readonly message: string;
-  readonly notify: readonly string[];
-}
-
-async function rulesOf(services: AdminServices, standing: Standing): Promise<Rule[]> {
-  const { budget, period, spent } = standing;
-  const thresholds = budget.alertAt.map((at): Rule => {
-    const percent = `${Number((at * 100).toFixed(4))}%`;
-    return {
-      rule: `budget:${budget.id}@${at}`,
-      kind: 'budget_threshold',
-      subject: budget.id,
-      severity: at >= 1 ? 'critical' : at >= 0.8 ? 'warning' : 'info',
-      firing: thresholdReached(standing, at),
-      value: spent,
-      threshold: nanodollars((budget.limit * BigInt(Math.round(at * 1_000_000))) / 1_000_000n),
-      message: `${budget.id} has spent ${percent} of its ${budget.period}: ${usdString(spent)} of ${usdString(budget.limit)} US dollars until ${iso(period.to)}.`,
-      notify: budget.notify,
-    };
-  });
-  const forecast = budget.alertForecast ? await services.forecast(standing) : null;
-  if (!budget.alertForecast) return thresholds;
-  const expected = forecast?.p50 ?? spent;
-  return [
-    ...thresholds,
-    {
-      rule: `budget:${budget.id}@forecast`,
-      kind: 'budget_forecast',
-      subject: budget.id,
-      severity: 'warning',
-      firing: forecast !== null && forecast.p50 > budget.limit,
-      value: expected,
-      threshold: budget.limit,
-      message: `${budget.id} is expected to spend ${usdString(expected)} of ${usdString(budget.limit)} US dollars by ${iso(period.to)}.`,
-      notify: budget.notify,
-    },
-  ];
-}
 
 function parsed(detail: string): unknown {
   try {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { openApi } from './openapi.ts';
 import { json, type Route } from './route.ts';
+import { alertRoutes } from './routes-alerts.ts';
 import { keyRoutes } from './routes-keys.ts';
 import { moneyRoutes } from './routes-money.ts';
 import { operationRoutes } from './routes-operation.ts';
@@ -13,6 +14,7 @@ import { NoQuery } from './wire.ts';
 export const ROUTES: readonly Route[] = [
   ...usageRoutes,
   ...ruleRoutes,
+  ...alertRoutes,
   ...moneyRoutes,
   ...keyRoutes,
   ...operationRoutes,

@@ -1,6 +1,7 @@
 // server/http/admin/services.ts: what the admin port needs from the rest of the gateway, as contracts.
 
 import type { Gate } from '../../domain/admission.ts';
+import type { AlertDesk } from '../../domain/alert.ts';
 import type { Standing } from '../../domain/budget.ts';
 import type { KeyRing } from '../../domain/directory.ts';
 import type { GrantBook } from '../../domain/grant.ts';
@@ -25,6 +26,7 @@ export interface AdminServices {
   readonly gate: Pick<Gate, 'standings' | 'buckets'>;
   readonly grants: GrantBook;
   readonly headroom: Pick<Headroom, 'rows'>;
+  readonly alerts: AlertDesk;
   /** Every row of the price book in force, past and coming dates included. */
   priceRows(): readonly PriceRow[];
   /** The bill of a stored call, line by line, from its parts and the prices stored with it. */

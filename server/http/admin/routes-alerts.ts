@@ -1,0 +1,143 @@
+// server/http/admin/routes-alerts.ts: what fires and who was told of it; acknowledging, testing a channel, and what would have fired.
+
+import { ALERT_RULES, type AlertRule, type AlertState, type Delivery } from '../../domain/alert.ts';
+import type { Standing } from '../../domain/budget.ts';
+import type { EpochMs } from '../../domain/ids.ts';
+import type { Settings } from '../../domain/settings.ts';
+import { iso, isoOrNull } from './encode.ts';
+import { AdminError, badQuery } from './errors.ts';
+import { instantAt } from './query.ts';
+import { json, type Route } from './route.ts';
+import * as wire from './wire.ts';
+
+const TESTS_A_MINUTE = 5;
+const LONGEST_REPLAY_MS = 366 * 86_400_000;
+/** What the ledger keeps no rows of. */
+const NOT_IN_LEDGER: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'delivery'];
+/** A replay reads every row of its time; two at once would keep everybody else's reports waiting. */
+let replaying = false;
+let tests: number[] = [];
+
+export const alertRoutes: readonly Route[] = [
+  json({
+    method: 'get',
+    path: '/api/alerts',
+    role: 'read',
+    summary: 'Alert rules, which of them fire, and who was told.',
+    query: wire.NoQuery,
+    name: 'Alerts',
+    answer: wire.AlertsAnswer,
+    handle({ services, now }) {
+      const { alerts } = services.settings();
+      const states = services.alerts.states();
+      const of = (...wanted: AlertState['state'][]) => states.filter(({ state }) => wanted.includes(state)).map(alertRow);
+      return {
+        at: iso(now),
+        channels: alerts.channels.map(({ id, type, minSeverity, fallback }) => ({ id, type, min_severity: minSeverity, fallback })),
+        rules: ALERT_RULES.map((rule) => ({ rule, enabled: isEnabled(rule, alerts) })),
+        firing: of('firing', 'acked'),
+        pending: of('pending'),
+        resolved: of('resolved'),
+        delivering: alerts.channels.length > 0,
+        waiting: services.alerts.waiting().map((m) => ({ message: m.id, channel: m.channel, state: m.state, due_at: iso(m.dueAt), attempts: m.attempts, notices: m.notices.length })),
+        deliveries: services.alerts.deliveries().map(deliveryRow),
+      };
+    },
+  }),
+  json({
+    method: 'post',
+    path: '/api/alerts/acknowledge',
+    role: 'write',
+    summary: 'Says that somebody looks after an alert; it is not repeated then.',
+    query: wire.NoQuery,
+    body: wire.AcknowledgeBody,
+    name: 'AcknowledgedAlert',
+    answer: wire.AcknowledgeAnswer,
+    async handle({ services, body, actor, now }) {
+      const by = actor?.name ?? 'nobody';
+      const state = await services.alerts.acknowledge(body.fingerprint, by);
+      if (state === null) throw new AdminError(404, 'unknown_alert', 'Nothing of that fingerprint is firing.');
+      await services.ledger.audit({ at: now, actor: by, action: 'alert.acknowledge', subject: state.fingerprint, detail: JSON.stringify({ incident: state.incident }) });
+      return { alert: alertRow(state) };
+    },
+  }),
+  json({
+    method: 'post',
+    path: '/api/alerts/test',
+    role: 'write',
+    summary: 'Sends a test to a channel, the way a real alert goes, or shows what would be sent. Five a minute.',
+    query: wire.NoQuery,
+    body: wire.AlertTestBody,
+    name: 'AlertTest',
+    answer: wire.AlertTestAnswer,
+    async handle({ services, body, actor, now }) {
+      const { channel, rule, severity, resolve, print } = body;
+      if (!print) oneTestMore(now);
+      const result = await services.alerts.test({ channel, rule, severity, resolve, print });
+      if (result === null) throw new AdminError(404, 'unknown_channel', 'No channel of that name in the config.');
+      const { payload, delivery } = result;
+      if (delivery !== null) await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action: 'alert.test', subject: channel, detail: JSON.stringify({ rule, severity, resolve, result: delivery.result }) });
+      return { payload, delivery: delivery === null ? null : deliveryRow(delivery) };
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/alerts/replay',
+    role: 'read',
+    summary: "What would have fired, by today's rules and budgets, over the rows of the ledger.",
+    query: wire.AlertReplayQuery,
+    name: 'AlertReplay',
+    answer: wire.AlertReplayAnswer,
+    async handle({ services, query, now }) {
+      const since = instantAt('since', query.since ?? 'now-30d', now, services.settings().timezone);
+      if (since >= now || now - since > LONGEST_REPLAY_MS) throw badQuery('since: expected a time of the past year');
+      if (replaying) throw new AdminError(429, 'busy', 'Another replay is running; one is enough for the disk.', 10);
+      replaying = true;
+      try {
+        const rows = await services.alerts.replay({ since, rule: query.rule ?? null });
+        return { from: iso(since), to: iso(now), not_replayed: [...NOT_IN_LEDGER], rows: rows.map(({ at, event, rule, scope, severity, title }) => ({ at: iso(at), event, rule, scope, severity, title })) };
+      } finally {
+        replaying = false;
+      }
+    },
+  }),
+];
+
+function oneTestMore(now: EpochMs): void {
+  tests = tests.filter((at) => Math.abs(now - at) < 60_000);
+  if (tests.length >= TESTS_A_MINUTE) throw new AdminError(429, 'too_many_tests', `${TESTS_A_MINUTE} tests a minute are enough for any channel.`, 60);
+  tests.push(now);
+}
+
+/** How the thresholds of a budget stand, each with when it was reached. */
+export function alertsOf(states: readonly AlertState[], { budget, period }: Standing): wire.BudgetRow['alerts'] {
+  const state = states.find((s) => s.rule === 'budget' && s.scope === budget.id && s.period === period.from && (s.state === 'firing' || s.state === 'acked'));
+  return budget.alertAt.map((at, index) => {
+    const firing = state !== undefined && state.tier > index;
+    return { at, state: firing ? 'firing' : 'ok', since: firing ? isoOrNull(state.reachedAt[index] ?? null) : null };
+  });
+}
+
+const alertRow = (s: AlertState): wire.AlertFiring => ({
+  fingerprint: s.fingerprint, incident: s.incident, rule: s.rule, scope: s.scope, state: s.state, severity: s.text.severity, tier: s.tier,
+  since: isoOrNull(s.since), resolved_at: isoOrNull(s.resolvedAt), acknowledged_by: s.ackedBy,
+  value: s.text.value, threshold: s.text.threshold, peak: s.peak, unit: s.text.unit, title: s.text.title, text: s.text.text,
+  facts: s.text.facts.map(({ label, value }) => ({ label, value })), notify: s.text.notify === null ? null : [...s.text.notify],
+});
+
+const deliveryRow = (d: Delivery): wire.AlertDelivery => ({
+  id: d.id, message: d.message, at: iso(d.at), rule: d.rule, channel: d.channel, attempt: d.attempt, result: d.result, status: d.status, duration_ms: d.ms, detail: d.detail, next_at: isoOrNull(d.nextAt),
+});
+
+function isEnabled(rule: AlertRule, { rules, anomaly }: Settings['alerts']): boolean {
+  switch (rule) {
+    case 'budget': return true;
+    case 'anomaly': return anomaly.enabled;
+    case 'first_token': return rules.firstToken.enabled;
+    case 'provider_cap': return rules.providerCap.enabled;
+    case 'key_unused': return rules.keyUnused.enabled;
+    case 'key_leak': return rules.keyLeak.enabled;
+    case 'price_book': return rules.priceBook.enabled;
+    default: return rules[rule].enabled;
+  }
+}
