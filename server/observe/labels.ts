@@ -4,7 +4,7 @@ import { DEFAULT_WORKSPACE, UNATTRIBUTED } from '../domain/ids.ts';
 import type { Settings } from '../domain/settings.ts';
 import { NONE, OTHER } from './metric-names.ts';
 
-/** Caps that hold whatever the config says; with them a scrape stays near 25,000 series at the very worst. */
+/** Caps that hold whatever the config says. */
 export const CAPS = { workspaces: 50, workflows: 200, models: 20, policies: 200 } as const;
 
 export type LabelName = 'workspace' | 'workflow' | 'model' | 'policy' | 'series';

@@ -92,7 +92,7 @@ export function createMetrics(sources: MetricSources): Metrics {
         shown.values = samples.slice(from, from + SLICE);
         const text = await registry.getSingleMetricAsString(METRICS[key].name);
         // Help and type are said once.
-        texts.push(from === 0 ? text : text.split('\n').slice(2).join('\n'));
+        texts.push(from === 0 ? text : text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1));
         await new Promise(setImmediate);
       }
     }

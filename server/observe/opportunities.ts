@@ -35,7 +35,7 @@ export function opportunitiesOf(models: readonly UsageRow[], outcomes: readonly 
     byWorkspace.set(workspace, sums);
     if (lever !== null) sums[lever] += amount;
   };
-  for (const row of models) add(row, 'unread_cache_writes', row.cacheSavings < 0n ? -row.cacheSavings : 0n);
+  for (const row of models) add(row, 'unread_cache_writes', row.cacheSavings < 0n ? 0n - row.cacheSavings : 0n);
   for (const row of outcomes) add(row, row.group.outcome === 'truncated' ? 'truncated_answers' : row.group.outcome === 'client_abort' ? 'abandoned_answers' : null, row.cost);
   return [...byWorkspace].flatMap(([workspace, sums]) =>
     (Object.keys(OPPORTUNITY_LEVERS) as OpportunityLever[]).map((lever) => ({ workspace, lever, usd: usdNumber(sums[lever] as Nanodollars) })),

@@ -1,6 +1,6 @@
 // server/observe/samples.ts: every metric of the catalogue as samples, from the tallies and the services.
 
-import type { IntervalHistogram } from 'node:perf_hooks';
+import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { usdNumber } from '../domain/money.ts';
 import { rowsInForce } from '../domain/price.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
@@ -11,20 +11,24 @@ import type { MetricSources } from './metrics.ts';
 import { OPPORTUNITY_LEVERS } from './opportunities.ts';
 import type { CallSeries, Tallies } from './tallies.ts';
 
+type LabelSet = Readonly<Record<string, string>>;
+
 export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: LabelSet;
+  /** More labels, in an object that is the same at every scrape: the registry keeps their text, which is most of the work of a scrape. */
+  readonly sharedLabels?: LabelSet;
   readonly value: number;
   /** Where it differs from the metric's own: `_bucket`, `_sum` and `_count` of a histogram. */
   readonly metricName?: string;
   /** A call to look at; shown in OpenMetrics only. `timestamp` in seconds. */
-  readonly exemplar?: { readonly labelSet: Readonly<Record<string, string>>; readonly value: number; readonly timestamp: number };
+  readonly exemplar?: { readonly labelSet: LabelSet; readonly value: number; readonly timestamp: number } | undefined;
 }
 
 export interface SampleSources {
   readonly sources: MetricSources;
   readonly labels: Labels;
   readonly tallies: Tallies;
-  readonly eventLoop: IntervalHistogram;
+  readonly eventLoop: ReturnType<typeof monitorEventLoopDelay>;
 }
 
 /** Series of one key of a virtual-key gauge at most. */
@@ -46,12 +50,12 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
       tallies.calls.flatMap((series) =>
         METRIC_ENDPOINTS.flatMap((endpoint, at) => {
           const counts = series.outcomes[at];
-          return counts ? METRIC_OUTCOMES.map((outcome, o) => ({ labels: { ...callLabels(series), endpoint, outcome }, value: counts[o] ?? 0 })) : [];
+          return counts ? known(counts, () => METRIC_OUTCOMES.map((outcome) => ({ ...callLabels(series), endpoint, outcome })), (o) => counts[o] ?? 0) : [];
         }),
       ),
     turnedAway: () => [...tallies.turnedAway].map(([reason, value]) => ({ labels: { reason }, value })),
-    tokens: () => tallies.calls.flatMap((s) => TOKEN_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] }, value: s.tokens[at] ?? 0 }))),
-    cost: () => tallies.calls.flatMap((s) => COST_KINDS.map((kind, at) => ({ labels: { ...callLabels(s), kind }, value: dollars(s.cost[at] ?? 0n) }))),
+    tokens: () => tallies.calls.flatMap((s) => known(s.tokens, () => TOKEN_KINDS.map((kind) => ({ ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] })), (at) => s.tokens[at] ?? 0)),
+    cost: () => tallies.calls.flatMap((s) => known(s.cost, () => COST_KINDS.map((kind) => ({ ...callLabels(s), kind })), (at) => dollars(s.cost[at] ?? 0n))),
     costCorrections: () => [...tallies.corrections].map(([workspace, value]) => ({ labels: { workspace }, value: Number(value) / 1e9 })),
     cacheDiscount: () => tallies.pairs.map(({ workspace, model, cacheDiscount }) => ({ labels: { workspace, model }, value: dollars(cacheDiscount) })),
     cachePremium: () => tallies.pairs.map(({ workspace, model, cachePremium }) => ({ labels: { workspace, model }, value: dollars(cachePremium) })),
@@ -166,16 +170,33 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
 
 function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead' | 'ledgerWrite', labels: Record<string, string>, values: Histogram): Sample[] {
   const { name } = METRICS[key];
+  const metricName = `${name}_bucket`;
   const samples: Sample[] = [];
   let count = 0;
-  for (const [at, bound] of values.bounds.entries()) {
+  for (const [at, sharedLabels] of labelSetsOf(values, () => [...values.bounds.map(String), '+Inf'].map((le) => ({ ...labels, le }))).entries()) {
     count += values.counts[at] ?? 0;
-    samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: String(bound) }, value: count, ...exemplar(values.exemplars[at]) });
+    const latest = values.exemplars[at];
+    samples.push(latest === undefined ? { metricName, labels: NO_LABELS, sharedLabels, value: count } : { metricName, labels: NO_LABELS, sharedLabels, value: count, exemplar: exemplarOf(latest) });
   }
-  count += values.counts[values.bounds.length] ?? 0;
-  samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count, ...exemplar(values.exemplars[values.bounds.length]) });
-  samples.push({ metricName: `${name}_sum`, labels, value: values.sum }, { metricName: `${name}_count`, labels, value: count });
+  const [sharedLabels = labels] = labelSetsOf(values.counts, () => [labels]);
+  samples.push({ metricName: `${name}_sum`, labels: NO_LABELS, sharedLabels, value: values.sum }, { metricName: `${name}_count`, labels: NO_LABELS, sharedLabels, value: count });
   return samples;
 }
 
-const exemplar = (latest: Exemplar | undefined): Pick<Sample, 'exemplar'> => (latest === undefined ? {} : { exemplar: { labelSet: { call: latest.call }, value: latest.value, timestamp: latest.at / 1000 } });
+const exemplarOf = ({ call, value, at }: Exemplar): Sample['exemplar'] => ({ labelSet: { call }, value, timestamp: at / 1000 });
+
+const NO_LABELS: LabelSet = {};
+const labelSets = new WeakMap<object, readonly LabelSet[]>();
+
+/** Made once for `owner`, and kept as long as it is. */
+function labelSetsOf(owner: object, make: () => readonly LabelSet[]): readonly LabelSet[] {
+  const made = labelSets.get(owner);
+  if (made !== undefined) return made;
+  const sets = make();
+  labelSets.set(owner, sets);
+  return sets;
+}
+
+/** One sample for each label set of `owner`. */
+const known = (owner: object, make: () => readonly LabelSet[], value: (at: number) => number): Sample[] =>
+  labelSetsOf(owner, make).map((sharedLabels, at) => ({ labels: NO_LABELS, sharedLabels, value: value(at) }));

@@ -10,8 +10,11 @@ import type { Labels } from './labels.ts';
 import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, NONE, OTHER, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
 import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason } from './outcome.ts';
 
-/** Caps on sets of labels; past them a set is counted under `other`, which is a set of its own. */
-export const SET_CAPS = { calls: 600, pairs: 200, decisions: 500 } as const;
+/**
+ * Caps on sets of labels; past them a set is counted under `other`, which is a set of its own. With them a scrape stays near
+ * 25,000 series at the very worst: a set of calls is 12, of outcomes (one for each endpoint of a set of calls) 10, of pairs 55, of decisions 3.
+ */
+export const SET_CAPS = { calls: 400, outcomes: 600, pairs: 170, decisions: 300 } as const;
 
 /** Of one workspace, workflow and model. */
 export interface CallSeries {
@@ -95,6 +98,7 @@ export function createTallies(labels: Labels): Tallies {
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
   let unpriced = 0;
+  let outcomeSets = 0;
 
   const callSeries = (workspace: string, workflow: string, model: string): CallSeries => {
     const known = callTree.get(workspace)?.get(workflow)?.get(model);
@@ -136,9 +140,18 @@ export function createTallies(labels: Labels): Tallies {
       speed: createHistogram(METRICS.outputSpeed.buckets),
     }));
   const countOutcome = (series: CallSeries, endpoint: MetricEndpoint, outcome: MetricOutcome): void => {
-    const at = ENDPOINT_AT[endpoint];
-    const counts = series.outcomes[at] ?? (series.outcomes[at] = zeros(METRIC_OUTCOMES.length));
-    add(counts, OUTCOME_AT[outcome], 1);
+    const counts = outcomesOf(series, ENDPOINT_AT[endpoint]);
+    if (counts !== null) return add(counts, OUTCOME_AT[outcome], 1);
+    labels.overflowed('series');
+    countOutcome(callSeries(OTHER, OTHER, OTHER), endpoint, outcome);
+  };
+  /** Null where there is no room for one more; under `other` there always is. */
+  const outcomesOf = (series: CallSeries, at: number): number[] | null => {
+    const known = series.outcomes[at];
+    if (known) return known;
+    if (outcomeSets >= SET_CAPS.outcomes && series.workspace !== OTHER) return null;
+    outcomeSets++;
+    return (series.outcomes[at] = zeros(METRIC_OUTCOMES.length));
   };
   const decide = (workspace: string, rule: string, action: (typeof POLICY_ACTIONS)[number]): void => {
     const policy = labels.policy(rule);
@@ -272,7 +285,7 @@ export function createTallies(labels: Labels): Tallies {
         corrections.set(workspace, corrections.get(workspace) ?? 0n);
         for (const model of [NONE, ...labels.namedModels]) {
           // The room for series is for traffic first: at most half of it goes to zeros.
-          if (calls.length < SET_CAPS.calls / 2) callSeries(workspace, workflow, model).outcomes[messages] ??= zeros(METRIC_OUTCOMES.length);
+          if (calls.length < SET_CAPS.calls / 2) outcomesOf(callSeries(workspace, workflow, model), messages);
           if (pairs.length < SET_CAPS.pairs / 2 && model !== NONE) pairSeries(workspace, model);
         }
       }
