@@ -19,6 +19,7 @@ import { NO_MONEY } from './domain/money.ts';
 import type { Pricing } from './domain/price.ts';
 import { Roster } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
+import { Drains } from './forward/drains.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { createUpstream } from './forward/upstream.ts';
 import { createForecaster } from './http/admin/forecaster.ts';
@@ -213,6 +214,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     batches,
     observer,
     log,
+    drains: new Drains(() => settings.drainAbort),
     onTheWire: new Roster<Exchange>(),
   });
   const adminServer = createServer(admin.app);

@@ -17,6 +17,7 @@ import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.
 import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import type { Reading, Tokens } from './domain/usage.ts';
+import type { Drains } from './forward/drains.ts';
 import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange.ts';
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
@@ -62,6 +63,8 @@ export interface Services {
   readonly batches: BatchCare;
   readonly observer: Observer;
   readonly log: Log;
+  /** Answers that are read on after their client left. */
+  readonly drains: Drains;
   /** Exchanges on the wire, for draining. */
   readonly onTheWire: Roster<Exchange>;
 }
@@ -304,7 +307,10 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
       await services.batches.opened({ id, call: opened.id, createdAt: opened.admittedAt, expiresAt, caller: creator, credential, models: batch.quote.models, booked: new Map() }, admission.keep());
     })),
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
-    drainAfterAbort: (head) => call.route.billed && (head === null ? !opened.stream : !head.streamed || services.settings().onAbort === 'drain'),
+    drainAfterAbort: (head) => {
+      const worthIt = call.route.billed && (head === null ? !opened.stream : !head.streamed || services.settings().onAbort === 'drain');
+      return worthIt ? services.drains.begin() : null;
+    },
   };
   let seat: Seat<Exchange> | null = null;
   return forward({

@@ -154,6 +154,8 @@ export interface Settings {
   readonly batches: { /** Between two looks at a batch that has not ended. */ readonly pollMs: number };
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */
   readonly onAbort: 'drain' | 'cut';
+  /** At most so many answers are read on at once after their client left, each at most so long; one beyond that is cut. */
+  readonly drainAbort: { readonly max: number; readonly forMs: number };
   readonly body: { readonly messagesBytes: number; readonly batchesBytes: number; readonly filesBytes: number; /** Bodies held in memory at once, all together. */ readonly heldBytes: number };
   /** What is asked of clients, so that slow and idle ones cost little. */
   readonly clients: {

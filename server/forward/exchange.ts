@@ -8,6 +8,7 @@ import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
 import { Delivery } from './delivery.ts';
+import type { Drain } from './drains.ts';
 import { headerOf, responseHeaders } from './headers.ts';
 import type { Stop } from './outcome.ts';
 import type { Upstream } from './upstream.ts';
@@ -41,8 +42,8 @@ export interface ExchangeOptions {
   readonly extraHeaders: (head: ResponseHead, reading: Reading | null) => readonly string[];
   /** Changes a whole answer before the client gets it; null leaves it alone. A throw is an answer that must not go out: the provider's own fault. */
   readonly editor?: (head: ResponseHead) => ((body: Buffer) => Promise<Buffer>) | null;
-  /** Whether to read on when the client leaves, so that the usage is known exactly. */
-  readonly drainAfterAbort: (head: ResponseHead | null) => boolean;
+  /** Leave to read on when the client leaves, so that the usage is known exactly; null ends it. */
+  readonly drainAfterAbort: (head: ResponseHead | null) => Drain | null;
 }
 
 export interface ResponseHead {
@@ -105,6 +106,9 @@ class RunningExchange implements Exchange {
   #stop: Stop | null = null;
   #settled = false;
   #headersAt: number | null = null;
+  /** Once the client has left and the answer is read on. */
+  #drain: Drain | null = null;
+  #drainTimer: NodeJS.Timeout | null = null;
   readonly #outgoing: Outgoing;
   readonly #options: ExchangeOptions;
   readonly #delivery: Delivery;
@@ -222,8 +226,11 @@ class RunningExchange implements Exchange {
   }
 
   #onClientGone(): void {
-    if (this.#options.drainAfterAbort(this.#head)) this.#controller?.resume();
-    else this.#abort('cut');
+    if (this.#settled) return;
+    this.#drain = this.#options.drainAfterAbort(this.#head);
+    if (this.#drain === null) return this.#abort('cut');
+    this.#drainTimer = setTimeout(() => this.#abort('cut'), this.#drain.forMs).unref();
+    this.#controller?.resume();
   }
 
   #abort(stop: Stop): void {
@@ -263,6 +270,8 @@ class RunningExchange implements Exchange {
   #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number): void {
     if (this.#settled) return;
     this.#settled = true;
+    if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
+    this.#drain?.end();
     this.#dropWaiting();
     this.#delivery.release();
     this.#resolve({

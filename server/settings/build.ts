@@ -68,6 +68,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     retention: { requestsDays: config.retention.requests_days },
     batches: { pollMs: config.batches.poll },
     onAbort: config.on_abort,
+    drainAbort: { max: config.drain_abort.max, forMs: config.drain_abort.for },
     body: { messagesBytes: config.body.messages, batchesBytes: config.body.batches, filesBytes: config.body.files, heldBytes: config.body.held },
     clients: {
       headersTimeoutMs: config.clients.headers_timeout,

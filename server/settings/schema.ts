@@ -194,6 +194,10 @@ export const configSchema = section({
     poll: duration().prefault('60s').describe('How often to ask the provider whether a message batch has ended, so that its results are booked. Default: 60s.'),
   }).prefault({}).describe('Message batches.'),
   on_abort: choice(['cut', 'drain']).prefault('cut').describe('When a client leaves a stream: `cut` ends it upstream too and estimates what it cost, `drain` reads on to the exact usage. Default: cut.'),
+  drain_abort: section({
+    max: whole(0, 65_535).prefault(100).describe('Answers read on at once; one more is cut. Default: 100.'),
+    for: duration().prefault('600s').describe('How long each is read on before it is cut. Default: 600s.'),
+  }).prefault({}).describe('Caps on answers that are read to their end after their client left: streams where `on_abort` is `drain`, and all that are not streams.'),
   body: section({
     messages: bytes().prefault('32MB').describe('The largest body of a message. Default: 32MB.'),
     batches: bytes().prefault('256MB').describe('The largest body of a batch. Default: 256MB.'),

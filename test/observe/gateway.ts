@@ -36,6 +36,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   },
   retention: { requestsDays: 90 },
   onAbort: 'drain',
+  drainAbort: { max: 100, forMs: 600_000 },
   body: { messagesBytes: 1, batchesBytes: 1, filesBytes: 1, heldBytes: 1 },
   clients: { headersTimeoutMs: 1, bodyBytesPerSecond: 1, writeStallMs: 1, connections: 1, connectionsPerAddress: null },
   maxInFlight: 100,

@@ -147,6 +147,7 @@ test('one line is enough: everything else has its default', () => {
     alerts: { channels: [], ...ALERT_DEFAULTS },
     retention: { requestsDays: 90 },
     onAbort: 'cut',
+    drainAbort: { max: 100, forMs: 600_000 },
     body: { messagesBytes: 32 * 1024 ** 2, batchesBytes: 256 * 1024 ** 2, filesBytes: 500 * 1024 ** 2, heldBytes: 256 * 1024 ** 2 },
     clients: { headersTimeoutMs: 10_000, bodyBytesPerSecond: 1024, writeStallMs: 60_000, connections: 10_000, connectionsPerAddress: null },
     maxInFlight: 2000,
