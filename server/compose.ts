@@ -52,6 +52,8 @@ export interface Gateway {
   reload(settings: Settings): Promise<void>;
   /** A config file with mistakes was found; the old one stays in force. */
   reloadFailed(mistakes: readonly string[]): void;
+  /** Resolves, with the reason, when the ledger can never be written again by this process. */
+  readonly ledgerLost: Promise<string>;
   /** Lets calls finish for `drainMs`, settles all, and closes everything. */
   close(drainMs: number): Promise<void>;
 }
@@ -81,6 +83,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
   let lastReload: { at: typeof startedAt; error: string | null } | null = null;
 
   const ledgerFile = join(initial.dataDir, 'tollgate.db');
+  let onDeath: (trouble: string) => void = () => {};
+  const ledgerLost = new Promise<string>((resolve) => (onDeath = resolve));
   const store = await openLedger({
     file: ledgerFile,
     workerEntry: new URL('store/sqlite/writer.js', import.meta.url),
@@ -90,6 +94,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     declared: declaredIn(initial),
     log,
     clock,
+    onDeath,
   }).catch((error: unknown) => {
     if (error instanceof LedgerRefused) throw new StartFailure(error.message, error.code === 'held' ? 1 : 3);
     throw error;
@@ -132,6 +137,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     headroom: (at) => headroom.rows(at),
     ledgerHealth: () => ledger.health(),
     openHolds: () => metrics.inFlight(),
+    overload: () => dataPort.overload,
     databaseBytes,
     config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
     keys: () => keys.list(),
@@ -225,6 +231,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     dataPort,
     adminServer,
     recovery: store.recovery,
+    ledgerLost,
     settings: () => settings,
     async reload(next) {
       try {

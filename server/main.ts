@@ -15,7 +15,7 @@ export interface ServeOptions {
   readonly adminListen?: string;
 }
 
-/** Exit codes: 0 stopped as told; 1 could not start; 3 the ledger's file is damaged or not ours. */
+/** Exit codes: 0 stopped as told; 1 could not start, or was stopped by a second signal; 3 the ledger's file is damaged or not ours, or its writing thread ended. */
 export async function serve(options: ServeOptions): Promise<void> {
   const file = configFile(options.config, process.env);
   const overrides = { dataDir: options.dataDir ?? process.env['TOLLGATE_DATA_DIR'], listen: options.listen, adminListen: options.adminListen };
@@ -45,9 +45,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     onReload: (settings) => gateway.reload(settings),
     onMistakes: (mistakes) => gateway.reloadFailed(mistakes.map(mistakeText)),
   });
-  stopOnSignals(async (drain) => {
+  stopOnSignals(async () => {
     await watch.close();
-    await gateway.close(drain ? gateway.settings().drainMs : 0);
+    await gateway.close(gateway.settings().drainMs);
+  });
+  void gateway.ledgerLost.then((trouble) => {
+    // Every call from here on would be refused, and those in flight cannot be settled; the next start books them at what was held.
+    process.stderr.write(`tollgate: the ledger cannot be written any more (${trouble}); stopping, so that a supervisor can start the gateway anew\n`);
+    process.exit(3);
   });
   greet(gateway, loaded.settings);
 }
@@ -70,13 +75,13 @@ function listenTrouble(error: NodeJS.ErrnoException, { host, port }: HostPort, f
   return `${where} could not be opened (${field}): ${error.code ?? error.message}`;
 }
 
-/** The first signal drains, the second stops at once. */
-function stopOnSignals(stop: (drain: boolean) => Promise<void>): void {
+/** The first signal drains, the second stops at once: what was in flight is settled at the next start. */
+function stopOnSignals(stop: () => Promise<void>): void {
   let stopping = false;
   const onSignal = (): void => {
     if (stopping) process.exit(1);
     stopping = true;
-    stop(true).then(
+    stop().then(
       () => process.exit(0),
       (error: unknown) => {
         process.stderr.write(`tollgate: stopping failed: ${String(error)}\n`);

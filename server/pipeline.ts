@@ -21,6 +21,8 @@ import type { Drains } from './forward/drains.ts';
 import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange.ts';
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
+import { hopHeader } from './forward/hops.ts';
+import { uploadLength, uploadOf } from './forward/upload.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { scanAsk, spliceModels } from './identify/ask.ts';
 import { scanBatch } from './identify/batch.ts';
@@ -312,13 +314,17 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
       return worthIt ? services.drains.begin() : null;
     },
   };
+  const upload = body === null ? uploadOf(call.request, call.reply) : null;
+  const headers = requestHeaders(call.request.rawHeaders, caller.upstream, edited);
+  headers.push(...hopHeader(call.request, upstreamSettings.origin));
+  if (upload !== null) headers.push(...uploadLength(call.request));
   let seat: Seat<Exchange> | null = null;
   return forward({
     outgoing: {
       method: call.route.method,
       path: call.target,
-      headers: visit === null ? requestHeaders(call.request.rawHeaders, caller.upstream, edited) : uncompressed(requestHeaders(call.request.rawHeaders, caller.upstream, edited)),
-      body: body === null ? streamedBody(call) : edited ? spliceModels(body.decoded, edits) : body.bytes,
+      headers: visit === null ? headers : uncompressed(headers),
+      body: body === null ? upload : edited ? spliceModels(body.decoded, edits) : body.bytes,
       credential: caller.upstream,
       headersTimeoutMs: opened.stream ? upstreamSettings.streamHeadersTimeoutMs : upstreamSettings.headersTimeoutMs,
     },
@@ -391,6 +397,7 @@ function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null,
 /** Our own words where the provider gave none. */
 function upstreamRefusal({ result }: Answer): Refusal {
   if (result.stop === 'drained') return { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
+  if (result.stop === 'upload_cut') return { reason: 'malformed', message: 'The request body ended before it was complete, or came too slowly.', rule: null, retryAfterSeconds: null };
   if (result.stop === 'headers_timeout' || result.stop === 'idle_timeout') return { reason: 'upstream_timeout', message: 'The provider did not answer in time.', rule: null, retryAfterSeconds: null };
   const what = result.sent ? 'broke the connection before it answered' : 'could not be reached';
   return { reason: 'upstream_unreachable', message: `The provider ${what} (${result.errorCode ?? 'no detail'}).`, rule: null, retryAfterSeconds: null };
@@ -432,10 +439,6 @@ function noteHeadroom(call: Call, opened: OpenEntry, head: ResponseHead, service
     header: (name) => headerOf(head.raw, name),
   });
 }
-
-/** A body that nobody inspects goes through as it comes; null where there is none. */
-const streamedBody = ({ request }: Call): IncomingMessage | null =>
-  request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined ? null : request;
 
 const LEDGER_UNAVAILABLE: Refusal = {
   reason: 'ledger_unavailable',

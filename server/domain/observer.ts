@@ -18,6 +18,13 @@ export interface Observer {
   lost?(record: 'settlement' | 'refusal'): void;
 }
 
+/**
+ * What is given up under too much load, in this order: `close` lets a connection go after its answer; the next four refuse a new call,
+ * named for what there is too much of; `accept` turns a new connection away unread.
+ */
+export const OVERLOAD_RUNGS = ['close', 'in_flight', 'held_bodies', 'journal', 'loop_lag', 'accept'] as const;
+export type OverloadRung = (typeof OVERLOAD_RUNGS)[number];
+
 /** What the provider's response headers said about its limits. */
 export interface Headroom {
   /** `header` looks a response header up by lower-case name. `model` is the one that was sent. */

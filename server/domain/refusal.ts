@@ -20,6 +20,8 @@ export const REFUSALS = {
   /** A batch, a file or a skill that the caller's workspace did not make; no word on whether there is one. */
   unknown_object: { status: 404, type: 'not_found_error', retry: 'never' },
   malformed: { status: 400, type: 'invalid_request_error', retry: 'never' },
+  /** The upstream leads back to this gateway, or to a chain of them. */
+  loop: { status: 508, type: 'invalid_request_error', retry: 'never' },
   unpriced_model: { status: 400, type: 'invalid_request_error', retry: 'never' },
   too_large: { status: 413, type: 'request_too_large', retry: 'never' },
   /** Also carries `retry-after`: seconds to the end of the period. */

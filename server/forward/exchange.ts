@@ -299,6 +299,7 @@ const LAST_WORDS: Partial<Record<Stop, { type: string; message: string }>> = {
 function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return 'headers_timeout';
   if (error.code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
+  if (error.code === 'UPLOAD_CUT') return 'upload_cut';
   if (!sent) return 'connect_failed';
   // A parser that misses the rest says so too; that is a connection that broke.
   const garbled = error.code === 'UND_ERR_HEADERS_OVERFLOW' || (error.code?.startsWith('HPE_') && error.code !== 'HPE_INVALID_EOF_STATE');

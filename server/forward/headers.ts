@@ -1,12 +1,13 @@
 // server/forward/headers.ts: which headers cross the gateway. Everything does, but for what belongs to one hop, to us, or to a credential.
 
 import type { UpstreamCredential } from '../domain/call.ts';
+import { HOP_HEADER } from './hops.ts';
 
 /** Belong to one connection and end here: RFC 9110 section 7.6.1 and 11.7, RFC 9112 section 6.1. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
 
 /** Of the request only: set anew, or nobody's business upstream. */
-const NOT_FORWARDED = new Set(['host', 'content-length', 'expect', 'cookie', 'forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip']);
+const NOT_FORWARDED = new Set(['host', 'content-length', 'expect', 'cookie', 'forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip', HOP_HEADER]);
 
 /** What the meter can decode. An encoding that it cannot read is not offered upstream. */
 const READABLE_ENCODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'identity', '*']);
@@ -67,9 +68,13 @@ export function headerOf(raw: readonly string[], name: string): string | null {
   return null;
 }
 
-/** Header names that a `Connection` header declares to be of this hop; null when it only says `keep-alive` or `close`. */
+/** Header names that `Connection` headers declare to be of this hop; null when they only say `keep-alive` or `close`. */
 function namedByConnection(raw: readonly string[]): Set<string> | null {
-  const value = headerOf(raw, 'connection');
-  if (value === null || /^(?:keep-alive|close)$/i.test(value)) return null;
-  return new Set(value.split(',').map((name) => name.trim().toLowerCase()));
+  let named: Set<string> | null = null;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]!.length !== 10 || raw[i]!.toLowerCase() !== 'connection' || /^(?:keep-alive|close)$/i.test(raw[i + 1]!)) continue;
+    named ??= new Set();
+    for (const name of raw[i + 1]!.split(',')) named.add(name.trim().toLowerCase());
+  }
+  return named;
 }

@@ -3,8 +3,8 @@
 import type { Outcome } from '../domain/call.ts';
 import type { Reading } from '../domain/usage.ts';
 
-/** How the exchange with the provider stopped. `garbled`: what came was no HTTP. `cut`: we ended it ourselves because the client had left. */
-export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'garbled' | 'cut' | 'drained';
+/** How the exchange with the provider stopped. `garbled`: what came was no HTTP. `upload_cut`: the client's body broke off. `cut`: we ended it ourselves because the client had left. */
+export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'garbled' | 'upload_cut' | 'cut' | 'drained';
 
 export interface Ended {
   readonly stop: Stop;
@@ -25,6 +25,7 @@ const TRUNCATED = new Set(['max_tokens', 'model_context_window_exceeded', 'lengt
 export function outcomeOf(ended: Ended): Outcome {
   if (ended.stop === 'connect_failed') return 'connect_failed';
   if (ended.stop === 'drained') return 'drained';
+  if (ended.stop === 'upload_cut') return 'client_abort';
   if ((ended.stop === 'cut' || ended.clientGone) && !heardOut(ended)) return 'client_abort';
   if (ended.stop === 'headers_timeout' || ended.stop === 'idle_timeout') return 'upstream_timeout';
   if (ended.stop === 'garbled') return 'upstream_protocol';

@@ -29,6 +29,7 @@ export const METRICS = {
   requestTokens: { name: 'tollgate_request_tokens', help: 'Tokens of a call, cached or not.', type: 'histogram', labels: ['model', 'direction'], buckets: [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304] },
   requestCost: { name: 'tollgate_request_cost_usd', help: 'Cost of a call.', type: 'histogram', labels: ['workspace'], buckets: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30] },
   overhead: { name: 'tollgate_proxy_overhead_seconds', help: 'The part of a call that was ours: before it left, and after the last byte of the provider.', type: 'histogram', labels: ['phase'], buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] },
+  overload: { name: 'tollgate_overload_total', help: 'What was given up under too much load: connections closed after their answer, calls refused by what there was too much of, connections turned away.', type: 'counter', labels: ['rung'] },
   inFlight: { name: 'tollgate_requests_in_flight', help: 'Calls admitted and not yet ended.', type: 'gauge', labels: ['workspace'] },
   budgetLimit: { name: 'tollgate_budget_limit_usd', help: 'The limit of a budget.', type: 'gauge', labels: ['budget'] },
   budgetSpent: { name: 'tollgate_budget_spent_usd', help: 'Settled spend in the current period.', type: 'gauge', labels: ['budget'] },

@@ -7,7 +7,7 @@ import type { VirtualKey } from '../domain/directory.ts';
 import type { Clock, EpochMs } from '../domain/ids.ts';
 import type { LedgerHealth } from '../domain/ledger.ts';
 import type { Nanodollars } from '../domain/money.ts';
-import type { HeadroomRow, Observer } from '../domain/observer.ts';
+import type { HeadroomRow, Observer, OverloadRung } from '../domain/observer.ts';
 import type { PriceRow } from '../domain/price.ts';
 import type { Settings } from '../domain/settings.ts';
 import { createLabels } from './labels.ts';
@@ -30,6 +30,8 @@ export interface MetricSources {
   headroom(at: EpochMs): readonly HeadroomRow[];
   ledgerHealth(): LedgerHealth;
   openHolds(): number;
+  /** Times each rung of the overload ladder was taken. */
+  overload(): Readonly<Record<OverloadRung, number>>;
   /** Bytes; null when it cannot be told. */
   databaseBytes(): number | null;
   /** `ok`: whether the latest load of the config succeeded; `loadedAt`: when the one in force was. */

@@ -57,6 +57,7 @@ export const REFUSAL_OUTCOMES = {
   unknown_path: 'client_error',
   unknown_object: 'client_error',
   malformed: 'client_error',
+  loop: 'client_error',
   too_large: 'client_error',
   overloaded: 'overloaded',
   draining: 'overloaded',

@@ -127,6 +127,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     recordQueue: () => one(sources.ledgerHealth().queued),
     ledgerWritable: () => one(sources.ledgerHealth().writable ? 1 : 0),
     ledgerWrite: () => histogram('ledgerWrite', {}, tallies.ledgerWrite),
+    overload: () => Object.entries(sources.overload()).map(([rung, value]) => ({ labels: { rung }, value })),
     openHolds: () => one(sources.openHolds()),
     unpriced: () => one(tallies.unpriced()),
     usageIncomplete: () => [...tallies.incomplete].map(([reason, value]) => ({ labels: { reason }, value })),

@@ -45,6 +45,8 @@ export interface SceneOptions {
   readonly standin?: StandinOptions;
   /** In place of the stand-in. */
   readonly origin?: string;
+  /** `host:port` of the data port, where a test must know it beforehand. */
+  readonly listen?: string;
   readonly env?: Record<string, string>;
 }
 
@@ -54,6 +56,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const gateway = await startGateway({
     config: sceneConfig(options.origin ?? standin.url, options),
     env: { PROVIDER_KEY, ...options.env },
+    ...(options.listen === undefined ? {} : { listen: options.listen }),
   });
   return {
     gateway,

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly env?: Record<string, string>;
   /** A directory of an earlier run; a new one, removed at the end, unless told. */
   readonly dataDir?: string;
+  /** `host:port` of the data port, where a test must know it beforehand. */
+  readonly listen?: string;
 }
 
 export interface RunningGateway {
@@ -28,6 +30,8 @@ export interface RunningGateway {
   output(): string;
   /** Sends a signal and waits for the end; the exit code, null after SIGKILL. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Waits for the end without asking for it; the exit code. */
+  ended(): Promise<number | null>;
   /** SIGKILL if it still runs, and its files removed. */
   close(): Promise<void>;
 }
@@ -38,7 +42,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const dataDir = options.dataDir ?? join(folder, 'data');
   const configFile = join(folder, 'tollgate.yaml');
   writeFileSync(configFile, typeof options.config === 'string' ? options.config : stringify(options.config));
-  const child = spawn(process.execPath, [entry, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
+  const child = spawn(process.execPath, [entry, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', options.listen ?? '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
     env: { PATH: process.env['PATH'] ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -62,6 +66,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     configFile,
     output: () => output,
     stop,
+    ended: async () => {
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+      return child.exitCode;
+    },
     close: async () => {
       await stop('SIGKILL');
       rmSync(folder, { recursive: true, force: true });

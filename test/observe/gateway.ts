@@ -75,6 +75,7 @@ export function metricsWith(more: Partial<MetricSources> = {}, config: Settings 
     ],
     ledgerHealth: () => ({ writable: true, queued: 3, lastCommitMs: 4, trouble: null }),
     openHolds: () => 2,
+    overload: () => ({ close: 4, in_flight: 0, held_bodies: 0, journal: 0, loop_lag: 0, accept: 0 }),
     databaseBytes: () => 4096,
     config: () => ({ ok: true, loadedAt: NOON }),
     keys: () =>

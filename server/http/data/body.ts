@@ -1,14 +1,17 @@
 // server/http/data/body.ts: reads a request body whole, within its own limit and the limit of all bodies together.
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { granted, refused, type Verdict } from '../../domain/refusal.ts';
+import { askForBody } from '../../forward/upload.ts';
+import { BodyFault } from './connections.ts';
 
 /** Bytes of request bodies held in memory by calls in flight, all together. */
 export class BodyBudget {
   #held = 0;
-  #limit: number;
+  readonly #limit: () => number;
 
-  constructor(limitBytes: number) {
+  /** @param limitBytes asked anew each time: a reload may change it */
+  constructor(limitBytes: () => number) {
     this.#limit = limitBytes;
   }
 
@@ -16,13 +19,9 @@ export class BodyBudget {
     return this.#held;
   }
 
-  set limit(bytes: number) {
-    this.#limit = bytes;
-  }
-
   /** False when there is no room; a body alone in the house always fits. */
   take(bytes: number): boolean {
-    if (this.#held > 0 && this.#held + bytes > this.#limit) return false;
+    if (this.#held > 0 && this.#held + bytes > this.#limit()) return false;
     this.#held += bytes;
     return true;
   }
@@ -44,13 +43,14 @@ const OVERLOADED = 'The gateway holds as many request bodies as it has room for.
  * The body, whole: the model can be its last field. Refuses with `too_large` by `content-length` before a byte is read, and
  * again while counting; with `malformed` when the client cuts it short.
  */
-export function readBody(request: IncomingMessage, limitBytes: number, budget: BodyBudget): Promise<Verdict<HeldBody>> {
+export function readBody(request: IncomingMessage, reply: ServerResponse, limitBytes: number, budget: BodyBudget): Promise<Verdict<HeldBody>> {
   const tooLarge = () => refused('too_large', `The request body is larger than ${limitBytes} bytes, the most that this gateway takes here.`);
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
   if (declaredBytes > limitBytes) return Promise.resolve(tooLarge());
   if (!budget.take(declaredBytes)) return Promise.resolve(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
 
+  askForBody(request, reply);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let received = 0;
@@ -87,7 +87,7 @@ export function readBody(request: IncomingMessage, limitBytes: number, budget: B
         },
       }));
     };
-    const onCut = (): void => finish(refused('malformed', 'The request body ended before it was complete.'));
+    const onCut = (error?: Error): void => finish(refused('malformed', error instanceof BodyFault ? error.message : 'The request body ended before it was complete.'));
     request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
   });
 }

@@ -1,15 +1,19 @@
 // server/http/data/port.ts: the data port. Turns sockets into calls on the pipeline, and answers what never becomes one.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { ClaimedTags } from '../../domain/call.ts';
-import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
+import type { OverloadRung } from '../../domain/observer.ts';
+import type { Refusal } from '../../domain/refusal.ts';
 import type { Settings } from '../../domain/settings.ts';
+import { loops } from '../../forward/hops.ts';
 import { readTags } from '../../identify/tags.ts';
 import { serve, type Call, type Services } from '../../pipeline.ts';
 import { BodyBudget, readBody } from './body.ts';
 import { newCallId } from './call-id.ts';
+import { answerClientError, answerRaw } from './client-error.ts';
+import { Connections, SWEEP_MS } from './connections.ts';
 import { framingFault } from './framing.ts';
+import { closesAfter, noOverloads, refuseFor, refusesConnections, Strain, type Load } from './overload.ts';
 import { sendRefusal } from './refusal-reply.ts';
 import { matchRoute, type Matched } from './routes.ts';
 
@@ -19,6 +23,8 @@ export interface DataPort {
   readonly inFlight: number;
   readonly heldBodyBytes: number;
   readonly draining: boolean;
+  /** Times each rung of the overload ladder was taken. */
+  readonly overload: Readonly<Record<OverloadRung, number>>;
   /**
    * Refuses new calls and lets those in flight finish, for at most `drainMs`; then cuts them, each with an error event and a
    * settled row. Resolves when the last has ended.
@@ -28,64 +34,113 @@ export interface DataPort {
 
 /** Answers to whether anybody is there; without a key, and without touching the provider. */
 const GREETINGS = new Set(['HEAD /', 'GET /api/hello', 'HEAD /api/hello', 'GET /healthz', 'HEAD /healthz']);
+/** Changes that may wait for the ledger before it refuses more by itself. */
+const MOST_JOURNALED = 10_000;
+/** How long calls that were cut at the end of a drain have to settle. */
+const SETTLE_MS = 2_000;
 
 export function createDataPort(services: Services): DataPort {
   const settings = services.settings;
-  const bodies = new BodyBudget(settings().body.heldBytes);
+  const bodies = new BodyBudget(() => settings().body.heldBytes);
+  const connections = new Connections(() => settings().clients, () => services.clock.monotonic());
+  const strain = new Strain(() => services.clock.monotonic());
+  const overload = noOverloads();
   let inFlight = 0;
   let draining = false;
   let onIdle: (() => void) | null = null;
 
-  const server = createServer(
-    {
-      // A client has ten seconds to say what it wants; a body of 500 MB may take its time.
-      headersTimeout: 10_000,
-      requestTimeout: 600_000,
-      connectionsCheckingInterval: 5_000,
-      // Longer than the pools of the usual clients and load balancers, so that they close first.
-      keepAliveTimeout: 75_000,
-      maxHeaderSize: 32_768,
-    },
-    (request, reply) => {
-      if (GREETINGS.has(`${request.method} ${request.url}`)) return greet(reply);
-      const now = services.clock.now();
-      const id = newCallId(now);
-      const turnAway = (refusal: Refusal): void => {
-        sendRefusal(reply, refusal, id, []);
-        services.observer.turnedAway(refusal.reason, null);
-      };
-      const fault = framingFault(request);
-      if (fault !== null) {
-        reply.shouldKeepAlive = false;
-        return turnAway({ reason: 'malformed', message: fault, rule: null, retryAfterSeconds: null });
-      }
-      if (draining) {
-        reply.shouldKeepAlive = false;
-        return turnAway(DRAINING);
-      }
-      if (inFlight >= settings().maxInFlight) return turnAway(OVERLOADED);
-      const matched = matchRoute(request.method ?? '', request.url ?? '');
-      if (matched === 'malformed') return turnAway(MALFORMED_PATH);
-      if (matched === 'unknown') return turnAway(UNKNOWN_PATH);
-      const claimed = readTags({ header: (name) => oneHeader(request, name), pathWorkspace: matched.workspace, pathWorkflow: matched.workflow });
-      if (!claimed.ok) return turnAway(claimed.refusal);
+  const server = createServer({
+    headersTimeout: settings().clients.headersTimeoutMs,
+    // A body of 500 MB may take its time; `Connections` sees to it that it comes at all.
+    requestTimeout: 0,
+    connectionsCheckingInterval: SWEEP_MS,
+    // Longer than the pools of the usual clients and load balancers, so that they close first.
+    keepAliveTimeout: 75_000,
+    maxHeaderSize: 32_768,
+  });
+  server.on('connection', (socket) => {
+    if (refusesConnections(load()) || !connections.opened(socket)) {
+      overload.accept++;
+      socket.destroy();
+    }
+  });
+  server.on('request', onRequest);
+  // The body is asked for when somebody is about to read it, so that one that is refused is never sent.
+  server.on('checkContinue', onRequest);
+  server.on('connect', (_request, socket) => answerRaw(socket, 405, 'Method Not Allowed'));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerClientError(error, socket, connections));
+  const sweep = setInterval(() => connections.sweep(SWEEP_MS), SWEEP_MS);
+  sweep.unref();
 
-      inFlight++;
-      const call = callOf(id, now, matched, claimed.value, request, reply);
-      serve(call, services)
-        .catch((error: unknown) => {
-          // Not foreseen, so nothing is known of the answer: no detail leaves the house.
-          services.log.error('call_failed', { call: id, code: error instanceof Error ? error.name : 'unknown', detail: firstFrame(error) });
-          if (reply.headersSent) reply.destroy();
-          else reply.writeHead(500, { 'content-type': 'application/json', 'request-id': id, 'x-tollgate-request-id': id }).end(internalError(id));
-        })
-        .finally(() => {
-          inFlight--;
-          if (inFlight === 0) onIdle?.();
-        });
-    },
-  );
-  server.on('clientError', answerClientError);
+  function onRequest(request: IncomingMessage, reply: ServerResponse): void {
+    if (GREETINGS.has(`${request.method} ${request.url}`)) return greet(reply);
+    const now = services.clock.now();
+    const id = newCallId(now);
+    const turnAway = (refusal: Refusal): void => {
+      sendRefusal(reply, refusal, id, []);
+      services.observer.turnedAway(refusal.reason, null);
+    };
+    connections.began(request, reply);
+    const fault = framingFault(request, reply);
+    if (fault !== null) {
+      reply.shouldKeepAlive = false;
+      return turnAway({ reason: 'malformed', message: fault, rule: null, retryAfterSeconds: null });
+    }
+    if (request.method === 'TRACE') return answerRaw(request.socket, 405, 'Method Not Allowed');
+    if (draining) {
+      reply.shouldKeepAlive = false;
+      return turnAway(DRAINING);
+    }
+    const pressure = load();
+    if (closesAfter(pressure)) {
+      overload.close++;
+      reply.shouldKeepAlive = false;
+    }
+    const tooMuch = refuseFor(pressure);
+    if (tooMuch !== null) {
+      overload[tooMuch]++;
+      return turnAway(OVERLOADED);
+    }
+    const matched = matchRoute(request.method ?? '', request.url ?? '');
+    if (matched === 'malformed') {
+      reply.shouldKeepAlive = false;
+      return turnAway(MALFORMED_PATH);
+    }
+    if (matched === 'unknown') return turnAway(UNKNOWN_PATH);
+    if (loops(request)) return turnAway(LOOP);
+    const claimed = readTags({ header: (name) => oneHeader(request, name), pathWorkspace: matched.workspace, pathWorkflow: matched.workflow });
+    if (!claimed.ok) return turnAway(claimed.refusal);
+
+    inFlight++;
+    const call = callOf(id, now, matched, claimed.value, request, reply);
+    serve(call, services)
+      .catch((error: unknown) => {
+        // Not foreseen, so nothing is known of the answer: no detail leaves the house.
+        services.log.error('call_failed', { call: id, code: error instanceof Error ? error.name : 'unknown', detail: firstFrame(error) });
+        if (reply.headersSent) reply.destroy();
+        else reply.writeHead(500, { 'content-type': 'application/json', 'request-id': id, 'x-tollgate-request-id': id }).end(internalError(id));
+      })
+      .finally(() => {
+        inFlight--;
+        if (inFlight === 0) onIdle?.();
+      });
+  }
+
+  function load(): Load {
+    const { body, clients, maxInFlight } = settings();
+    return {
+      inFlight,
+      maxInFlight,
+      heldBodyBytes: bodies.held,
+      maxHeldBodyBytes: body.heldBytes,
+      connections: connections.open,
+      maxConnections: clients.connections,
+      journal: services.ledger.health().queued,
+      maxJournal: MOST_JOURNALED,
+      loopLagMs: strain.loopLagMs,
+      exhaustion: strain.exhaustion,
+    };
+  }
 
   function callOf(id: Call['id'], now: Call['admittedAt'], matched: Matched, claimed: ClaimedTags, request: IncomingMessage, reply: ServerResponse): Call {
     let gone: AbortController | null = null;
@@ -110,7 +165,7 @@ export function createDataPort(services: Services): DataPort {
         }
         return gone.signal;
       },
-      readBody: () => readBody(request, bodyLimit(matched, settings()), bodies),
+      readBody: () => readBody(request, reply, bodyLimit(matched, settings()), bodies),
       refuse: (refusal, tags) => sendRefusal(reply, refusal, id, tags),
     };
   }
@@ -126,12 +181,15 @@ export function createDataPort(services: Services): DataPort {
     get draining() {
       return draining;
     },
+    overload,
     async drain(drainMs) {
       draining = true;
       server.closeIdleConnections();
       if (inFlight > 0) await idleWithin(drainMs);
       for (const exchange of services.onTheWire) exchange.drain();
-      if (inFlight > 0) await idleWithin(2_000);
+      if (inFlight > 0) await idleWithin(SETTLE_MS);
+      clearInterval(sweep);
+      strain.close();
       server.close();
       server.closeAllConnections();
     },
@@ -165,14 +223,6 @@ function bodyLimit({ route }: Matched, { body }: Settings): number {
   return route.inspect === 'ask' ? body.messagesBytes : body.filesBytes;
 }
 
-/** What Node's parser refuses never becomes a request; it gets an answer in the API's shape and a closed socket. */
-function answerClientError(error: NodeJS.ErrnoException, socket: import('node:stream').Duplex): void {
-  if (!socket.writable || (socket as Socket).bytesWritten > 0) return void socket.destroy();
-  const [status, reason] = error.code === 'HPE_HEADER_OVERFLOW' ? [431, 'Request Header Fields Too Large'] : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? [408, 'Request Timeout'] : [400, 'Bad Request'];
-  const body = JSON.stringify({ type: 'error', error: { type: REFUSALS.malformed.type, message: `${reason}: this is not an HTTP request that the gateway can read.` } });
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-tollgate-refusal: malformed\r\nconnection: close\r\n\r\n${body}`);
-}
-
 const internalError = (id: string): string => JSON.stringify({ type: 'error', error: { type: 'api_error', message: 'The gateway failed on this call; the log names the request id.' }, request_id: id });
 
 /** Where it broke, without the message: a message can quote what the client sent. */
@@ -180,5 +230,6 @@ const firstFrame = (error: unknown): string => (error instanceof Error ? (error.
 
 const DRAINING: Refusal = { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
 const OVERLOADED: Refusal = { reason: 'overloaded', message: 'The gateway serves as many calls as it can. Try again in a second.', rule: null, retryAfterSeconds: 1 };
+const LOOP: Refusal = { reason: 'loop', message: 'This call has passed this gateway already, or one gateway too many: `upstream.origin` of one of them leads back.', rule: null, retryAfterSeconds: null };
 const MALFORMED_PATH: Refusal = { reason: 'malformed', message: 'The path holds something that no path of the API can: an encoded or double slash, a dot segment, or bytes outside printable ASCII.', rule: null, retryAfterSeconds: null };
 const UNKNOWN_PATH: Refusal = { reason: 'unknown_path', message: 'This gateway does not serve that method and path. It serves the Claude API: /v1/messages, /v1/models, /v1/files and so on, also behind /w/{workspace}/{workflow}.', rule: null, retryAfterSeconds: null };

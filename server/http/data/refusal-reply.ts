@@ -2,6 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
+import { lingerOn } from '../../forward/linger.ts';
 
 /**
  * Answers with a refusal. Clients read `error.message`, `request-id`, `retry-after` and `x-should-retry`; a retry-after that
@@ -16,7 +17,10 @@ export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: 
   if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
   // What was sent of a body that we will not read would be taken for the next request.
   const { headers: asked, complete } = reply.req;
-  if (!complete && (asked['content-length'] !== undefined || asked['transfer-encoding'] !== undefined)) headers.push('connection', 'close');
+  const unread = !complete && (asked['content-length'] !== undefined || asked['transfer-encoding'] !== undefined);
+  if (unread) headers.push('connection', 'close');
   reply.writeHead(kind.status, headers);
-  reply.end(reply.req.method === 'HEAD' ? undefined : body);
+  if (!unread) return void reply.end(reply.req.method === 'HEAD' ? undefined : body);
+  reply.write(body);
+  lingerOn(reply);
 }

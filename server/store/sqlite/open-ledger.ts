@@ -33,6 +33,8 @@ export interface LedgerOptions {
   readonly declared: Declared;
   readonly log: Log;
   readonly clock: Clock;
+  /** Told once when the writing thread ended by itself: the process has to be started anew. */
+  readonly onDeath?: (trouble: string) => void;
 }
 
 export interface OpenLedger {
@@ -68,7 +70,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   const lock = lockLedger(file);
   try {
     const { timezone, durability, retentionDays, clock } = options;
-    const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, now: clock.now() }, log);
+    const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, now: clock.now() }, log, options.onDeath);
     const keys = new SqliteKeyRing(client, opened.keys, options.declared, clock);
     const grants = await SqliteGrants.open(client, clock);
     const recovery = { crashed: opened.crashed, crashedCost: nanodollars(opened.crashedCost) };

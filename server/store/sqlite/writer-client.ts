@@ -39,6 +39,7 @@ export class OperationFailed extends Error {
 export class WriterClient {
   private readonly worker: Worker;
   private readonly log: Log;
+  private readonly onDeath: (trouble: string) => void;
   private queue: Pending[] = [];
   private underWay: Pending[] | null = null;
   private scheduled = false;
@@ -56,15 +57,19 @@ export class WriterClient {
   /** Versions of price rows that the writer has committed, so their content need not be sent again. */
   private readonly knownPrices = new Set<string>();
 
-  private constructor(worker: Worker, log: Log) {
+  private constructor(worker: Worker, log: Log, onDeath: (trouble: string) => void) {
     this.worker = worker;
     this.log = log;
+    this.onDeath = onDeath;
   }
 
-  /** @throws LedgerRefused when the ledger cannot be opened */
-  static async start(entry: URL, settings: WriterSettings, log: Log): Promise<{ client: WriterClient; opened: Opened }> {
+  /**
+   * @param onDeath told once when the writing thread ended although nobody closed it: nothing will be written any more
+   * @throws LedgerRefused when the ledger cannot be opened
+   */
+  static async start(entry: URL, settings: WriterSettings, log: Log, onDeath: (trouble: string) => void = () => {}): Promise<{ client: WriterClient; opened: Opened }> {
     const worker = new Worker(entry, { workerData: settings, name: 'ledger', resourceLimits: { maxYoungGenerationSizeMb: 64 } });
-    const client = new WriterClient(worker, log);
+    const client = new WriterClient(worker, log, onDeath);
     const opened = await new Promise<Opened>((resolve, reject) => {
       worker.on('message', (message: FromWriter) => {
         if (typeof message === 'object' && 'opened' in message) resolve(message.opened);
@@ -264,6 +269,7 @@ export class WriterClient {
     this.asked.clear();
     this.nowIdle();
     void this.worker.terminate();
+    if (!this.closing) this.onDeath(trouble);
   }
 
   private nowIdle(): void {

@@ -1,0 +1,30 @@
+// server/http/data/client-error.ts: answers what Node's parser refuses, and methods that are none of ours, in the API's shape and with a closed socket.
+
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { REFUSALS } from '../../domain/refusal.ts';
+import { BodyFault, failBody, type Connections } from './connections.ts';
+
+/** For `clientError`: the bytes of a request could not be read. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, connections: Connections): void {
+  if (!socket.writable) return void socket.destroy();
+  const busy = connections.busyWith(socket as Socket);
+  if (busy !== null) {
+    const { request, reply } = busy;
+    if (!request.complete && !reply.headersSent) return failBody(request, new BodyFault('The request body is not what its framing says.'));
+    // What came behind a request that is being answered: the answer still belongs to its client, and is the last on this socket.
+    reply.shouldKeepAlive = false;
+    reply.once('finish', () => (socket as Socket).destroySoon());
+    return;
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') return answerRaw(socket, 431, 'Request Header Fields Too Large');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return answerRaw(socket, 408, 'Request Timeout');
+  answerRaw(socket, 400, 'Bad Request');
+}
+
+/** Writes an answer to a socket that has no reply, and closes it. */
+export function answerRaw(socket: Duplex, status: number, reason: string): void {
+  const body = JSON.stringify({ type: 'error', error: { type: REFUSALS.malformed.type, message: `${reason}: this is not a request that the gateway takes.` } });
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-tollgate-refusal: malformed\r\nconnection: close\r\n\r\n${body}`);
+}

@@ -1,0 +1,98 @@
+// test/http/overload.test.ts: too much of everything: what is refused, what is let go, and that health and metrics answer throughout.
+
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { ask, eventually, metric, newSession, openScene, type Scene } from '../faults/scene.ts';
+import { closesAfter, refuseFor, refusesConnections, type Load } from '../../server/http/data/overload.ts';
+
+const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, loopLagMs: 3, exhaustion: 0.1 };
+
+test.each<{ name: string; load: Partial<Load>; refuses: ReturnType<typeof refuseFor>; closes: boolean; drops: boolean }>([
+  { name: 'nothing much', load: {}, refuses: null, closes: false, drops: false },
+  { name: 'four fifths of all calls', load: { inFlight: 1_600 }, refuses: null, closes: false, drops: false },
+  { name: 'more than four fifths of all calls', load: { inFlight: 1_601 }, refuses: null, closes: true, drops: false },
+  { name: 'all calls', load: { inFlight: 2_000 }, refuses: 'in_flight', closes: true, drops: false },
+  { name: 'more than four fifths of the bodies', load: { heldBodyBytes: 205 }, refuses: null, closes: true, drops: false },
+  { name: 'all bodies', load: { heldBodyBytes: 256 }, refuses: 'held_bodies', closes: true, drops: false },
+  { name: 'four fifths of the journal', load: { journal: 8_000 }, refuses: 'journal', closes: false, drops: false },
+  { name: 'a journal just below that', load: { journal: 7_999 }, refuses: null, closes: false, drops: false },
+  { name: 'a loop that was 200 ms late for a second', load: { loopLagMs: 200 }, refuses: null, closes: false, drops: false },
+  { name: 'a loop that was later', load: { loopLagMs: 201 }, refuses: 'loop_lag', closes: false, drops: false },
+  { name: 'more than four fifths of the connections', load: { connections: 81 }, refuses: null, closes: true, drops: false },
+  { name: 'all connections', load: { connections: 100 }, refuses: null, closes: true, drops: true },
+  { name: 'a heap or a table of files that is all but full', load: { exhaustion: 1 }, refuses: null, closes: false, drops: true },
+])('under $name', ({ load, refuses, closes, drops }) => {
+  const now = { ...calm, ...load };
+  expect({ refuses: refuseFor(now), closes: closesAfter(now), drops: refusesConnections(now) }).toEqual({ refuses, closes, drops });
+});
+
+const open: Scene[] = [];
+afterEach(async () => {
+  for (const scene of open.splice(0)) await scene.close();
+});
+async function crowded(config: Record<string, unknown>): Promise<Scene> {
+  const scene = await openScene({ config, upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
+  open.push(scene);
+  return scene;
+}
+
+test('calls beyond the most in flight are refused before they hold anything, and the gateway stays in reach', async () => {
+  const scene = await crowded({ max_in_flight: 5 });
+  const stalled = Array.from({ length: 5 }, () => ask(scene.gateway.dataUrl, { stream: true, fault: 'stall:3' }));
+  await eventually(() => scene.standin.requests(), (n) => n === 5);
+  const refused = await ask(scene.gateway.dataUrl, {});
+  expect(refused).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'overloaded', 'retry-after': '1', connection: 'close' } });
+  expect(JSON.parse(refused.body.toString())).toMatchObject({ error: { type: 'overloaded_error' } });
+  for (const url of [new URL('/healthz', scene.gateway.dataUrl), new URL('/healthz', scene.gateway.adminUrl), new URL('/readyz', scene.gateway.adminUrl)]) expect((await fetch(url)).status).toBe(200);
+  await eventually(() => metric(scene, 'tollgate_overload_total', { rung: 'in_flight' }), (n) => n === 1);
+  expect(await metric(scene, 'tollgate_overload_total', { rung: 'close' })).toBeGreaterThanOrEqual(1);
+  expect(scene.standin.requests()).toBe(5);
+  await scene.gateway.stop('SIGKILL');
+  await Promise.all(stalled);
+});
+
+const socketTo = (scene: Scene): Promise<{ socket: Socket; closed: Promise<void>; isOpen: () => boolean }> =>
+  new Promise((resolve) => {
+    const { hostname, port } = new URL(scene.gateway.dataUrl);
+    const socket = connect(Number(port), hostname);
+    const closed = new Promise<void>((done) => socket.once('close', () => done()));
+    socket.on('error', () => undefined).on('data', () => undefined);
+    socket.once('connect', () => resolve({ socket, closed, isOpen: () => !socket.destroyed }));
+  });
+
+test.each([
+  { name: 'all of them', clients: { connections: 10 } },
+  { name: 'those of one address', clients: { connections_per_address: 10 } },
+])('connections beyond the most of $name are closed unread', async ({ clients }) => {
+  const scene = await crowded({ clients });
+  const ten = await Promise.all(Array.from({ length: 10 }, () => socketTo(scene)));
+  const eleventh = await socketTo(scene);
+  await eleventh.closed;
+  expect(ten.every((one) => one.isOpen())).toBe(true);
+  await eventually(() => metric(scene, 'tollgate_overload_total', { rung: 'accept' }), (n) => n === 1);
+  for (const { socket } of ten) socket.destroy();
+  expect((await eventually(() => ask(scene.gateway.dataUrl, {}), (seen) => seen.status !== null)).status).toBe(200);
+});
+
+test('a client that never reads is let go after the write stall, and its call is booked', async () => {
+  const scene = await crowded({ clients: { write_stall: '500ms' } });
+  const { socket, closed } = await socketTo(scene);
+  socket.pause();
+  const session = newSession();
+  const body = '{"model":"claude-haiku-4-5","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"hi"}]}';
+  socket.write(`POST /v1/messages HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: ${session}\r\nx-standin-fault: endless-event:64000000\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await eventually(() => scene.standin.log[0]?.response.ending, (ending) => ending === 'client_gone');
+  socket.resume();
+  await closed;
+  const { rows } = (await (await fetch(new URL(`/api/requests?session=${session}`, scene.gateway.adminUrl))).json()) as { rows: { outcome: string; cost_usd: string }[] };
+  expect(rows).toMatchObject([{ outcome: 'client_abort' }]);
+  expect(Number(rows[0]!.cost_usd)).toBeGreaterThan(0);
+});
+
+test('a head that does not come is waited for no longer than it may take', async () => {
+  const scene = await crowded({ clients: { headers_timeout: '1s' } });
+  const slow = await Promise.all(Array.from({ length: 50 }, () => socketTo(scene)));
+  for (const { socket } of slow) socket.write('POST /v1/messages HTTP/1.1\r\nHost: g\r\n');
+  expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
+  await Promise.all(slow.map((one) => one.closed));
+}, 15_000);
