@@ -26,7 +26,7 @@ const burning = (short: string, long: string, burn: number, budget: number): str
 const { errorRatio: e, slowRatio: s, errors } = RECORDED;
 const spend = RECORDED.spend;
 const k = RECORDED.cacheReadRatio;
-const deliveries = (result: string): string => `sum by (job,channel) (increase(${M.alertDeliveries.name}{result="${result}"}[30m]))`;
+const deliveries = (result: string): string => `sum by (job,channel) (increase(${M.alertDeliveries.name}{${result}}[30m]))`;
 
 export const ALERTS: readonly AlertRule[] = [
   {
@@ -129,9 +129,10 @@ export const ALERTS: readonly AlertRule[] = [
   },
   {
     alert: 'TollgateAlertDeliveryFailing', severity: 'page', holds: '10m',
-    expr: `${deliveries('failed')} > 0 unless on (job,channel) ${deliveries('delivered')} > 0`,
+    // A try that will be made again, and one that was the last.
+    expr: `${deliveries('result=~"retry|dead"')} > 0 unless on (job,channel) ${deliveries('result="delivered"')} > 0`,
     summary: 'Nothing gets through to the alert channel {{ $labels.channel }}.',
-    description: '{{ $value | humanize }} messages failed in half an hour, and none arrived: budget alerts go unheard.',
+    description: '{{ $value | humanize }} tries failed in half an hour, and none arrived: budget alerts go unheard.',
     board: 'internals', variables: [],
   },
   {

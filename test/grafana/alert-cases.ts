@@ -102,8 +102,8 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { what: 'nobody compared the two', series: { [gauge(M.ledgerWritable)]: '1x600' }, at: '8h', firing: 0 },
   ],
   TollgateAlertDeliveryFailing: [
-    { what: 'every message fails', series: { [delivery('failed')]: '0+1x60', [delivery('delivered')]: '0x60' }, at: '40m', firing: 1 },
-    { what: 'some messages fail and others arrive', series: { [delivery('failed')]: '0+1x60', [delivery('delivered')]: '0+1x60' }, at: '40m', firing: 0 },
+    { what: 'every message fails', series: { [delivery('retry')]: '0+1x60', [delivery('delivered')]: '0x60' }, at: '40m', firing: 1 },
+    { what: 'some messages fail and others arrive', series: { [delivery('retry')]: '0+1x60', [delivery('delivered')]: '0+1x60' }, at: '40m', firing: 0 },
   ],
   TollgateConfigReloadFailed: [
     { what: 'a config with mistakes was found', series: { [gauge(M.configReloadOk)]: '1x5 0x20' }, at: '15m', firing: 1 },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RECORDED } from '../../grafana/recording.ts';
 import type { RequestAnswer } from '../../server/http/admin/wire.ts';
-import { METRICS } from '../../server/observe/metric-names.ts';
+import { DELIVERY_RESULTS, METRICS } from '../../server/observe/metric-names.ts';
 import { openWithPast } from '../demo/past.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { mixedRun } from '../flow/mixed-run.ts';
@@ -61,6 +61,8 @@ beforeAll(async () => {
         { id: 'support', models: { alias: { fast: 'claude-haiku-4-5' }, deny: ['claude-opus-4-7'] }, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] },
         { id: 'engineering', open_workflows: true, models: { deny: ['claude-opus-4-7'] }, workflows: [{ id: 'claude-code' }] },
       ],
+      // Nothing gets through to it: loopback is not an address for messages.
+      alerts: { channels: { ops: { type: 'slack', url: 'http://127.0.0.1:9/nobody' } } },
       budgets: ['day', 'week', 'month', 'year'].map((period) => ({ id: `all-${period}`, scope: { organization: true }, limit_usd: 5000, period })),
     },
   });
@@ -132,6 +134,11 @@ test('every rule evaluates, and every alert that is active names what it is abou
   // Unknown names and a model that is not in the book are part of the traffic.
   expect(said.length).toBeGreaterThan(0);
   expect(said.filter((text) => text.includes('<no value>') || text.includes('{{'))).toEqual([]);
+});
+
+test('deliveries are there before the first, with the results that the alert on them looks for', async () => {
+  if (!installed) return notNeeded();
+  expect(await prometheus.labelValues(`${METRICS.alertDeliveries.name}{channel="ops"}`, 'result')).toEqual([...DELIVERY_RESULTS].sort());
 });
 
 test('a bucket leads to one of its calls', async () => {
