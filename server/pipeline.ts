@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Desk, Visit } from './batch/desk.ts';
 import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
+import { isClaudeCode, UNIFIED, warningHeaders } from './admit/claude-code.ts';
 import type { Admission, Clearance, Gate } from './domain/admission.ts';
 import type { BatchCare, OwnCredential } from './domain/batch.ts';
 import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Endpoint, Intent, Route } from './domain/call.ts';
@@ -275,8 +276,9 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
   const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
   const edited = edits.length > 0;
   const visit = EDITED.has(call.route.endpoint) ? visitOf(call, caller, services.settings()) : null;
+  const warning = isClaudeCode(call.request.headers) ? warningHeaders(admission.tightest) : NOTHING;
   const extraHeaders = (head: ResponseHead, reading: Reading | null): readonly string[] => {
-    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller)];
+    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller), ...(head.status < 400 ? warning : NOTHING)];
     if (head.streamed) return tags;
     const free = !call.route.billed || head.status >= 400;
     if (reading === null && !free) return tags;
@@ -289,6 +291,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     writeStallMs: services.settings().clients.writeStallMs,
     monotonic: () => services.clock.monotonic(),
     extraHeaders,
+    replaces: (head) => (warning.length > 0 && head.status < 400 ? UNIFIED : null),
     openMeter: (head) => {
       noteHeadroom(call, opened, head, services);
       if (!call.route.billed) return null;
@@ -426,6 +429,8 @@ function turnAway(call: Call, refusal: Refusal, services: Services): void {
   call.refuse(refusal, []);
   services.observer.turnedAway(refusal.reason, call.route.endpoint);
 }
+
+const NOTHING: readonly string[] = [];
 
 const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
 

@@ -158,7 +158,7 @@ class RunningGate implements ReloadableGate {
     else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask));
     const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
     const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
-    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
+    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();
@@ -178,14 +178,22 @@ class OpenAdmission implements Admission {
   readonly quote: Quote;
   readonly decisions: readonly Decision[];
   readonly admittedAt: EpochMs;
-  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; budgets: Budgets; clock: Clock; onFreed: () => void };
+  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; standings: readonly Standing[]; budgets: Budgets; clock: Clock; onFreed: () => void };
   #released = false;
 
-  constructor(quote: Quote, decisions: readonly Decision[], admittedAt: EpochMs, parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; budgets: Budgets; clock: Clock; onFreed: () => void }) {
+  constructor(quote: Quote, decisions: readonly Decision[], admittedAt: EpochMs, parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; standings: readonly Standing[]; budgets: Budgets; clock: Clock; onFreed: () => void }) {
     this.quote = quote;
     this.decisions = decisions;
     this.admittedAt = admittedAt;
     this.#parts = parts;
+  }
+
+  get tightest(): Standing | null {
+    let tightest: Standing | null = null;
+    for (const standing of this.#parts.standings) {
+      if (standing.budget.mode === 'hard' && (tightest === null || standing.spent * limitOf(tightest) > tightest.spent * limitOf(standing))) tightest = standing;
+    }
+    return tightest;
   }
 
   get held(): Nanodollars {

@@ -40,6 +40,8 @@ export interface Admission {
   readonly admittedAt: EpochMs;
   readonly quote: Quote;
   readonly held: Nanodollars;
+  /** The hard budget covering the call that has the smallest share left, as it stood at the admission; null where there is none. */
+  readonly tightest: Standing | null;
   /** Every rule asked, in order, those of the clearance included. */
   readonly decisions: readonly Decision[];
   /** At `message_start`: the true prompt corrects the input limit and the hold shrinks to `ceiling`; never grows. */

@@ -9,7 +9,7 @@ import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
 import { Delivery } from './delivery.ts';
 import type { Drain } from './drains.ts';
-import { headerOf, responseHeaders } from './headers.ts';
+import { headerOf, responseHeaders, withoutFamily } from './headers.ts';
 import type { Stop } from './outcome.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -40,6 +40,8 @@ export interface ExchangeOptions {
   readonly openMeter: (head: ResponseHead) => Meter | null;
   /** Headers of ours for the client. `reading` is null when the answer is relayed before it is whole. */
   readonly extraHeaders: (head: ResponseHead, reading: Reading | null) => readonly string[];
+  /** A prefix of names: the provider's headers of that family stay behind, as `extraHeaders` has its own. Null, or left out: all pass. */
+  readonly replaces?: (head: ResponseHead) => string | null;
   /** Changes a whole answer before the client gets it; null leaves it alone. A throw is an answer that must not go out: the provider's own fault. */
   readonly editor?: (head: ResponseHead) => ((body: Buffer) => Promise<Buffer>) | null;
   /** Leave to read on when the client leaves, so that the usage is known exactly; null ends it. */
@@ -173,7 +175,9 @@ class RunningExchange implements Exchange {
   }
 
   #sendHead(head: ResponseHead, reading: Reading | null, editedBytes: number | null = null): void {
-    const passed = responseHeaders(head.raw, this.#outgoing.credential);
+    const all = responseHeaders(head.raw, this.#outgoing.credential);
+    const family = this.#options.replaces?.(head) ?? null;
+    const passed = family === null ? all : withoutFamily(all, family);
     const headers = editedBytes === null ? passed : withLength(passed, editedBytes);
     headers.push(...this.#options.extraHeaders(head, reading));
     this.#delivery.begin(head.status, head.statusMessage, headers, head.streamed && headerOf(head.raw, 'content-encoding') === null);

@@ -62,6 +62,13 @@ export function responseHeaders(raw: readonly string[], credential: UpstreamCred
   return out;
 }
 
+/** A flat list without the headers whose names begin with `prefix` (lower case). */
+export function withoutFamily(raw: readonly string[], prefix: string): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) if (!raw[i]!.toLowerCase().startsWith(prefix)) out.push(raw[i]!, raw[i + 1]!);
+  return out;
+}
+
 /** The first value of a header in a flat list; null when absent. `name` in lower case. */
 export function headerOf(raw: readonly string[], name: string): string | null {
   for (let i = 0; i < raw.length; i += 2) if (raw[i]!.length === name.length && raw[i]!.toLowerCase() === name) return raw[i + 1]!;

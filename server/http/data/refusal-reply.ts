@@ -1,6 +1,7 @@
 // server/http/data/refusal-reply.ts: puts our own no on the wire, in the shape of the API's errors.
 
 import type { ServerResponse } from 'node:http';
+import { exhaustedHeaders, isClaudeCode } from '../../admit/claude-code.ts';
 import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
 import { lingerOn } from '../../forward/linger.ts';
 
@@ -15,6 +16,7 @@ export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: 
   const headers = ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'request-id', requestId, 'x-tollgate-request-id', requestId, 'x-tollgate-refusal', refusal.reason, ...tags];
   if (kind.retry === 'never') headers.push('x-should-retry', 'false');
   if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
+  if (refusal.budget !== undefined && isClaudeCode(reply.req.headers)) headers.push(...exhaustedHeaders(refusal.budget));
   // What was sent of a body that we will not read would be taken for the next request.
   const { headers: asked, complete } = reply.req;
   const unread = !complete && (asked['content-length'] !== undefined || asked['transfer-encoding'] !== undefined);
