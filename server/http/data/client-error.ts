@@ -11,7 +11,10 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   const busy = connections.busyWith(socket as Socket);
   if (busy !== null) {
     const { request, reply } = busy;
-    if (!request.complete && !reply.headersSent) return failBody(request, new BodyFault('The request body is not what its framing says.'));
+    if (!request.complete && !reply.headersSent) {
+      if (!failBody(request, new BodyFault('The request body is not what its framing says.'))) answerRaw(socket, 400, 'Bad Request');
+      return;
+    }
     // What came behind a request that is being answered: the answer still belongs to its client, and is the last on this socket.
     reply.shouldKeepAlive = false;
     reply.once('finish', () => (socket as Socket).destroySoon());

@@ -90,13 +90,17 @@ export class Connections {
       const came = socket.bytesRead - line.bytesThen;
       line.bytesThen = socket.bytesRead;
       if (now - line.since < GRACE_MS + sinceMs || came >= least || request.isPaused()) continue;
-      failBody(request, new BodyFault('The request body came too slowly, or not at all.'));
+      if (!failBody(request, new BodyFault('The request body came too slowly, or not at all.'))) socket.destroy();
     }
   }
 }
 
-/** Tells whoever reads a body that no more of it will come, the way a stream does, without taking the socket away: the answer needs it. */
-export function failBody(request: IncomingMessage, fault: BodyFault): void {
-  if (request.listenerCount('error') > 0) request.emit('error', fault);
-  else request.socket.destroy();
+/**
+ * Tells whoever reads a body that no more of it will come, the way a stream does, without taking the socket away: the answer needs it.
+ * False when nobody reads it yet.
+ */
+export function failBody(request: IncomingMessage, fault: BodyFault): boolean {
+  if (request.listenerCount('error') === 0) return false;
+  request.emit('error', fault);
+  return true;
 }

@@ -1,0 +1,150 @@
+// test/faults/shutdown.test.ts: how the gateway goes down: told to, told twice, out of time, killed, or without its ledger.
+
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { startGateway } from '../flow/gateway.ts';
+import { admin, ask, eventually, newSession, openScene, rowsOf, sceneConfig, PROVIDER_KEY, type Row, type Scene, type Seen } from './scene.ts';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+const PATIENT = { upstream: { idle_timeout: '60s', headers_timeout: '60s', stream_headers_timeout: '60s' } };
+async function scene(config: Record<string, unknown>): Promise<Scene> {
+  const made = await openScene({ config, ...PATIENT });
+  open.push(made);
+  return made;
+}
+
+const reached = (at: Scene, count: number): Promise<number> => eventually(() => at.standin.log.filter((r) => r.bodyComplete).length, (n) => n === count, 15_000);
+
+/** Starts so many streams, and resolves when all are on their way. */
+async function streams(at: Scene, count: number, fault: string, session: string): Promise<Promise<Seen>[]> {
+  const seen = Array.from({ length: count }, () => ask(at.gateway.dataUrl, { stream: true, fault, session }));
+  await reached(at, count);
+  return seen;
+}
+
+const readiness = async (at: Scene): Promise<{ status: number; reasons: string[] }> => {
+  const answer = await fetch(new URL('/readyz', at.gateway.adminUrl));
+  return { status: answer.status, reasons: ((await answer.json()) as { reasons: string[] }).reasons };
+};
+
+test('told to stop, it refuses new calls at once, and 200 streams come to their end', async () => {
+  const at = await scene({ drain: '20s' });
+  const session = newSession();
+  let go = (): void => {};
+  const until = new Promise<void>((resolve) => (go = resolve));
+  at.standin.script(() => ({ until }));
+  const seen = await streams(at, 200, 'slow-events:5', session);
+  const stopped = at.gateway.stop('SIGTERM');
+  expect(await eventually(() => readiness(at), ({ status }) => status === 503, 2_000)).toMatchObject({ reasons: [expect.stringContaining('draining')] });
+  const refused = await ask(at.gateway.dataUrl, {});
+  expect(refused).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'draining', connection: 'close', 'retry-after': '1' } });
+  go();
+  for (const one of await Promise.all(seen)) {
+    expect(one).toMatchObject({ status: 200, ending: 'complete' });
+    expect(one.body.toString()).toContain('event: message_stop');
+  }
+  expect(await stopped).toBe(0);
+  const rows = await afterwards(at, session);
+  expect(rows).toHaveLength(200);
+  expect(new Set(rows.map((row) => `${row.outcome} ${row.estimated}`))).toEqual(new Set(['ok false']));
+}, 40_000);
+
+test('past the drain limit streams get an error event, calls without an answer a 503, and all of them their row', async () => {
+  const at = await scene({ drain: '500ms' });
+  const session = newSession();
+  const seen = await streams(at, 20, 'stall:6', session);
+  const silent = ask(at.gateway.dataUrl, { fault: 'no-answer', session });
+  await reached(at, 21);
+  const began = performance.now();
+  expect(await at.gateway.stop('SIGTERM')).toBe(0);
+  // The drain and the time to settle.
+  expect(performance.now() - began).toBeLessThan(2_500);
+  for (const one of await Promise.all(seen)) {
+    expect(one).toMatchObject({ status: 200, ending: 'complete' });
+    expect(one.body.toString()).toMatch(/\n\nevent: error\ndata: \{"type":"error","error":\{"type":"api_error".*\}\n\n$/);
+  }
+  expect(await silent).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'draining' } });
+  const rows = await afterwards(at, session);
+  expect(rows).toHaveLength(21);
+  for (const row of rows) {
+    expect(row).toMatchObject({ outcome: 'drained', estimated: true });
+    expect(Number(row.cost_usd)).toBeGreaterThan(0);
+  }
+}, 20_000);
+
+test('a second signal ends it at once, and the next start books what was in flight', async () => {
+  const at = await scene({ drain: '20s' });
+  const session = newSession();
+  const seen = await streams(at, 3, 'stall:6', session);
+  const stopped = at.gateway.stop('SIGTERM');
+  await eventually(() => readiness(at), ({ status }) => status === 503);
+  await at.gateway.stop('SIGINT');
+  expect(await stopped).toBe(1);
+  for (const one of await Promise.all(seen)) expect(one.ending).toBe('cut');
+  const rows = await afterwards(at, session);
+  expect(rows.map((row) => row.outcome)).toEqual(['crashed', 'crashed', 'crashed']);
+});
+
+test('killed, it loses no call: every one that the provider saw has a row, booked at what was held for it', async () => {
+  const at = await scene({});
+  const session = newSession();
+  const seen = await streams(at, 5, 'stall:6', session);
+  const done = await ask(at.gateway.dataUrl, { session });
+  expect(done.status).toBe(200);
+  // Killed before its settlement is on disk it would be booked as crashed too.
+  await eventually(() => rowsOf(at, session), (all) => all.some((row) => row.outcome === 'ok'));
+  await at.gateway.stop('SIGKILL');
+  for (const one of await Promise.all(seen)) expect(one.ending).toBe('cut');
+  const rows = await afterwards(at, session);
+  expect(rows).toHaveLength(6);
+  for (const row of rows.filter((r) => r.outcome === 'crashed')) {
+    expect(row.estimated).toBe(true);
+    expect(Number(row.cost_usd)).toBeGreaterThan(0);
+  }
+  expect(rows.map((row) => row.outcome).sort()).toEqual(['crashed', 'crashed', 'crashed', 'crashed', 'crashed', 'ok']);
+});
+
+test('without the thread that writes the ledger it ends with code 3 and says why', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-thread-'));
+  const signal = join(folder, 'now');
+  const at = await openScene({ ...PATIENT, env: { NODE_OPTIONS: `--import ${new URL('./ledger-thread-ends.mjs', import.meta.url).href}`, END_LEDGER_THREAD: signal } });
+  open.push(at, { close: async () => rmSync(folder, { recursive: true }) });
+  expect((await ask(at.gateway.dataUrl, {})).status).toBe(200);
+  writeFileSync(signal, '');
+  expect(await at.gateway.ended()).toBe(3);
+  expect(at.gateway.output()).toMatch(/^tollgate: the ledger cannot be written any more .*ended by the test/m);
+});
+
+/** The rows of a session as a new start of the gateway on the same data shows them; nothing may be held or open then. */
+async function afterwards(at: Scene, session: string): Promise<Row[]> {
+  const again = await startGateway({ config: sceneConfig(at.standin.url), env: { PROVIDER_KEY }, dataDir: at.gateway.dataDir });
+  open.unshift(again);
+  const rows = await rowsOf({ gateway: again }, `${session}&limit=500`);
+  expect((await admin<{ rows: { held_usd: string }[] }>({ gateway: again }, '/api/budgets')).rows[0]!.held_usd).toBe('0.000000000');
+  return rows;
+}
+
+test('a connection that is kept alive learns of the end from the answer it waits for', async () => {
+  const at = await scene({ drain: '5s' });
+  let go = (): void => {};
+  const until = new Promise<void>((resolve) => (go = resolve));
+  at.standin.script(() => ({ until }));
+  const seen = await streams(at, 1, 'slow-events:1', newSession());
+  const stopped = at.gateway.stop('SIGTERM');
+  await eventually(() => readiness(at), ({ status }) => status === 503);
+  const req = request(new URL('/v1/models', at.gateway.dataUrl), { method: 'GET' });
+  req.end();
+  const [answer] = (await once(req, 'response')) as [{ statusCode: number; headers: Record<string, string>; resume(): void }];
+  answer.resume();
+  expect(answer).toMatchObject({ statusCode: 503, headers: { connection: 'close' } });
+  go();
+  await Promise.all(seen);
+  expect(await stopped).toBe(0);
+});
