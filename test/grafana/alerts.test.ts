@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ALERTS } from '../../grafana/alerts.ts';
 import { CASES, type Case } from './alert-cases.ts';
@@ -59,10 +59,17 @@ test('promtool finds nothing wrong with the rules', () => {
   expect([checked.status, checked.stderr]).toEqual([0, '']);
 });
 
-test.each(Object.entries(CASES).flatMap(([alert, cases]) => cases.map((one) => ({ alert, ...one, verb: one.firing > 0 ? 'fires' : 'is silent' }))))('$alert $verb when $what', (row) => {
+const rows = Object.entries(CASES).flatMap(([alert, cases]) => cases.map((one, n) => ({ alert, ...one, verb: one.firing > 0 ? 'fires' : 'is silent', file: join(folder, `${alert}-${n}.yaml`) })));
+let tested = { stdout: '', stderr: '' };
+
+beforeAll(() => {
+  if (!promtool) return;
+  for (const row of rows) writeFileSync(row.file, stringify(unitTest(row.alert, row)));
+  // All in one process, which says of each file how it went.
+  tested = spawnSync('promtool', ['test', 'rules', ...rows.map(({ file }) => file)], { encoding: 'utf8' });
+});
+
+test.each(rows)('$alert $verb when $what', ({ file }) => {
   if (!promtool) return notNeeded();
-  const file = join(folder, 'case.yaml');
-  writeFileSync(file, stringify(unitTest(row.alert, row)));
-  const tested = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
-  expect(tested.status, tested.stdout + tested.stderr).toBe(0);
+  expect(tested.stdout.includes(`${file}\n  SUCCESS\n`), tested.stderr).toBe(true);
 });
