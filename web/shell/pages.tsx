@@ -22,7 +22,8 @@ export const NAMES: Readonly<Record<Page, string>> = {
 export const GROUPS: readonly { readonly name: string | null; readonly pages: readonly Page[] }[] = [
   { name: null, pages: ['overview', 'requests'] },
   { name: 'Who spends', pages: ['workspaces', 'workflows', 'users', 'models'] },
-  { name: 'What holds', pages: ['budgets'] },
+  { name: 'What holds', pages: ['budgets', 'limits', 'policies'] },
+  { name: 'What if', pages: ['planner'] },
 ];
 
 const AT_HAND: Readonly<Partial<Record<Page, ComponentType<PageProps>>>> = { overview: Overview, requests: Requests, budgets: Budgets };
@@ -31,6 +32,9 @@ const LATER: Readonly<Partial<Record<Page, () => Promise<ComponentType<PageProps
   workflows: async () => (await import('../pages/workflows/page.tsx')).Workflows,
   users: async () => (await import('../pages/users/page.tsx')).Users,
   models: async () => (await import('../pages/models/page.tsx')).Models,
+  limits: async () => (await import('../pages/limits/page.tsx')).Limits,
+  policies: async () => (await import('../pages/policies/page.tsx')).Policies,
+  planner: async () => (await import('../pages/planner/page.tsx')).Planner,
 };
 const loaded = new Map<Page, ComponentType<PageProps>>();
 

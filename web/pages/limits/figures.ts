@@ -1,0 +1,65 @@
+// web/pages/limits/figures.ts: what room is left, and on whose side failures lie.
+
+import type { LimitsAnswer, RequestRow } from '../../../server/http/admin/wire.ts';
+import { rowsBy } from '../../figures.ts';
+
+type Seen = LimitsAnswer['provider'][number];
+
+export interface Headroom {
+  readonly credential: string;
+  readonly modelClass: string;
+  readonly seenAt: number;
+  /** By dimension: the share left, full again where the reset has passed since. */
+  readonly left: Readonly<Partial<Record<Seen['dimension'], { readonly share: number; readonly limit: number; readonly remaining: number; readonly resetAt: number | null }>>>;
+  readonly lowest: number;
+}
+
+/** One entry per provider key and class of models, the tightest first. */
+export function headroomOf(provider: readonly Seen[], now: number): Headroom[] {
+  return [...rowsBy(provider, (one) => `${one.credential}\n${one.model_class}`).values()]
+    .map((rows) => {
+      const left = Object.fromEntries(rows.map((one) => {
+        const resetAt = one.reset_at === null ? null : Date.parse(one.reset_at);
+        const share = one.limit === 0 ? 0 : resetAt !== null && resetAt <= now ? 1 : one.remaining / one.limit;
+        return [one.dimension, { share, limit: one.limit, remaining: one.remaining, resetAt }];
+      })) as Headroom['left'];
+      return { credential: rows[0]!.credential, modelClass: rows[0]!.model_class, seenAt: Math.max(...rows.map((one) => Date.parse(one.seen_at))), left, lowest: Math.min(...Object.values(left).map((one) => one!.share)) };
+    })
+    .toSorted((a, b) => a.lowest - b.lowest);
+}
+
+export interface Side {
+  readonly name: string;
+  readonly outcomes: readonly string[];
+}
+/** Whose failures they are. A refusal is ours; a client that leaves or asks wrongly is the caller's. */
+export const SIDES: readonly Side[] = [
+  { name: 'The provider', outcomes: ['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol'] },
+  { name: 'Refused by us', outcomes: ['refused'] },
+  { name: 'The caller', outcomes: ['client_error', 'client_abort'] },
+  { name: 'The gateway', outcomes: ['drained', 'crashed'] },
+];
+export const sideOf = (outcome: string | null): Side | null => SIDES.find((side) => side.outcomes.includes(outcome ?? '')) ?? null;
+
+export interface Failure {
+  readonly status: number | null;
+  readonly type: string;
+  readonly side: string;
+  readonly outcome: string;
+  readonly count: number;
+  readonly newest: RequestRow;
+}
+
+/** Failed calls put together by what they say, the most frequent first. */
+export function failuresOf(rows: readonly RequestRow[]): Failure[] {
+  return [...rowsBy(rows, (row) => `${row.outcome}\n${row.status}\n${row.error_type ?? row.refusal ?? ''}`).values()]
+    .map((some) => ({ status: some[0]!.status, type: some[0]!.error_type ?? some[0]!.refusal ?? '', side: sideOf(some[0]!.outcome)?.name ?? '', outcome: some[0]!.outcome ?? '', count: some.length, newest: some[0]! }))
+    .toSorted((a, b) => b.count - a.count);
+}
+
+/** Milliseconds that calls spent in the gateway itself; nearest rank, null where none was measured. */
+export function overheadOf(rows: readonly RequestRow[]): { p50: number | null; p95: number | null } {
+  const times = rows.flatMap((row) => (row.overhead_ms === null ? [] : [row.overhead_ms])).toSorted((a, b) => a - b);
+  const at = (share: number) => (times.length ? times[Math.max(0, Math.ceil(share * times.length) - 1)]! : null);
+  return { p50: at(0.5), p95: at(0.95) };
+}

@@ -1,0 +1,143 @@
+// web/pages/limits/page.tsx: is there room left; and is it us or the provider?
+
+import type { LimitsAnswer, RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import { compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
+import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
+import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { Panel } from '../../parts/panel.tsx';
+import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
+import type { PageProps } from '../../shell/pages.tsx';
+import { addressWith, FILTERS, follow } from '../../state/location.ts';
+import { bucketUnit, now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
+import { failuresOf, headroomOf, overheadOf, SIDES, type Failure, type Headroom } from './figures.ts';
+import { Troubles } from './troubles.tsx';
+
+const SAMPLE = 200;
+const DIMENSIONS = { requests: 'Requests', tokens: 'Tokens', input_tokens: 'Input tokens', output_tokens: 'Output tokens', concurrent: 'At once' } as const;
+
+export function Limits({ status }: PageProps) {
+  const limits = useAsk<LimitsAnswer>('/api/limits', 'limits');
+  const usage = useUsage(`outcome,${bucketUnit.value}`, range.value, 'troubles');
+  const filter = filterQuestion();
+  const failing = { ...filter, outcome: SIDES.flatMap((side) => side.outcomes), limit: SAMPLE };
+  const failed = useAsk<RequestsAnswer>(address('/api/requests', failing, range.value), address(`failed:${periodKey.value}`, failing));
+  const sample = { ...filter, limit: SAMPLE };
+  const newest = useAsk<RequestsAnswer>(address('/api/requests', sample, range.value), address(`overhead:${periodKey.value}`, sample), 'once');
+  return (
+    <>
+      {limits.data && usage.data && <Lead limits={limits.data} usage={usage.data} status={status.data} />}
+      <Panel title="Room at the provider" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
+        {(answer) => <Room rows={headroomOf(answer.provider, now.value)} />}
+      </Panel>
+      <Troubles asked={usage} />
+      <div class="columns even">
+        <Panel title="What failed" asked={failed} skeleton="list" aside={<Export to={usageCsv(`outcome,${bucketUnit.value}`, range.value)} name="outcomes.csv" />}>
+          {(answer) => <Failures answer={answer} />}
+        </Panel>
+        <Gateway status={status} newest={newest} />
+      </div>
+      <Panel title="Your own limits" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
+        {(answer) => <Own answer={answer} />}
+      </Panel>
+    </>
+  );
+}
+
+function Lead({ limits, usage, status }: { limits: LimitsAnswer; usage: UsageAnswer; status: StatusAnswer | null }) {
+  const tightest = headroomOf(limits.provider, now.value)[0];
+  const count = (outcomes: readonly string[]) => usage.rows.filter((row) => outcomes.includes(row.outcome ?? '')).reduce((sum, row) => sum + row.requests, 0);
+  const sides = SIDES.map((side) => ({ name: side.name, count: count(side.outcomes) })).filter((side) => side.count > 0).toSorted((a, b) => b.count - a.count);
+  const all = sides.reduce((sum, side) => sum + side.count, 0);
+  return (
+    <p class="lead">
+      {status && (status.ready && !status.ledger.trouble ? 'The gateway is well. ' : <><strong>The gateway has trouble</strong>: {status.ledger.trouble ?? status.not_ready_because.join('; ')}. </>)}
+      {tightest ? <>The provider leaves at least <strong>{percent(tightest.lowest)}</strong> of every limit{tightest.lowest < 0.9999 && <>, the least for {tightest.modelClass}</>}. </> : 'The provider has not told its limits yet. '}
+      {all === 0 ? 'No call failed in this period.' : <>{percent(all / Math.max(1, usage.total.requests))} of calls did not succeed; {sides[0]!.name === 'Refused by us' ? 'most were refused by us' : sides[0]!.name === 'The provider' ? 'most failed at the provider' : sides[0]!.name === 'The caller' ? 'most by the caller' : 'most in the gateway'}.</>}
+    </p>
+  );
+}
+
+const low = (share: number): boolean => share < 0.1;
+
+function Room({ rows }: { rows: readonly Headroom[] }) {
+  if (rows.length === 0) return <p class="calm">Not seen yet: the provider tells its limits with each answer. After the first call they stand here.</p>;
+  const cell = (row: Headroom, dimension: keyof Headroom['left']) => {
+    const left = row.left[dimension];
+    if (!left) return <span class="muted">–</span>;
+    return <span class="metered" title={`${whole(left.remaining)} of ${whole(left.limit)} when last seen${left.resetAt === null ? '' : `, full again ${fullTime(left.resetAt, zone.value)}`}`}><Meter share={left.share} alarm={low(left.share)} /><span>{low(left.share) && <span class="unseen">low: </span>}{percent(left.share)}</span></span>;
+  };
+  const columns: Column<Headroom>[] = [
+    { key: 'class', name: 'Models', by: (row) => row.modelClass, cell: (row) => row.modelClass },
+    { key: 'key', name: 'Provider key', by: (row) => row.credential, cell: (row) => row.credential },
+    ...(['requests', 'input_tokens', 'output_tokens', 'tokens'] as const).map((dimension): Column<Headroom> => ({ key: dimension, name: DIMENSIONS[dimension], figure: true, by: (row) => row.left[dimension]?.share ?? null, cell: (row) => cell(row, dimension) })),
+    { key: 'limit', name: 'Requests a minute', figure: true, wide: true, cell: (row) => (row.left.requests ? compact(row.left.requests.limit) : '–') },
+    { key: 'seen', name: 'Last told', by: (row) => row.seenAt, title: (row) => fullTime(row.seenAt, zone.value), cell: (row) => fromNow(row.seenAt, now.value) },
+  ];
+  return <Listing caption="Room at the provider, as a table" columns={columns} rows={rows} idOf={(row) => `${row.credential}/${row.modelClass}`} />;
+}
+
+function Own({ answer }: { answer: LimitsAnswer }) {
+  type Row = LimitsAnswer['own'][number];
+  const share = (row: Row) => (row.limit > 0 ? Math.max(0, row.remaining / row.limit) : 0);
+  if (answer.own.length === 0) return <p class="calm">None in use. A workspace or workflow gets them under <code>limits</code> in the configuration: requests, input and output tokens per minute, calls at once.</p>;
+  const columns: Column<Row>[] = [
+    { key: 'scope', name: 'Of', by: (row) => row.scope, cell: (row) => row.scope },
+    { key: 'what', name: 'What', by: (row) => row.dimension, cell: (row) => <>{DIMENSIONS[row.dimension]}<span class="muted">{row.dimension === 'concurrent' ? '' : ' a minute'}</span></> },
+    { key: 'limit', name: 'Limit', figure: true, by: (row) => row.limit, cell: (row) => compact(row.limit) },
+    { key: 'left', name: 'Left', figure: true, by: share, cell: (row) => <span class="metered"><Meter share={share(row)} alarm={low(share(row))} /><span>{percent(share(row))}</span></span> },
+  ];
+  return <Listing caption="Your own limits, as a table" columns={columns} rows={answer.own.toSorted((a, b) => share(a) - share(b))} idOf={(row) => `${row.scope} ${row.dimension}`} />;
+}
+
+function Failures({ answer }: { answer: RequestsAnswer }) {
+  const failures = failuresOf(answer.rows);
+  if (failures.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call failed or was refused.</p>;
+  const columns: Column<Failure>[] = [
+    { key: 'what', name: 'What', cell: (one) => <><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</> },
+    { key: 'side', name: 'Whose', cell: (one) => one.side },
+    { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count) },
+    { key: 'last', name: 'Last', figure: true, cell: (one) => <a href={addressWith({ row: one.newest.id, ...periodParameters() }, 'requests')} onClick={follow} title={fullTime(Date.parse(one.newest.admitted_at), zone.value)}>{dayAndTime(Date.parse(one.newest.admitted_at), zone.value)}</a> },
+  ];
+  return (
+    <>
+      <Listing caption="What failed, as a table" columns={columns} rows={failures} idOf={(one) => `${one.outcome} ${one.status} ${one.type}`} />
+      {answer.next_cursor && <p class="note muted">Of the newest {whole(answer.rows.length)}.</p>}
+    </>
+  );
+}
+
+function bytes(count: number): string {
+  const step = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]] as const;
+  const unit = step.find(([, size]) => count >= size);
+  return unit ? `${(count / unit[1]).toPrecision(3)} ${unit[0]}` : `${count} B`;
+}
+
+function Gateway({ status, newest }: { status: Asked<StatusAnswer>; newest: Asked<RequestsAnswer> }) {
+  const overhead = newest.data && overheadOf(newest.data.rows);
+  return (
+    <Panel title="The gateway itself" asked={status} skeleton="list">
+      {(one) => {
+        const checked = one.pricing.book_verified_on ? Math.max(0, Math.floor((now.value - Date.parse(one.pricing.book_verified_on)) / 86_400_000)) : null;
+        return (
+          <dl class="facts roomy">
+            <Fact name="Ready" value={one.ready ? 'yes' : one.not_ready_because.join('; ')} bad={!one.ready} />
+            <Fact name="Up since" value={`${dayAndTime(Date.parse(one.started_at), zone.value)}, ${duration(one.uptime_ms)}`} />
+            <Fact name="In flight" value={whole(one.in_flight)} />
+            <Fact name="Added per call" value={overhead ? `${duration(overhead.p50)}, p95 ${duration(overhead.p95)}` : '–'} note={`of the newest ${SAMPLE} calls`} />
+            <Fact name="Ledger" value={one.ledger.trouble ?? (one.ledger.writable ? 'writes' : 'cannot be written')} bad={one.ledger.trouble !== null || !one.ledger.writable} note={`${whole(one.ledger.queued)} waiting, last write took ${duration(one.ledger.last_commit_ms)}`} />
+            <Fact name="Open holds" value={whole(one.ledger.open_holds)} />
+            <Fact name="Database" value={one.ledger.database_bytes === null ? '–' : bytes(one.ledger.database_bytes)} />
+            <Fact name="Left unsettled last time" value={one.recovery.crashed === 0 ? 'nothing' : `${whole(one.recovery.crashed)} calls`} bad={one.recovery.crashed > 0} />
+            <Fact name="Price book checked" value={checked === null ? 'unknown' : checked === 0 ? 'today' : `${checked} ${checked === 1 ? 'day' : 'days'} ago`} bad={checked !== null && checked > 30} />
+            <Fact name="Configuration" value={one.config.last_reload ? (one.config.last_reload.ok ? `reloaded ${fromNow(Date.parse(one.config.last_reload.at), now.value)}` : 'the last change could not be read') : `as at the start`} bad={one.config.last_reload?.ok === false} />
+          </dl>
+        );
+      }}
+    </Panel>
+  );
+}
+
+function Fact({ name, value, note, bad = false }: { name: string; value: string; note?: string; bad?: boolean }) {
+  return <div><dt>{name}</dt><dd><span class={bad ? 'problem' : undefined}>{bad && <span aria-hidden="true">! </span>}{value}</span>{note && <span class="muted light">{note}</span>}</dd></div>;
+}
+

@@ -1,0 +1,54 @@
+// web/pages/policies/figures.ts: what was refused and why, and how the configuration stands against common rules of good use.
+
+import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, RequestRow, StatusAnswer } from '../../../server/http/admin/wire.ts';
+import { rowsBy } from '../../figures.ts';
+import { percent } from '../../format.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  unauthenticated: 'No valid key', workspace_forbidden: 'Workspace not allowed', workflow_forbidden: 'Workflow not allowed', model_not_allowed: 'Model not allowed', feature_not_allowed: 'Feature not allowed',
+  unknown_path: 'Unknown address', unknown_object: 'Not theirs, or not there', malformed: 'Malformed call', loop: 'Proxy loop', unpriced_model: 'Model without a price', too_large: 'Too large',
+  budget_exhausted: 'Budget used up', budget_held: 'Budget held by calls in flight', rate_limited: 'Limit per minute', overloaded: 'Too many at once', draining: 'Shutting down', ledger_unavailable: 'Ledger not writable',
+  upstream_unreachable: 'Provider unreachable', upstream_timeout: 'Provider timeout',
+};
+export const reasonWord = (reason: string | null): string => (reason === null ? 'No reason noted' : (REASONS[reason] ?? reason));
+
+export interface Refused {
+  readonly reason: string | null;
+  readonly calls: readonly RequestRow[];
+}
+/** Refused calls by reason, the most frequent first. */
+export const refusedBy = (rows: readonly RequestRow[]): Refused[] =>
+  [...rowsBy(rows.filter((row) => row.outcome === 'refused'), (row) => row.refusal ?? '').values()].map((calls) => ({ reason: calls[0]!.refusal, calls })).toSorted((a, b) => b.calls.length - a.calls.length);
+
+export interface Check {
+  readonly name: string;
+  readonly state: 'pass' | 'warn' | 'unknown';
+  readonly proof: string;
+}
+
+const limited = (limits: PoliciesAnswer['workspaces'][number]['limits']): boolean => Object.values(limits).some((limit) => limit !== null);
+
+/** Eight rules of good use, each with what shows whether it is kept. */
+export function checksOf({ policies, keys, budgets, status, signInRequired }: { policies: PoliciesAnswer; keys: KeysAnswer; budgets: BudgetsAnswer; status: StatusAnswer; signInRequired: boolean | null }): Check[] {
+  const active = keys.rows.filter((key) => key.state === 'active');
+  const endless = active.filter((key) => key.expires_at === null);
+  const named = policies.workspaces.filter((one) => one.id !== 'default');
+  const unbounded = policies.workspaces.filter((one) => one.models.allow === null && one.models.deny.length === 0 && one.workflows.every((flow) => flow.models.allow === null));
+  const unlimited = policies.workspaces.filter((one) => !limited(one.limits));
+  const hard = budgets.rows.filter((one) => one.mode === 'hard');
+  const silent = budgets.rows.filter((one) => one.notify.length === 0);
+  const list = (names: readonly string[]) => (names.length > 4 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more` : names.join(', '));
+  const check = (name: string, good: boolean, proof: string): Check => ({ name, state: good ? 'pass' : 'warn', proof });
+  return [
+    check('Every call needs a key of ours', policies.access === 'keys', policies.access === 'keys' ? `${active.length} active keys` : 'access is open: who reaches the port may call'),
+    check('Keys end', active.length > 0 && endless.length === 0, active.length === 0 ? 'no key is active' : endless.length === 0 ? 'every active key has a last day' : `without a last day: ${list(endless.map((key) => key.id))}`),
+    check('Uses are kept apart', named.length > 0, named.length > 0 ? `${named.length} ${named.length === 1 ? 'workspace' : 'workspaces'}` : 'everything is in one workspace'),
+    check('Models are chosen', policies.workspaces.length > 0 && unbounded.length === 0, unbounded.length === 0 && policies.workspaces.length > 0 ? 'every workspace allows or denies by name' : `any model in: ${list(unbounded.map((one) => one.id)) || 'default'}`),
+    check('Spend is bounded', hard.length > 0, hard.length > 0 ? `${hard.length} hard ${hard.length === 1 ? 'budget' : 'budgets'}` : 'no hard budget: nothing refuses a runaway'),
+    check('Somebody is told', budgets.rows.length > 0 && silent.length === 0, budgets.rows.length === 0 ? 'no budget, so no alert' : silent.length === 0 ? 'every budget tells a channel' : `tell nobody: ${list(silent.map((one) => one.id))}`),
+    check('Rates are bounded', policies.workspaces.length > 0 && unlimited.length === 0, unlimited.length === 0 && policies.workspaces.length > 0 ? 'every workspace has limits' : `no limits in: ${list(unlimited.map((one) => one.id)) || 'default'}`),
+    signInRequired === null ? { name: 'The dashboard is locked', state: 'unknown', proof: 'not known' } : check('The dashboard is locked', signInRequired, signInRequired ? 'it asks for the admin token' : 'no admin token is set'),
+    status.pricing.exact_ratio === null ? { name: 'Costs are exact', state: 'unknown', proof: 'no cost in the last 7 days' } : check('Costs are exact', status.pricing.exact_ratio >= 0.95 && status.pricing.ceiling_priced === 0, `${percent(status.pricing.exact_ratio)} of the last 7 days' cost`),
+    { name: 'No text is stored', state: 'pass', proof: `prompts and answers are never kept; rows of calls for ${policies.requests_retention_days} days` },
+  ];
+}

@@ -1,0 +1,140 @@
+// web/pages/policies/page.tsx: what was blocked, and who changed what?
+
+import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, RequestsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
+import { compact, dayAndTime, fromNow, fullTime, percent, whole } from '../../format.ts';
+import { Listing, type Column } from '../../parts/listing.tsx';
+import { Snippet } from '../../parts/marks.tsx';
+import { Panel } from '../../parts/panel.tsx';
+import { address, filterQuestion, useAsk } from '../../server.ts';
+import type { PageProps } from '../../shell/pages.tsx';
+import { addressWith, FILTERS, follow } from '../../state/location.ts';
+import { now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
+import { Audit } from './audit.tsx';
+import { Blocks } from './blocks.tsx';
+import { checksOf, reasonWord, refusedBy, type Check, type Refused } from './figures.ts';
+
+/** The newest refused calls that reasons are counted from. */
+const SAMPLE = 1_000;
+
+export function Policies({ status }: PageProps) {
+  const question = { ...filterQuestion(), outcome: ['refused'], limit: SAMPLE };
+  const refused = useAsk<RequestsAnswer>(address('/api/requests', question, range.value), address(`refused:${periodKey.value}`, question), 'once');
+  const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies');
+  const keys = useAsk<KeysAnswer>('/api/keys', 'keys');
+  const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
+  const session = useAsk<SessionAnswer>('/api/session', 'session');
+  const checks = policies.data && keys.data && budgets.data && status.data
+    ? checksOf({ policies: policies.data, keys: keys.data, budgets: budgets.data, status: status.data, signInRequired: session.data?.required ?? null })
+    : null;
+  return (
+    <>
+      {refused.data && <Lead answer={refused.data} checks={checks} />}
+      <Blocks asked={refused} />
+      <div class="columns even">
+        <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
+          {(answer) => <Reasons answer={answer} />}
+        </Panel>
+        <section class="panel" aria-label="Good use">
+          <header class="panel-head"><h2>Good use</h2><span class="muted">as configured now</span></header>
+          {checks === null ? <div class="skeleton list" role="status"><span class="unseen">Loading…</span></div> : <Checks checks={checks} />}
+        </section>
+      </div>
+      <Panel title="Policies in force" asked={policies} skeleton="list" aside={policies.data && <span class="muted">{policies.data.config_file}</span>}>{(answer) => <InForce answer={answer} />}</Panel>
+      <Panel title="Keys" asked={keys} skeleton="list">{(answer) => <Keys answer={answer} />}</Panel>
+      <Audit />
+    </>
+  );
+}
+
+function Lead({ answer, checks }: { answer: RequestsAnswer; checks: readonly Check[] | null }) {
+  const first = refusedBy(answer.rows)[0];
+  const warnings = checks?.filter((check) => check.state === 'warn').length ?? 0;
+  return (
+    <p class="lead">
+      {first ? <><strong>{whole(answer.rows.length)}{answer.next_cursor && ' or more'}</strong> calls were refused in this period, most for: {reasonWord(first.reason).toLowerCase()} ({percent(first.calls.length / answer.rows.length)}). </> : 'No call was refused in this period. '}
+      {checks && (warnings === 0 ? 'The configuration keeps all rules of good use.' : `${warnings} of ${checks.length} rules of good use ${warnings === 1 ? 'needs' : 'need'} a look.`)}
+    </p>
+  );
+}
+
+function Reasons({ answer }: { answer: RequestsAnswer }) {
+  const reasons = refusedBy(answer.rows);
+  if (reasons.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> Nothing was refused.</p>;
+  const most = (calls: Refused['calls']) => {
+    const counts = new Map<string, number>();
+    for (const call of calls) counts.set(`${call.workspace} / ${call.workflow}`, (counts.get(`${call.workspace} / ${call.workflow}`) ?? 0) + 1);
+    return [...counts].toSorted((a, b) => b[1] - a[1])[0]!;
+  };
+  const columns: Column<Refused>[] = [
+    { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', row: one.calls[0]!.id, ...periodParameters() }, 'requests')} onClick={follow} title="Open the newest">{reasonWord(one.reason)}</a> },
+    { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls.length) },
+    { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.calls)[0]}</span> },
+    { key: 'last', name: 'Last', figure: true, title: (one) => fullTime(Date.parse(one.calls[0]!.admitted_at), zone.value), cell: (one) => dayAndTime(Date.parse(one.calls[0]!.admitted_at), zone.value) },
+  ];
+  return <Listing caption="Reasons, as a table" columns={columns} rows={reasons} idOf={(one) => one.reason ?? ''} main />;
+}
+
+const STATES = { pass: { sign: '✓', word: 'kept', tone: 'good' }, warn: { sign: '!', word: 'look', tone: 'warn' }, unknown: { sign: '–', word: 'not known', tone: 'neutral' } } as const;
+
+function Checks({ checks }: { checks: readonly Check[] }) {
+  return (
+    <ul class="checks">
+      {checks.toSorted((a, b) => Number(a.state === 'pass') - Number(b.state === 'pass')).map((check) => (
+        <li key={check.name}>
+          <span class={`outcome ${STATES[check.state].tone}`}><span class="outcome-sign" aria-hidden="true">{STATES[check.state].sign}</span><span class="unseen">{STATES[check.state].word}: </span></span>
+          <span>{check.name}<br /><span class="muted">{check.proof}</span></span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const STARTER = `workspaces:
+  - id: support
+    models: { allow: ["claude-haiku-4-5*", "claude-sonnet-*"] }
+    limits: { requests_per_minute: 600, concurrent: 50 }
+    max_output_tokens: 8192
+`;
+
+interface Rule {
+  readonly workspace: string;
+  readonly workflow: string | null;
+  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'limits' | 'max_output_tokens'>;
+}
+
+function InForce({ answer }: { answer: PoliciesAnswer }) {
+  const rules: Rule[] = answer.workspaces.flatMap((one) => [{ workspace: one.id, workflow: null, policy: one }, ...one.workflows.map((flow) => ({ workspace: one.id, workflow: flow.id, policy: flow }))]);
+  const facts = (
+    <p class="note muted">
+      {answer.access === 'keys' ? 'Every call needs a Tollgate key.' : 'Access is open: calls need no Tollgate key.'} A model without a price is {answer.unknown_model === 'refuse' ? 'refused' : 'counted at the dearest price'}. When a client leaves, its answer is {answer.on_abort === 'drain' ? 'read to its end, so that its cost is exact' : 'cut, and its cost estimated'}.
+    </p>
+  );
+  if (rules.length === 0) return <><p>No workspace has a policy yet: every model is allowed, without limits. A start:</p><Snippet text={STARTER} what="a first policy" />{facts}</>;
+  const none = <span class="muted">–</span>;
+  const number = (of: (rule: Rule) => number | null) => (rule: Rule) => (of(rule) === null ? none : compact(of(rule)!));
+  const columns: Column<Rule>[] = [
+    { key: 'where', name: 'Where', cell: (rule) => rule.workflow === null ? <strong>{rule.workspace}</strong> : <><span class="muted">{rule.workspace} / </span>{rule.workflow}</> },
+    { key: 'models', name: 'Models', cell: ({ policy: { models } }) => <span class="rule-models">{models.allow ? models.allow.map((one) => <code key={one}>{one}</code>) : models.deny.length === 0 && <span class="muted">any</span>}{models.deny.map((one) => <code key={one} class="denied"><span class="unseen">not </span>{one}</code>)}</span> },
+    { key: 'requests', name: 'Requests / min', figure: true, cell: number((rule) => rule.policy.limits.requests_per_minute) },
+    { key: 'in', name: 'Input / min', figure: true, cell: number((rule) => rule.policy.limits.input_tokens_per_minute) },
+    { key: 'out', name: 'Output / min', figure: true, cell: number((rule) => rule.policy.limits.output_tokens_per_minute) },
+    { key: 'once', name: 'At once', figure: true, cell: number((rule) => rule.policy.limits.concurrent) },
+    { key: 'most', name: 'Longest answer', figure: true, cell: number((rule) => rule.policy.max_output_tokens) },
+  ];
+  return <><Listing caption="Policies in force, as a table" columns={columns} rows={rules} idOf={(rule) => `${rule.workspace}/${rule.workflow ?? ''}`} />{facts}</>;
+}
+
+function Keys({ answer }: { answer: KeysAnswer }) {
+  if (answer.rows.length === 0) return <><p>No key yet. A key stands for one workspace; its secret is shown once:</p><Snippet text={'npx tollgate keys create support-prod --workspace support'} what="the command" /></>;
+  const time = (at: string | null) => (at === null ? <span class="muted">–</span> : <span title={fullTime(Date.parse(at), zone.value)}>{fromNow(Date.parse(at), now.value)}</span>);
+  const columns: Column<KeyRow>[] = [
+    { key: 'id', name: 'Key', cell: (key) => <a href={addressWith({ [FILTERS.key]: key.id, ...periodParameters() }, 'requests')} onClick={follow}>{key.id}</a> },
+    { key: 'for', name: 'Stands for', cell: (key) => <>{key.workspace}{key.workflow && <span class="muted"> / {key.workflow}</span>}</> },
+    { key: 'state', name: 'State', cell: (key) => <span class={`outcome ${key.state === 'active' ? 'good' : 'neutral'}`}><span class="outcome-sign" aria-hidden="true">{key.state === 'active' ? '✓' : '–'}</span>{key.state}</span> },
+    { key: 'used', name: 'Last used', cell: (key) => time(key.last_used_at) },
+    { key: 'ends', name: 'Ends', cell: (key) => time(key.expires_at) },
+    { key: 'origin', name: 'From', cell: (key) => (key.origin === 'config' ? 'configuration' : 'issued') },
+  ];
+  return <Listing caption="Keys, as a table" columns={columns} rows={answer.rows} idOf={(key) => key.id} />;
+}
+
