@@ -95,6 +95,7 @@ export function createTallies(labels: Labels): Tallies {
   const inFlight = new Map<string, number>();
   const corrections = new Map<string, bigint>();
   const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
+  const asked = new Map<string, Set<string>>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
   let unpriced = 0;
@@ -164,10 +165,23 @@ export function createTallies(labels: Labels): Tallies {
     const entry = branch(decisions, key, () => ({ workspace, policy, counts: zeros(POLICY_ACTIONS.length) }));
     add(entry.counts, POLICY_ACTIONS.indexOf(action), 1);
   };
+  /** A rule that lets a call pass stands at zero from then on, so that its first no is seen as a rise. */
+  const askedAbout = (workspace: string, rule: string): void => {
+    const rules = branch(asked, workspace, () => new Set<string>());
+    if (rules.has(rule)) return;
+    rules.add(rule);
+    // As with calls, at most half of the room goes to zeros.
+    if (decisions.size >= SET_CAPS.decisions / 2) return;
+    const policy = labels.policy(rule);
+    branch(decisions, `${workspace} ${policy}`, () => ({ workspace, policy, counts: zeros(POLICY_ACTIONS.length) }));
+  };
   const countDecisions = (workspace: string, entry: LedgerEntry['opened'] | RefusedEntry): boolean => {
     let blocked = false;
     for (const { rule, verdict } of entry.decisions) {
-      if (verdict === 'allow') continue;
+      if (verdict === 'allow') {
+        askedAbout(workspace, rule);
+        continue;
+      }
       if (verdict === 'refuse') blocked = true;
       decide(workspace, rule, verdict === 'refuse' ? 'block' : verdict === 'would_refuse' ? 'warn' : 'downgrade');
     }

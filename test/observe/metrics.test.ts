@@ -100,6 +100,25 @@ test('a refusal is counted with the rule that said no, and with the gateway wher
   expect([...samples].filter(([name, value]) => name.startsWith('tollgate_requests_total') && value > 0).map(([name]) => /outcome="(\w+)"/.exec(name)?.[1]).sort()).toEqual(['blocked', 'overloaded']);
 });
 
+test('a rule stands at zero from the first call that it let pass', async () => {
+  const { metrics } = started();
+  metrics.observer.settled({ opened: openEntry('1', { decisions: [{ rule: 'budget:support-month', verdict: 'allow', detail: null }] }), settlement: settlement('1') });
+  const samples = await scrape(metrics);
+  for (const action of ['block', 'warn', 'downgrade']) expect(samples.get(`tollgate_policy_decisions_total{workspace="support",policy="budget:support-month",action="${action}"}`)).toBe(0);
+  expect(samples.get('tollgate_policy_decisions_total{workspace="support",policy="models:support",action="block"}')).toBeUndefined();
+});
+
+test('rules of very many budgets leave half of their room to those that say no', async () => {
+  const { metrics } = started();
+  const decisions = Array.from({ length: 1_000 }, (_, n) => ({ rule: `budget:b${n}`, verdict: 'allow' as const, detail: null }));
+  metrics.observer.settled({ opened: openEntry('1', { decisions }), settlement: settlement('1') });
+  metrics.observer.refused(refusedEntry('2', { decisions: [{ rule: 'budget:b999', verdict: 'refuse', detail: null }] }));
+  const samples = await scrape(metrics);
+  expect([...samples.keys()].filter((name) => name.startsWith('tollgate_policy_decisions_total')).length).toBe(3 * 151);
+  expect(samples.get('tollgate_policy_decisions_total{workspace="support",policy="budget:b999",action="block"}')).toBe(1);
+  expect(samples.get('tollgate_label_overflow_total{label="policy"}')).toBe(0);
+});
+
 test('every configured workspace and workflow stands at zero before its first call', async () => {
   const { metrics } = started();
   const samples = await scrape(metrics);
