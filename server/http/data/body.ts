@@ -37,6 +37,9 @@ export interface HeldBody {
   release(): void;
 }
 
+/** Bodies up to this size come in one piece or a few, and are cheaper to put together at the end. */
+const GATHERED_BYTES = 256 * 1024;
+
 const OVERLOADED = 'The gateway holds as many request bodies as it has room for. Try again in a second.';
 
 /**
@@ -53,6 +56,8 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
   askForBody(request, reply);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
+    // A large body whose size is known is gathered in its place: beside its pieces, it would take its room twice.
+    const whole = declaredBytes > GATHERED_BYTES ? Buffer.allocUnsafeSlow(declaredBytes) : null;
     let received = 0;
     let taken = declaredBytes;
     const finish = (verdict: Verdict<HeldBody>): void => {
@@ -74,10 +79,11 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
         }
         taken = received;
       }
-      chunks.push(chunk);
+      if (whole === null) chunks.push(chunk);
+      else chunk.copy(whole, received - chunk.length);
     };
     const onEnd = (): void => {
-      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
+      const bytes = whole ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received));
       let held = true;
       finish(granted({
         bytes,
