@@ -44,5 +44,5 @@ function blocksOf(notice: Notice, alone: boolean, dashboardUrl: string | null): 
   ];
 }
 
-const header = (text: string): object => ({ type: 'header', text: { type: 'plain_text', text: clip(text, 150), emoji: false } });
+const header = (text: string): object => ({ type: 'header', text: { type: 'plain_text', text: clip(escapeSlack(text), 150), emoji: false } });
 const context = (text: string): object => ({ type: 'context', elements: [{ type: 'mrkdwn', text: clip(text, 3_000) }] });
