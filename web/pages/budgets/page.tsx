@@ -7,6 +7,7 @@ import { Panel } from '../../parts/panel.tsx';
 import { useAsk } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
+import { Curve } from './curve.tsx';
 import { burnOf } from './scale.ts';
 
 export function Budgets() {
@@ -59,6 +60,7 @@ function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
       </p>
       <p class="budget-sum"><span class="card-figure" title={exactMoney(nanos(budget.spent_usd))}>{shortMoney(nanos(budget.spent_usd))}</span> <span class="muted">of</span> <span title={exactMoney(nanos(budget.limit_usd))}>{shortMoney(nanos(budget.limit_usd))}</span> <span class="muted">({percent(used(budget))})</span></p>
       <BurnBar budget={budget} now={now} />
+      <Curve budget={budget} now={now} filter={scope.filter} />
       <dl class="figures">
         <div><dt>Spent</dt><dd title={exactMoney(nanos(budget.spent_usd))}>{money(nanos(budget.spent_usd))}</dd></div>
         <div><dt>Held by calls in flight</dt><dd title={exactMoney(nanos(budget.held_usd))}>{money(nanos(budget.held_usd))}</dd></div>

@@ -18,7 +18,7 @@ export function Matrix({ asked, models }: { asked: Asked<UsageAnswer>; models: r
     <Panel title="Workflow by model" asked={asked} skeleton="list" aside={<span class="muted">spend</span>}>
       {(answer) => {
         const shown = models.slice(0, MOST_MODELS);
-        const flows = [...rowsBy(answer.rows, workflowKey)].map(([key, rows]) => ({ key, rows, cost: sumOf(rows.map(costOf)) })).toSorted((a, b) => (b.cost > a.cost ? 1 : -1)).slice(0, MOST_FLOWS);
+        const flows = [...rowsBy(answer.rows, workflowKey)].map(([key, rows]) => ({ key, rows, cost: sumOf(rows.map(costOf)) })).toSorted((a, b) => Number(b.cost - a.cost)).slice(0, MOST_FLOWS);
         const most = Math.max(1, ...answer.rows.map((row) => Number(costOf(row))));
         return (
           <div class="scroll-x" tabIndex={0} role="region" aria-label="Workflow by model, as a table">

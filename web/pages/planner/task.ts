@@ -77,5 +77,5 @@ export function leversOf(model: PlanModelAnswer): Lever[] {
     { name: 'All in batches, uncached', change: nanos(model.batched.month_usd) - month },
   ];
   const size = (amount: bigint) => (amount < 0n ? -amount : amount);
-  return levers.filter((one) => one.change !== 0n).toSorted((a, b) => (size(b.change) > size(a.change) ? 1 : -1));
+  return levers.filter((one) => one.change !== 0n).toSorted((a, b) => Number(size(b.change) - size(a.change)));
 }

@@ -1,13 +1,14 @@
 // web/pages/requests/page.tsx: which calls exactly?
 
 import { useRef } from 'preact/hooks';
-import type { RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { compact, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
+import type { PoliciesAnswer, RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import { compact, dayMonth, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
 import { tokenSum } from '../../parts/tokens.ts';
 import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
 import { addressWith, follow, parameter } from '../../state/location.ts';
 import type { Range } from '../../state/buckets.ts';
-import { bucketUnit, periodKey, range } from '../../state/period.ts';
+import { bucketUnit, now, periodKey, range, zone } from '../../state/period.ts';
+import { dayMs } from '../../state/zone.ts';
 import { Drawer } from './drawer.tsx';
 import { Histogram } from './histogram.tsx';
 import { RequestList } from './list.tsx';
@@ -26,10 +27,12 @@ export function Requests({ status }: { status: Asked<StatusAnswer> }) {
   const listed = held.current ?? range.value;
   const page = { ...filter, limit: PAGE_ROWS, ...(after ? { cursor: after } : {}) };
   const list = useAsk<RequestsAnswer>(address('/api/requests', page, listed), address(`list:${periodKey.value}`, page));
+  const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies', 'once');
   if (status.data && !status.data.first_run.has_traffic) {
     return <div class="empty panel"><h2>No call has come yet</h2><p>Every call that passes is a row here, with its cost line by line. <a href={addressWith({}, 'overview')} onClick={follow}>How to send the first one</a></p></div>;
   }
   const total = usage.data?.total;
+  const kept = policies.data ? now.value - policies.data.requests_retention_days * dayMs : null;
   return (
     <div class={row ? 'with-drawer' : undefined}>
       <div>
@@ -37,6 +40,9 @@ export function Requests({ status }: { status: Asked<StatusAnswer> }) {
           <p class="totals" aria-live="off">
             <strong>{whole(total.requests)}</strong> requests <span class="muted">·</span> <strong title={exactMoney(nanos(total.cost_usd))}>{shortMoney(nanos(total.cost_usd))}</strong> <span class="muted">·</span> <strong>{compact(tokenSum(total.tokens))}</strong> tokens <span class="muted">·</span> <strong>{whole(total.errors)}</strong> failed
           </p>
+        )}
+        {kept !== null && range.value.from < kept && (
+          <p class="notice" role="status">Rows of single calls are kept for {policies.data!.requests_retention_days} days, back to {dayMonth(kept, zone.value)}. The sums and the chart also hold what came before.</p>
         )}
         <Histogram asked={usage} />
         <RequestList asked={list} exportTo={address('/api/export/requests.csv', filter, range.value)} />

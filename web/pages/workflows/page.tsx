@@ -44,7 +44,7 @@ export function Workflows({ status }: PageProps) {
 
 function Lead({ all, answer, before }: { all: readonly WorkflowFigures[]; answer: UsageAnswer; before: UsageAnswer | null; baseUrl: string }) {
   const enough = all.filter((one) => one.requests >= FEW && one.each !== null);
-  const dearest = enough.toSorted((a, b) => (b.each! > a.each! ? 1 : -1))[0];
+  const dearest = enough.toSorted((a, b) => Number(b.each! - a.each!))[0];
   const moved = enough.filter((one) => one.eachBefore !== null && one.eachBefore > 0n && Math.abs(Number(one.each) / Number(one.eachBefore) - 1) >= 0.05);
   const cheaper = moved.filter((one) => one.each! < one.eachBefore!).length;
   return (

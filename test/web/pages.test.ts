@@ -1,0 +1,221 @@
+// test/web/pages.test.ts: what the pages on workspaces, workflows, users, models, limits, policies and plans make of the server's figures.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, RequestRow, UsageRow } from '../../server/http/admin/wire.ts';
+import { quantile } from '../../web/figures.ts';
+import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
+import { failuresOf, headroomOf, overheadOf } from '../../web/pages/limits/figures.ts';
+import { priceOf, sizesOf } from '../../web/pages/models/figures.ts';
+import { monthEndOf } from '../../web/pages/overview/forecast.ts';
+import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
+import { refusedBy } from '../../web/pages/policies/figures.ts';
+import { spreadOf, stuck, usersOf } from '../../web/pages/users/figures.ts';
+import { actionsOf, causesOf, stepsOf, workflowsOf } from '../../web/pages/workflows/figures.ts';
+import { budgetOf, scaleOf, workspacesOf } from '../../web/pages/workspaces/figures.ts';
+
+const monday = Date.UTC(2026, 10, 16);
+const dayMs = 86_400_000;
+const usd = (dollars: number): string => dollars.toFixed(9);
+const nano = 1_000_000_000n;
+
+function usage(more: Partial<UsageRow> & { cost?: number; input?: number }): UsageRow {
+  const { cost = 0, input = 0, ...rest } = more;
+  return {
+    requests: 1, attempts: 1, refused: 0, errors: 0, tokens: { input, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0, output: 0 }, web_searches: 0,
+    cost_usd: usd(cost), estimated_cost_usd: usd(0), cache_savings_usd: usd(0), duration_ms: { p50: null, p95: null }, ttft_ms: { p50: null, p95: null }, ...rest,
+  };
+}
+
+const call = (more: Partial<RequestRow>): RequestRow => ({ id: 'req_1', outcome: 'ok', action: null, cost_usd: usd(0), status: 200, error_type: null, refusal: null, overhead_ms: null, ...more }) as RequestRow;
+
+function budget(more: Partial<BudgetRow>): BudgetRow {
+  return {
+    id: 'b', scope: { workspace: 'support' }, mode: 'hard', period: { kind: 'week', from: new Date(monday).toISOString(), to: new Date(monday + 7 * dayMs).toISOString() }, limit_usd: usd(70), tolerance_usd: usd(0), spent_usd: usd(25), held_usd: usd(0),
+    remaining_usd: usd(45), forecast_usd: { p50: usd(65), p90: usd(105) }, alerts: [], notify: [], ...more,
+  };
+}
+
+describe('workspaces', () => {
+  test('a workspace takes the budget of exactly its scope, the longest where there are several', () => {
+    const week = budget({ id: 'week' });
+    const month = budget({ id: 'month', period: { kind: 'month', from: new Date(monday).toISOString(), to: new Date(monday + 30 * dayMs).toISOString() } });
+    const flow = budget({ id: 'flow', scope: { workspace: 'support', workflow: 'triage' } });
+    expect(budgetOf([week, flow, month], 'support')?.id).toBe('month');
+    expect(budgetOf([week, flow, month], 'support', 'triage')?.id).toBe('flow');
+    expect(budgetOf([week, flow, month], 'catalog')).toBeNull();
+  });
+
+  test('stand with the dearest first, and what was not there before counts from zero', () => {
+    const rows = [usage({ workspace: 'a', cost: 1 }), usage({ workspace: 'b', cost: 3 })];
+    const all = workspacesOf({ perWorkspace: rows, perWorkflow: [], before: [usage({ workspace: 'a', cost: 2 })], days: null, budgets: [] }, monday, 'UTC');
+    expect(all.map((one) => [one.name, one.before])).toEqual([['b', 0n], ['a', 2n * nano]]);
+  });
+
+  test('one towering day does not flatten the scale, an ordinary peak sets it', () => {
+    expect(scaleOf([Array.from({ length: 40 }, () => 10n), [1_000n]])).toBe(20n);
+    expect(scaleOf([[10n, 12n, 15n]])).toBe(15n);
+  });
+});
+
+describe('the end of the month', () => {
+  test('is said from three complete days on, and counts days without spend in between', () => {
+    const now = monday + 3.5 * dayMs;
+    const days = (costs: [number, number][]) => costs.map(([n, cost]) => ({ at: monday + n * dayMs, cost: BigInt(cost) * nano }));
+    expect(monthEndOf(days([[2, 1], [3, 1]]), now, 'UTC')).toBeNull();
+    const forecast = monthEndOf(days([[0, 3], [2, 3], [3, 1]]), now, 'UTC')!;
+    expect(forecast.spent).toBe(7n * nano);
+    // Two dollars a day on the mean, for the eleven and a half days that November has left.
+    expect(forecast.p50).toBe(30n * nano);
+  });
+});
+
+describe('workflows', () => {
+  test('cost per call, retries and truncated answers stand per workflow', () => {
+    const [one] = workflowsOf([usage({ workspace: 'a', workflow: 'f', requests: 10, refused: 2, attempts: 12, cost: 5 })], null, [usage({ workspace: 'a', workflow: 'f', outcome: 'truncated', requests: 1 })]);
+    expect(one).toMatchObject({ each: nano / 2n, eachBefore: null, truncated: 0.1, retries: 0.5 });
+  });
+
+  test('the causes of a change add up to it to the nano-dollar', () => {
+    const figures = fc.record({ requests: fc.integer({ min: 1, max: 1e6 }), cost: fc.integer({ min: 0, max: 1e5 }), input: fc.integer({ min: 1, max: 1e9 }) }).map(usage);
+    fc.assert(fc.property(figures, figures, (now, before) => {
+      const causes = causesOf(now, before)!;
+      expect(causes.calls + causes.tokens + causes.rate).toBe(BigInt(now.cost_usd.replace('.', '')) - BigInt(before.cost_usd.replace('.', '')));
+    }));
+  });
+
+  test('twice the calls of the same kind are more calls and nothing else; none before have no cause', () => {
+    const causes = causesOf(usage({ requests: 20, cost: 2, input: 200 }), usage({ requests: 10, cost: 1, input: 100 }));
+    expect(causes).toEqual({ calls: nano, tokens: 0n, rate: 0n });
+    expect(causesOf(usage({ requests: 20, input: 1 }), usage({ requests: 0 }))).toBeNull();
+  });
+
+  test('calls that name one action are one; refused calls and those in flight are none', () => {
+    const actions = actionsOf([call({ id: '1', action: 't', cost_usd: usd(1) }), call({ id: '2', action: 't', cost_usd: usd(2) }), call({ id: '3', cost_usd: usd(1) }), call({ id: '4', outcome: 'refused' }), call({ id: '5', outcome: null })]);
+    expect(actions).toMatchObject({ named: 2, count: 2, calls: 3, p50: nano, p95: 3n * nano });
+  });
+
+  test('steps hold every cost above nothing exactly once, and begin and end with one', () => {
+    fc.assert(fc.property(fc.array(fc.bigInt({ min: 0n, max: 10n ** 12n })), (costs) => {
+      const steps = stepsOf(costs);
+      expect(steps.reduce((sum, step) => sum + step.count, 0)).toBe(costs.filter((cost) => cost > 0n).length);
+      if (steps.length) expect(Math.min(steps[0]!.count, steps.at(-1)!.count)).toBeGreaterThan(0);
+    }));
+  });
+});
+
+describe('users', () => {
+  const users = usersOf([usage({ user: 'a', cost: 8 }), usage({ user: 'b', cost: 1 }), usage({ user: 'c', cost: 1 }), usage({ user: null, cost: 10 })], [usage({ user: 'a', day: new Date(monday).toISOString() }), usage({ user: 'a', day: new Date(monday + dayMs).toISOString() })], 20n * nano);
+
+  test('the spread is over named users alone, and says what nobody is named for', () => {
+    expect(spreadOf(users)).toMatchObject({ active: 3, fourFifths: 1, unnamed: 0.5, cumulative: [0, 0.8, 0.9, 1], p50: nano, p95: 8n * nano });
+  });
+
+  test('last seen is the newest day, and unknown where no day is', () => {
+    expect(users.find((one) => one.user === 'a')?.lastDay).toBe(monday + dayMs);
+    expect(users.find((one) => one.user === 'b')?.lastDay).toBeNull();
+  });
+
+  test.each([
+    { name: 'many failures of many calls', requests: 20, errors: 3, refused: 0, is: true },
+    { name: 'many refusals', requests: 20, errors: 0, refused: 5, is: true },
+    { name: 'few failures', requests: 20, errors: 2, refused: 0, is: false },
+    { name: 'nothing but failures, but few calls', requests: 19, errors: 19, refused: 0, is: false },
+  ])('$name: stuck is $is', ({ requests, errors, refused, is }) => {
+    expect(stuck(usersOf([usage({ user: 'u', requests, errors, refused })], [], 1n)[0]!)).toBe(is);
+  });
+});
+
+describe('models', () => {
+  const price = (model: string, more: Partial<PriceRowAnswer> = {}): PriceRowAnswer => ({ model, kind: 'list', in_force: true, ...more }) as PriceRowAnswer;
+
+  test('a price is found by id or without one trailing date, a contract wins, and a prefix is never enough', () => {
+    const prices = [price('claude-haiku-4-5-20251001'), price('claude-sonnet-5'), price('claude-sonnet-5', { kind: 'contract' }), price('claude-opus-4-8', { in_force: false })];
+    expect(priceOf(prices, 'claude-haiku-4-5')?.model).toBe('claude-haiku-4-5-20251001');
+    expect(priceOf(prices, 'claude-sonnet-5-20260801')?.kind).toBe('contract');
+    expect(priceOf(prices, 'claude-sonnet-5-5')).toBeNull();
+    expect(priceOf(prices, 'claude-opus-4-8')).toBeNull();
+  });
+
+  test('sizes double, leave no gap, and leave out answers without a token', () => {
+    const sized = (output: number) => call({ tokens: { input: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0, output } });
+    expect(sizesOf([sized(0), sized(2), sized(3), sized(17)])).toEqual([{ from: 2, to: 4, count: 2 }, { from: 4, to: 8, count: 0 }, { from: 8, to: 16, count: 0 }, { from: 16, to: 32, count: 1 }]);
+    expect(sizesOf([])).toEqual([]);
+  });
+});
+
+describe('limits', () => {
+  const seen = (more: Partial<LimitsAnswer['provider'][number]>): LimitsAnswer['provider'][number] => ({ credential: 'default', model_class: 'haiku', dimension: 'requests', limit: 100, remaining: 20, reset_at: new Date(monday + 1).toISOString(), seen_at: new Date(monday).toISOString(), ...more });
+
+  test('the tightest stands first; a limit whose reset has passed is full again', () => {
+    const rooms = headroomOf([seen({}), seen({ model_class: 'opus', remaining: 5 })], monday);
+    expect(rooms.map((room) => [room.modelClass, room.lowest])).toEqual([['opus', 0.05], ['haiku', 0.2]]);
+    expect(headroomOf([seen({})], monday + 1)[0]!.lowest).toBe(1);
+    expect(headroomOf([seen({ reset_at: null })], monday + dayMs)[0]!.lowest).toBe(0.2);
+  });
+
+  test('failures that say the same are put together and told whose they are', () => {
+    const failures = failuresOf([call({ outcome: 'upstream_error', status: 529, error_type: 'overloaded_error' }), call({ outcome: 'upstream_error', status: 529, error_type: 'overloaded_error' }), call({ outcome: 'refused', status: 429, refusal: 'rate_limited' })]);
+    expect(failures.map(({ type, side, count }) => ({ type, side, count }))).toEqual([{ type: 'overloaded_error', side: 'The provider', count: 2 }, { type: 'rate_limited', side: 'Refused by us', count: 1 }]);
+  });
+
+  test('time spent in the gateway is that of the calls that have it', () => {
+    expect(overheadOf([call({ overhead_ms: 4 }), call({ overhead_ms: 2 }), call({})])).toEqual({ p50: 2, p95: 4 });
+    expect(overheadOf([call({})])).toEqual({ p50: null, p95: null });
+  });
+});
+
+test('refused calls are counted by reason, others are left out', () => {
+  const refusals = refusedBy([call({ outcome: 'refused', refusal: 'rate_limited' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({})]);
+  expect(refusals.map((one) => [one.reason, one.calls.length])).toEqual([['budget_exhausted', 2], ['rate_limited', 1]]);
+});
+
+describe('the burn-up of a budget', () => {
+  const rows = [usage({ day: new Date(monday).toISOString(), cost: 10 }), usage({ day: new Date(monday + 2 * dayMs).toISOString(), cost: 14 })];
+  const burn = burnUpOf(budget({}), rows, monday + 2.5 * dayMs, 'UTC');
+  const dollars = (amounts: readonly (bigint | null)[]) => amounts.map((amount) => (amount === null ? null : Number(amount / nano)));
+
+  test('adds up the days, ends with what the budget counts, and stops at the present', () => {
+    expect(dollars(burn.spent)).toEqual([10, 10, 25, null, null, null, null]);
+  });
+
+  test('goes on from there to the forecast at the end', () => {
+    expect(dollars(burn.p50)).toEqual([null, null, 25, 35, 45, 55, 65]);
+    expect(dollars(burn.p90)).toEqual([null, null, 25, 45, 65, 85, 105]);
+    expect(burnUpOf(budget({ forecast_usd: null }), rows, monday, 'UTC').p50.every((amount) => amount === null)).toBe(true);
+  });
+});
+
+describe('a plan', () => {
+  test('comes back from the address as it went in, and the first one needs none', () => {
+    expect(taskText(FIRST)).toBeNull();
+    const task = { ...FIRST, model: 'claude-sonnet-5', calls: '7', rate: '12.5' };
+    expect(taskFrom(taskText(task))).toEqual(task);
+  });
+
+  test('by hand is only asked with both of its figures', () => {
+    expect(bodyOf({ ...FIRST, minutes: '3' })).not.toHaveProperty('minutes_per_task');
+    expect(bodyOf({ ...FIRST, minutes: '3', rate: '40' })).toMatchObject({ minutes_per_task: '3', hourly_rate_usd: '40' });
+  });
+
+  test('like a workflow takes its means per call that was sent, and nothing of one without calls', () => {
+    const row = usage({ requests: 65, refused: 5, input: 600, tokens: { input: 600, cache_write_5m: 60, cache_write_1h: 0, cache_read: 540, output: 120 } });
+    expect(taskLike(row, 'm', 30)).toMatchObject({ model: 'm', calls: '2', input: '20', output: '2', prefix: '10', ttl: '5m' });
+    expect(taskLike(usage({ requests: 3, refused: 3 }), 'm', 30)).toBeNull();
+  });
+
+  test('names what moves it most first, and nothing that moves nothing', () => {
+    const month = (dollars: number) => ({ month_usd: usd(dollars), kinds: [{ kind: 'output', tokens_per_month: 1, month_usd: `${usd(dollars)}000` }] });
+    const levers = leversOf({ described: month(10), plain: month(10), cached: null, batched: month(5) } as unknown as PlanModelAnswer);
+    expect(levers.map((one) => [one.name, Number(one.change / nano)])).toEqual([['All in batches, uncached', -5], ['A fifth more calls', 2], ['Answers a fifth longer', 2]]);
+  });
+});
+
+test.each([
+  { values: [], share: 0.5, is: null },
+  { values: [3n, 1n, 2n], share: 0.5, is: 2n },
+  { values: [3n, 1n, 2n], share: 1, is: 3n },
+  { values: [3n, 1n, 2n], share: 0, is: 1n },
+])('the quantile $share of $values is $is', ({ values, share, is }) => {
+  expect(quantile(values, share)).toBe(is);
+});
