@@ -95,7 +95,8 @@ const manyItems = (count: number) => ({ requests: Array.from({ length: count }, 
 const asked = (upstream: Standin, method: string, path: RegExp): number => upstream.log.filter((request) => request.method === method && path.test(request.url)).length;
 
 test('a batch outlives a kill right after its creation: it is held again from the start on, and booked', async () => {
-  const upstream = await standin({ batchMs: 1_500 });
+  // Longer than a restart takes on a busy machine.
+  const upstream = await standin({ batchMs: 6_000 });
   const first = await gateway(upstream);
   const batch = await sdk(first, KEYS.one).messages.batches.create({ requests: [item('a'), item('b')] });
   const { held_usd: held } = await budgetOf(first);

@@ -4,7 +4,7 @@ import { brotliDecompressSync, gzipSync, gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RecordedRequest } from '../standin/standin.ts';
-import { PROVIDER_KEY, SECRETS, apiHeaders, hello, latch, ledgerRows, rowOf, send, settled, sha256, startScene, type Scene, type Sent } from './scene.ts';
+import { ask, PROVIDER_KEY, SECRETS, apiHeaders, hello, latch, ledgerRows, rowOf, send, settled, sha256, startScene, type Scene, type Sent } from './scene.ts';
 
 let scene: Scene;
 
@@ -207,6 +207,8 @@ test('a client that leaves before a JSON answer is done is billed what the answe
   while (scene.standin.requests() === before) await new Promise((resolve) => setImmediate(resolve));
   leaving.abort();
   expect(await left).toBe('left');
+  // Answered after the hang-up reached it: from here on the gateway knows.
+  await ask(scene.gateway, '/api/status');
   hold.open();
   await scene.standin.idle();
   await settled(scene.gateway);
