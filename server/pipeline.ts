@@ -165,6 +165,10 @@ interface Plan {
   readonly batch: BatchQuote | null;
 }
 
+/** Node joins repeated headers with a comma, as the header itself does. */
+const betasOf = (header: string | readonly string[] | undefined): readonly string[] =>
+  header === undefined ? NOTHING : String(header).split(',').map((name) => name.trim()).filter((name) => name !== '');
+
 /** A batch that is being created. */
 interface BatchCall {
   readonly quote: BatchQuote;
@@ -174,12 +178,13 @@ interface BatchCall {
 
 async function plan(call: Call, caller: Caller, body: InspectedBody | null, { gate, pricing }: Services): Promise<Verdict<Plan>> {
   const { route: { endpoint }, admittedAt: at } = call;
+  const betas = betasOf(call.request.headers['anthropic-beta']);
   if (body !== null && body.items !== null) {
     const book = pricing();
-    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask), quote: (ask, model) => book.quote({ endpoint, ask, model, at }) });
+    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model) => book.quote({ endpoint, ask, model, at }) });
     return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
   }
-  const cleared = gate.clear(caller, endpoint, body?.ask ?? null);
+  const cleared = gate.clear(caller, endpoint, body?.ask ?? null, betas);
   if (!cleared.ok) return cleared;
   const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at });
   return quoted.ok ? granted({ clearance: cleared.value, quote: quoted.value, batch: null }) : quoted;

@@ -13,7 +13,7 @@ import type { Policy, Settings } from '../domain/settings.ts';
 import type { Tokens } from '../domain/usage.ts';
 import { budgetRefusal } from './budget-refusal.ts';
 import { Budgets, type BudgetHold, type Charge } from './budgets.ts';
-import { clearModels } from './model-policy.ts';
+import { clearCall } from './model-policy.ts';
 import { ScopeLimits, type LimitHold } from './scope-limits.ts';
 import { OpenStandingHold } from './standing-hold.ts';
 import { WaitingRoom } from './waiting-room.ts';
@@ -67,8 +67,8 @@ class RunningGate implements ReloadableGate {
     this.#layers = layersOf(settings, new Map(), clock.monotonic());
   }
 
-  clear(...[caller, endpoint, ask]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
-    return clearModels(this.#layersFor(caller), endpoint, ask);
+  clear(...[caller, endpoint, ask, betas = NO_BETAS]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
+    return clearCall(this.#layersFor(caller), endpoint, ask, betas);
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
@@ -146,17 +146,26 @@ class RunningGate implements ReloadableGate {
     if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, ask, at) };
     // A batch runs when the provider has room, and its own limits are others than those of calls.
     const inputTokens = free || shares !== null ? null : quote.likelyInputTokens;
-    for (const { limits } of layers) {
-      const obstacle = limits.obstacle(inputTokens, now);
-      if (obstacle !== null) return { kind: 'refused', refusal: obstacle };
+    /** Limits that only rehearse, and would have refused: the call takes nothing from them, as it would not have. */
+    let rehearsed: Map<Layer, Refusal> | null = null;
+    for (const layer of layers) {
+      const obstacle = layer.limits.obstacle(inputTokens, now);
+      if (obstacle === null) continue;
+      if (layer.policy.limits.dryRun !== true) return { kind: 'refused', refusal: obstacle };
+      (rehearsed ??= new Map()).set(layer, obstacle);
     }
     if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, ask, refusal: budgetRefusal(overrun, ask, at) };
 
     const decisions = [...clearance.decisions];
-    for (const { limits } of layers) decisions.push(...limits.decisions);
+    for (const layer of layers) {
+      const obstacle = rehearsed?.get(layer);
+      if (obstacle === undefined) decisions.push(...layer.limits.decisions);
+      else decisions.push({ rule: obstacle.rule ?? obstacle.reason, verdict: 'would_refuse', detail: obstacle.message });
+    }
     if (shares === null) for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
     else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask));
-    const limitHolds = layers.map(({ limits }) => limits.take(inputTokens, now));
+    const taking = rehearsed === null ? layers : layers.filter((layer) => !rehearsed!.has(layer));
+    const limitHolds = taking.map(({ limits }) => limits.take(inputTokens, now));
     const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
     return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
   }
@@ -171,6 +180,7 @@ class RunningGate implements ReloadableGate {
 
 type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; refusal: Refusal };
 
+const NO_BETAS: readonly string[] = [];
 const NO_LAYERS: readonly Layer[] = [];
 
 /** One admitted call. */

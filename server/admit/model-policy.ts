@@ -1,14 +1,16 @@
-// server/admit/model-policy.ts: decides which models a call may use, and how much output it may ask for.
+// server/admit/model-policy.ts: decides which models a call may use, which features, and how much output it may ask for.
 
 import type { Clearance } from '../domain/admission.ts';
 import type { Ask, Decision, Endpoint } from '../domain/call.ts';
-import { granted, refused, type Verdict } from '../domain/refusal.ts';
+import { granted, refused, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { ModelRules, Policy } from '../domain/settings.ts';
+import { allowedOfKind, featuresOf, forbiddenFeature } from './feature-policy.ts';
+import { matchesGlob } from './glob.ts';
 
 /** The rules of one scope, `workspace` or `workspace/workflow`. */
 export interface ScopedPolicy {
   readonly scope: string;
-  readonly policy: Pick<Policy, 'models' | 'maxOutputTokens'>;
+  readonly policy: Pick<Policy, 'models' | 'maxOutputTokens' | 'maxOutputDryRun' | 'features'>;
 }
 
 /** The word by which a call leaves the choice of its fallback models to the provider. */
@@ -16,39 +18,57 @@ const PROVIDERS_CHOICE = 'default';
 const LISTED = 20;
 
 /**
- * What the policy makes of a call's model: the alias is resolved first, once; then every scope must not deny the result, and
+ * What the policy makes of a call, from the config alone. Of its model: the alias is resolved first, once; then every scope must not deny the result, and
  * must allow it. Fallback models pass the same rules as they are written, since an alias means nothing to the provider.
  * @param layers the workspace's rules, then the workflow's; both must agree, and the workflow's aliases come first
  */
-export function clearModels(layers: readonly ScopedPolicy[], endpoint: Endpoint, ask: Ask | null): Verdict<Clearance> {
-  if (ask === null) return granted({ model: null, decisions: [] });
+export function clearCall(layers: readonly ScopedPolicy[], endpoint: Endpoint, ask: Ask | null, betas: readonly string[]): Verdict<Clearance> {
   const decisions: Decision[] = [];
-  const model = resolveAlias(layers, ask.model, decisions);
-
-  for (const { scope, policy } of layers) {
-    const rule = `models:${scope}`;
-    if (!permits(policy.models, model)) {
-      return refused('model_not_allowed', `model ${shown(model)} is not allowed in ${scope}. ${allowedIn(policy.models)}`, { rule });
-    }
-    for (const fallback of ask.fallbackModels) {
-      if (permitsFallback(policy.models, fallback)) continue;
-      const what = fallback === PROVIDERS_CHOICE ? 'the fallback "default", which lets the provider choose the model,' : `model ${shown(fallback)}, named as a fallback or by a tool,`;
-      return refused('model_not_allowed', `${what} is not allowed in ${scope}. ${allowedIn(policy.models)}`, { rule });
-    }
-    decisions.push({ rule, verdict: 'allow', detail: null });
-
-    const most = policy.maxOutputTokens;
-    if (most === null || endpoint === 'count_tokens') continue;
-    const outputRule = `max_output_tokens:${scope}`;
-    if (ask.maxTokens === null) {
-      return refused('feature_not_allowed', `a call in ${scope} must say how much output it wants at most: max_tokens of ${most} or less`, { rule: outputRule });
-    }
-    if (ask.maxTokens > most) {
-      return refused('feature_not_allowed', `max_tokens is ${ask.maxTokens}; ${scope} allows ${most} at most`, { rule: outputRule });
-    }
-    decisions.push({ rule: outputRule, verdict: 'allow', detail: `${ask.maxTokens} of ${most}` });
+  const model = ask === null ? null : resolveAlias(layers, ask.model, decisions);
+  for (const layer of layers) {
+    const refusal = (ask === null ? null : modelRefusal(layer, model!, ask, decisions)) ?? featureRefusal(layer, endpoint, ask, betas, decisions) ?? (ask === null ? null : outputRefusal(layer, endpoint, ask, decisions));
+    if (refusal !== null) return { ok: false, refusal };
   }
   return granted({ model, decisions });
+}
+
+/** Null lets the call pass; a rule that only rehearses says so among the decisions. */
+function said(refusal: Refusal, dryRun: boolean | undefined, decisions: Decision[]): Refusal | null {
+  if (dryRun !== true) return refusal;
+  decisions.push({ rule: refusal.rule ?? refusal.reason, verdict: 'would_refuse', detail: refusal.message });
+  return null;
+}
+
+function modelRefusal({ scope, policy: { models } }: ScopedPolicy, model: string, ask: Ask, decisions: Decision[]): Refusal | null {
+  const rule = `models:${scope}`;
+  if (!permits(models, model)) return said(refused('model_not_allowed', `model ${shown(model)} is not allowed in ${scope}. ${allowedIn(models)}`, { rule }).refusal, models.dryRun, decisions);
+  const fallback = ask.fallbackModels.find((name) => !permitsFallback(models, name));
+  if (fallback !== undefined) {
+    const what = fallback === PROVIDERS_CHOICE ? 'the fallback "default", which lets the provider choose the model,' : `model ${shown(fallback)}, named as a fallback or by a tool,`;
+    return said(refused('model_not_allowed', `${what} is not allowed in ${scope}. ${allowedIn(models)}`, { rule }).refusal, models.dryRun, decisions);
+  }
+  decisions.push({ rule, verdict: 'allow', detail: null });
+  return null;
+}
+
+function featureRefusal({ scope, policy: { features } }: ScopedPolicy, endpoint: Endpoint, ask: Ask | null, betas: readonly string[], decisions: Decision[]): Refusal | null {
+  if (features === undefined) return null;
+  const rule = `features:${scope}`;
+  const forbidden = forbiddenFeature(features, featuresOf(endpoint, ask, betas));
+  if (forbidden !== null) return said(refused('feature_not_allowed', `${shown(forbidden)} is not allowed in ${scope}. ${allowedOfKind(features, forbidden)}`, { rule }).refusal, features.dryRun, decisions);
+  decisions.push({ rule, verdict: 'allow', detail: null });
+  return null;
+}
+
+function outputRefusal({ scope, policy }: ScopedPolicy, endpoint: Endpoint, ask: Ask, decisions: Decision[]): Refusal | null {
+  const most = policy.maxOutputTokens;
+  if (most === null || endpoint === 'count_tokens') return null;
+  const rule = `max_output_tokens:${scope}`;
+  const no = (message: string): Refusal | null => said(refused('feature_not_allowed', message, { rule }).refusal, policy.maxOutputDryRun, decisions);
+  if (ask.maxTokens === null) return no(`a call in ${scope} must say how much output it wants at most: max_tokens of ${most} or less`);
+  if (ask.maxTokens > most) return no(`max_tokens is ${ask.maxTokens}; ${scope} allows ${most} at most`);
+  decisions.push({ rule, verdict: 'allow', detail: `${ask.maxTokens} of ${most}` });
+  return null;
 }
 
 function resolveAlias(layers: readonly ScopedPolicy[], model: string, decisions: Decision[]): string {
@@ -80,28 +100,3 @@ const listOf = (names: readonly string[]): string => names.slice(0, LISTED).join
 
 /** A model's name is client text: cut, so that a message stays one line that fits. */
 const shown = (model: string): string => (model.length > 80 ? `${model.slice(0, 80)}…` : model);
-
-/**
- * `*` is any run of characters, `?` any one, everything else itself; anchored at both ends. Only the last `*` is ever tried
- * again, so the work is at most pattern × text and no pattern is slow.
- */
-export function matchesGlob(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  let star = -1;
-  let starText = 0;
-  while (t < text.length) {
-    if (p < pattern.length && pattern[p] === '*') {
-      star = p++;
-      starText = t;
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
-      p++;
-      t++;
-    } else if (star !== -1) {
-      p = star + 1;
-      t = ++starText;
-    } else return false;
-  }
-  while (p < pattern.length && pattern[p] === '*') p++;
-  return p === pattern.length;
-}

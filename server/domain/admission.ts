@@ -64,8 +64,8 @@ export interface AdmissionRequest {
 }
 
 export interface Gate {
-  /** Models, aliases, deny lists, `max_output_tokens`: decided from the config alone. `ask` null: an endpoint without a model. */
-  clear(caller: Caller, endpoint: Endpoint, ask: Ask | null): Verdict<Clearance>;
+  /** Models, aliases, deny lists, features, `max_output_tokens`: decided from the config alone. `ask` null: an endpoint without a model. `betas`: what the `anthropic-beta` header names. */
+  clear(caller: Caller, endpoint: Endpoint, ask: Ask | null, betas?: readonly string[]): Verdict<Clearance>;
   /**
    * Takes the call's place in every limit and budget that covers it, all in one tick, or in none. Where only holds of calls in
    * flight are in the way it waits, at most two seconds, then refuses with `budget_held`.

@@ -26,6 +26,8 @@ export interface Budget {
   readonly alertAt: readonly number[];
   readonly alertForecast: boolean;
   readonly notify: readonly string[];
+  /** True makes a hard budget record what it would refuse, and let it pass. */
+  readonly dryRun?: boolean;
 }
 
 /** What a scope is compared with. */
@@ -72,5 +74,5 @@ export const limitOf = ({ budget, granted }: Standing): Nanodollars => (granted 
  */
 export function firstOverrun(standings: readonly Standing[], ask: Nanodollars): Standing | null {
   // Equality fits: a $10 budget is there to be spent to its last nano-dollar.
-  return standings.find((s) => s.budget.mode === 'hard' && s.spent + s.held + ask > mostOf(s)) ?? null;
+  return standings.find((s) => s.budget.mode === 'hard' && s.budget.dryRun !== true && s.spent + s.held + ask > mostOf(s)) ?? null;
 }

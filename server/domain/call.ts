@@ -87,6 +87,19 @@ export interface Ask {
   readonly billedElsewhere: boolean;
   /** Bytes of the decoded body. */
   readonly bodyBytes: number;
+  /** What only rules on features ask about; absent is none of it. */
+  readonly features?: AskFeatures;
+}
+
+/** Parts of a request body that cost nothing by themselves, but that a rule may keep out. */
+export interface AskFeatures {
+  /** Names of all tools, the client's own ones included. */
+  readonly toolNames: readonly string[];
+  /** Addresses of MCP servers, since a client names them as it likes; the name where there is no address. */
+  readonly mcpServers: readonly string[];
+  readonly container: boolean;
+  /** True when thinking is asked for in any form but `disabled`. */
+  readonly thinking: boolean;
 }
 
 /** One item of a batch: its name in the batch, and what it asks for. */

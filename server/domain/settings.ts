@@ -18,6 +18,22 @@ export interface ModelRules {
   readonly deny: readonly string[];
   /** What the client may write → the model that goes upstream and is checked and priced. */
   readonly alias: ReadonlyMap<string, string>;
+  /** True records what would be refused, and lets it pass. */
+  readonly dryRun?: boolean;
+}
+
+/** Features that have a name of their own behind a colon, and those that are one as a whole. */
+export const FEATURE_KINDS = ['server_tool:', 'tool:', 'mcp_server:', 'beta:', 'geo:', 'speed:'] as const;
+export const FEATURE_WORDS = ['thinking', 'files', 'skills', 'container', 'batches'] as const;
+
+/** Globs over features, e.g. `server_tool:web_search_*`, `thinking`. */
+export interface FeatureRules {
+  /** Closes the kinds that it names to all but these; kinds that it does not name stay open. */
+  readonly allow: readonly string[];
+  /** Wins over `allow`. */
+  readonly deny: readonly string[];
+  /** True records what would be refused, and lets it pass. */
+  readonly dryRun?: boolean;
 }
 
 /** Null is no limit. Minutes are 60-second refills of a bucket, not calendar minutes. */
@@ -27,6 +43,8 @@ export interface Limits {
   readonly inputTokensPerMinute: number | null;
   readonly outputTokensPerMinute: number | null;
   readonly concurrent: number | null;
+  /** True records what would be refused, and lets it pass. */
+  readonly dryRun?: boolean;
 }
 
 export interface Policy {
@@ -34,6 +52,10 @@ export interface Policy {
   readonly limits: Limits;
   /** A call that asks for more is refused; null sets no maximum. */
   readonly maxOutputTokens: number | null;
+  /** True records what `maxOutputTokens` would refuse, and lets it pass. */
+  readonly maxOutputDryRun?: boolean;
+  /** Absent allows every feature. */
+  readonly features?: FeatureRules;
 }
 
 export interface Workflow extends Policy {

@@ -6,7 +6,7 @@ import { Names, type Cursor } from '../domain/json-cursor.ts';
 const BODY = new Names([
   'model', 'messages', 'system', 'tools', 'max_tokens', 'stream', 'metadata', 'cache_control', 'speed', 'service_tier', 'inference_geo',
   'fallbacks', 'mcp_servers', 'container', 'context_management', 'compaction', 'thread', 'billing_policy',
-  'max_completion_tokens', 'max_tokens_to_sample', 'stream_options',
+  'max_completion_tokens', 'max_tokens_to_sample', 'stream_options', 'thinking',
 ]);
 const METADATA = new Names(['user_id']);
 const STREAM_OPTIONS = new Names(['include_usage']);
@@ -15,7 +15,9 @@ const CONTEXT_MANAGEMENT = new Names(['edits']);
 const TYPED = new Names(['type']);
 const FALLBACK = new Names(['model', 'max_tokens', 'speed']);
 const CACHE_CONTROL = new Names(['ttl']);
-const TOOL = new Names(['type', 'max_uses', 'model', 'cache_control', 'caching']);
+const TOOL = new Names(['type', 'max_uses', 'model', 'cache_control', 'caching', 'name', 'function']);
+const FUNCTION = new Names(['name']);
+const MCP_SERVER = new Names(['name', 'url']);
 /** `tool` and `tool_changes` bring tools into a conversation that is under way. */
 const BLOCK = new Names(['type', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
 const SOURCE = new Names(['type', 'content', 'file_id']);
@@ -61,6 +63,10 @@ export class AskReader {
   readonly #fileIds: string[] = [];
   #unboundedInput = false;
   #billedElsewhere = false;
+  readonly #toolNames: string[] = [];
+  readonly #mcpServers: string[] = [];
+  #container = false;
+  #thinking = false;
 
   constructor(cursor: Cursor, endpoint: Endpoint) {
     this.#cursor = cursor;
@@ -93,6 +99,9 @@ export class AskReader {
       fileIds: this.#fileIds,
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
+      ...(this.#toolNames.length > 0 || this.#mcpServers.length > 0 || this.#container || this.#thinking
+        ? { features: { toolNames: this.#toolNames, mcpServers: this.#mcpServers, container: this.#container, thinking: this.#thinking } }
+        : {}),
     };
   }
 
@@ -145,8 +154,20 @@ export class AskReader {
           // Any other value, known or not, is taken for our own bill: that is the cautious side.
           this.#billedElsewhere = this.#text() === 'user_profile';
         });
+      case 'thinking': {
+        if (cursor.kind() === 'null') return cursor.skip();
+        // Whatever it is that this code does not know is taken for thinking.
+        this.#thinking = true;
+        return this.#maybe(TYPED, () => {
+          this.#thinking = this.#text() !== 'disabled';
+        });
+      }
       case 'mcp_servers':
+        if (cursor.kind() !== 'array') return this.#unbounding();
+        return cursor.array(() => this.#mcpServer());
       case 'container':
+        this.#container = cursor.kind() !== 'null';
+        return this.#unbounding();
       case 'compaction':
       case 'thread':
         return this.#unbounding();
@@ -206,10 +227,30 @@ export class AskReader {
         case 'cache_control':
         case 'caching':
           return this.#cacheControl();
+        case 'name':
+          return this.#toolName();
+        case 'function':
+          return this.#maybe(FUNCTION, () => this.#toolName());
       }
     });
     this.#note(type, maxUses);
   };
+
+  #toolName(): void {
+    const name = this.#text();
+    if (name !== null) this.#toolNames.push(name);
+  }
+
+  #mcpServer(): void {
+    this.#unboundedInput = true;
+    let name: string | null = null;
+    let url: string | null = null;
+    this.#maybe(MCP_SERVER, (field) => {
+      if (field === 'url') url = this.#text();
+      else name = this.#text();
+    });
+    this.#mcpServers.push(url === null ? (name ?? 'unknown') : addressOf(url));
+  }
 
   #note(type: string | null, maxUses: number | null): void {
     if (type === null || CLIENT_TOOLS.test(type)) return;
@@ -336,10 +377,10 @@ export class AskReader {
   }
 
   /** An object with some governed members; null and anything else is passed, as the provider will refuse it itself. */
-  #maybe<Name extends string>(names: Names<Name>, onNamed: () => void): void {
+  #maybe<Name extends string>(names: Names<Name>, onNamed: (name: Name) => void): void {
     const cursor = this.#cursor;
     if (cursor.kind() !== 'object') return cursor.skip();
-    cursor.object(names, (name) => (name === null ? cursor.skip() : onNamed()));
+    cursor.object(names, (name) => (name === null ? cursor.skip() : onNamed(name)));
   }
 
   #each(onElement: () => void): void {
@@ -390,4 +431,11 @@ export class AskReader {
     }
     return value;
   }
+}
+
+/** Scheme, host and path, as rules compare them: without what can hold a secret. What two parsers could read as two hosts is `unknown`. */
+function addressOf(url: string): string {
+  if (/[\s\\\p{Cc}]/u.test(url) || !URL.canParse(url)) return 'unknown';
+  const { origin, pathname } = new URL(url);
+  return origin === 'null' ? 'unknown' : origin + pathname;
 }

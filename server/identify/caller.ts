@@ -111,6 +111,7 @@ function declaresNothing(settings: Settings): boolean {
     only.models.allow === null &&
     only.models.deny.length === 0 &&
     only.maxOutputTokens === null &&
+    only.features === undefined &&
     Object.values(only.limits).every((limit) => limit === null)
   );
 }

@@ -139,16 +139,24 @@ const FIRST_WORKSPACE: Workspace = {
   openWorkflows: true,
 };
 
-const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'max_output_tokens'>): Policy => ({
-  models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)) },
+const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'max_output_tokens'>): Policy => ({
+  models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)), ...rehearsed(written.models) },
   limits: {
     requestsPerMinute: written.limits.requests_per_minute ?? null,
     inputTokensPerMinute: written.limits.input_tokens_per_minute ?? null,
     outputTokensPerMinute: written.limits.output_tokens_per_minute ?? null,
     concurrent: written.limits.concurrent ?? null,
+    ...rehearsed(written.limits),
   },
-  maxOutputTokens: written.max_output_tokens ?? null,
+  ...(written.features === undefined ? {} : { features: { allow: written.features.allow, deny: written.features.deny, ...rehearsed(written.features) } }),
+  ...mostOutput(written.max_output_tokens),
 });
+
+/** Absent where a rule is meant as it stands, so that it reads as such. */
+const rehearsed = ({ dry_run }: { readonly dry_run: boolean }): { dryRun?: true } => (dry_run ? { dryRun: true } : {});
+
+const mostOutput = (written: Config['workspaces'][number]['max_output_tokens']): Pick<Policy, 'maxOutputTokens' | 'maxOutputDryRun'> =>
+  typeof written === 'object' ? { maxOutputTokens: written.most, ...(written.dry_run ? { maxOutputDryRun: true } : {}) } : { maxOutputTokens: written ?? null };
 
 function virtualKey(written: Config['keys'][number], zone: string): VirtualKey {
   // A key that is bound to a workflow may name no other unless it says so; one that is not may name any.
@@ -187,5 +195,6 @@ function budgetOf(written: Config['budgets'][number]): Budget {
     alertAt: written.alert_at.map((millionths) => millionths / 1_000_000),
     alertForecast: written.alert_forecast,
     notify: written.notify,
+    ...rehearsed(written),
   };
 }

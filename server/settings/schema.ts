@@ -10,6 +10,11 @@ const GLOB = 'the name of a model, where `*` stands for any run of characters an
 const glob = () => modelName(GLOB, /^[^\s]{1,256}$/);
 const MODEL = 'the name of a model, without wildcards';
 
+const FEATURES = 'features such as server_tool:web_search_*, tool:bash, mcp_server:https://example.com/*, beta:*, geo:us, speed:fast, thinking, files, skills, container, batches';
+const feature = () => z.string({ error: FEATURES }).regex(/^(?:(?:server_tool|tool|mcp_server|beta|geo|speed):[^\s]{1,256}|thinking|files|skills|container|batches)$/, { error: FEATURES });
+const dryRun = () => flag().prefault(false).describe('`true` records what would be refused, and lets it pass. Default: false.');
+const MAX_OUTPUT = 'a whole number from 1, or a mapping of most and dry_run';
+
 const policy = {
   models: section({
     allow: list(glob(), 'model names').optional().describe('Models that may be called; `*` stands for any run of characters. Left out: every model. An empty list: none.'),
@@ -18,14 +23,21 @@ const policy = {
       .record(modelName(MODEL), modelName(MODEL), { error: 'a mapping of the name a client writes to the model that is called' })
       .prefault({})
       .describe('The name that a client writes: the model that is called, checked and priced instead.'),
+    dry_run: dryRun(),
   }).prefault({}).describe('Which models may be called.'),
+  features: section({
+    allow: list(feature(), FEATURES).prefault([]).describe('Closes the kinds that it names to all but these: with `server_tool:web_search_*`, no other server tool may be used, and everything else stays open.'),
+    deny: list(feature(), FEATURES).prefault([]).describe('What may not be used, whatever `allow` says.'),
+    dry_run: dryRun(),
+  }).optional().describe('What else of the API may be used: server_tool:TYPE, tool:NAME, mcp_server:URL, beta:NAME, geo:PLACE, speed:SPEED, thinking, files, skills, container, batches; `*` stands for any run of characters. Left out: everything.'),
   limits: section({
     requests_per_minute: whole(1).optional().describe('Requests per minute, as a bucket that refills steadily. Left out: no limit.'),
     input_tokens_per_minute: whole(1).optional().describe('Input tokens per minute; cache writes count, cache reads do not. Left out: no limit.'),
     output_tokens_per_minute: whole(1).optional().describe('Output tokens per minute. Left out: no limit.'),
     concurrent: whole(1).optional().describe('Calls in flight at once. Left out: no limit.'),
+    dry_run: dryRun(),
   }).prefault({}).describe('How fast calls may come.'),
-  max_output_tokens: whole(1).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
+  max_output_tokens: z.union([whole(1), section({ most: whole(1).describe('The maximum.'), dry_run: dryRun() })], { error: MAX_OUTPUT }).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
 };
 
 const workflow = section({
@@ -57,6 +69,7 @@ const budget = section({
   limit_usd: usd().describe('US dollars per period, exact to nine decimal places.'),
   period: choice(PERIODS).describe('The window after which it starts anew, cut in `timezone`. Weeks begin on Monday.'),
   mode: choice(['hard', 'soft']).prefault('hard').describe('`hard` refuses calls that do not fit; `soft` only alerts. Default: hard.'),
+  dry_run: dryRun(),
   tolerance: percent('0%', '1000%').prefault('0%').describe('How far the calls in flight may overshoot a hard limit, as a share of it. Default: 0%, never.'),
   alert_at: list(percent('0.0001%', '1000%'), 'percentages').prefault(['50%', '80%', '100%']).describe('Shares of the limit at which to alert, ascending. Default: 50%, 80%, 100%.'),
   alert_forecast: flag().prefault(true).describe('Whether to alert when the limit will be reached before the period ends. Default: true.'),

@@ -9,7 +9,7 @@ import type { BudgetId, Clock, EpochMs, KeyId, WorkflowId, WorkspaceId } from '.
 import { nanoFromUsd, type Nanodollars } from '../../server/domain/money.ts';
 import type { Quote } from '../../server/domain/price.ts';
 import type { Verdict } from '../../server/domain/refusal.ts';
-import type { Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
+import type { FeatureRules, Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
 import type { Tokens } from '../../server/domain/usage.ts';
 
 export const usd = (text: string): Nanodollars => nanoFromUsd(text);
@@ -31,8 +31,8 @@ export class MovableClock implements Clock {
 export const noLimits: Limits = { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null };
 export const anyModel: ModelRules = { allow: null, deny: [], alias: new Map() };
 
-type Rules = { limits?: Partial<Limits>; models?: Partial<ModelRules>; maxOutputTokens?: number };
-const policy = (rules: Rules): Policy => ({ models: { ...anyModel, ...rules.models }, limits: { ...noLimits, ...rules.limits }, maxOutputTokens: rules.maxOutputTokens ?? null });
+type Rules = { limits?: Partial<Limits>; models?: Partial<ModelRules>; maxOutputTokens?: number; maxOutputDryRun?: boolean; features?: FeatureRules };
+const policy = (rules: Rules): Policy => ({ models: { ...anyModel, ...rules.models }, limits: { ...noLimits, ...rules.limits }, maxOutputTokens: rules.maxOutputTokens ?? null, ...(rules.maxOutputDryRun ? { maxOutputDryRun: true } : {}), ...(rules.features ? { features: rules.features } : {}) });
 
 export function workspace(id: string, rules: Rules = {}, workflows: Record<string, Rules> = {}): Workspace {
   return {

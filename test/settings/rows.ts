@@ -17,7 +17,7 @@ export const ROWS: readonly Row[] = [
   { name: 'an unknown key at the top', yaml: 'acess: open\n', said: ['1:1 the config has no key "acess"; expected listen, admin, access,'] },
   { name: 'an unknown key that is nearly a known one', yaml: 'timezone: UTC\nacess: open\n', said: ['2:1 did you mean "access"?'] },
   { name: 'an unknown key that is like none', yaml: 'frobnicate: 1\n', said: ['1:1 the config has no key "frobnicate"; expected listen,'] },
-  { name: 'an unknown key deep inside', yaml: 'workspaces:\n  - id: a\n    limits:\n      concurent: 5\n', said: ['4:7 workspaces[0].limits has no key "concurent"; expected requests_per_minute, input_tokens_per_minute, output_tokens_per_minute or concurrent; did you mean "concurrent"?'] },
+  { name: 'an unknown key deep inside', yaml: 'workspaces:\n  - id: a\n    limits:\n      concurent: 5\n', said: ['4:7 workspaces[0].limits has no key "concurent"; expected requests_per_minute, input_tokens_per_minute, output_tokens_per_minute, concurrent or dry_run; did you mean "concurrent"?'] },
   { name: 'two unknown keys of one mapping', yaml: 'ledger: { durabilty: full, sync: off }\n', said: ['1:11 did you mean "durability"?', '1:28 ledger has no key "sync"; expected durability'] },
   { name: 'a key that is written twice', yaml: 'access: open\ntimezone: UTC\naccess: keys\n', said: ['3:1 "access" is written twice; the first is on line 1'] },
   { name: 'a key that is written twice, inside', yaml: 'body:\n  held: 1GB\n  held: 2GB\n', said: ['3:3 "held" is written twice; the first is on line 2'] },

@@ -169,6 +169,7 @@ export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], 
     id: budget.id,
     scope: scope(budget.scope),
     mode: budget.mode,
+    dry_run: budget.dryRun === true,
     period: { kind: period.kind, from: iso(period.from), to: iso(period.to) },
     limit_usd: usdString(budget.limit),
     tolerance_usd: usdString(budget.tolerance),
@@ -253,4 +254,9 @@ export const policy = (p: Policy) => ({
     concurrent: p.limits.concurrent,
   },
   max_output_tokens: p.maxOutputTokens,
+  features: p.features === undefined ? null : { allow: [...p.features.allow], deny: [...p.features.deny] },
+  dry_run: [
+    ...(p.models.dryRun ? (['models'] as const) : []), ...(p.features?.dryRun ? (['features'] as const) : []),
+    ...(p.limits.dryRun ? (['limits'] as const) : []), ...(p.maxOutputDryRun ? (['max_output_tokens'] as const) : []),
+  ],
 });

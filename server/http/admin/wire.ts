@@ -281,6 +281,7 @@ export const BudgetRow = z.object({
   id: z.string(),
   scope: ScopeAnswer,
   mode: z.enum(['hard', 'soft']),
+  dry_run: z.boolean().describe('true only records what it would refuse'),
   period: z.object({ kind: z.enum(PERIODS), from: Instant, to: Instant }),
   limit_usd: Money,
   granted_usd: Money.describe('what grants in force add to the limit'),
@@ -330,6 +331,8 @@ const policy = {
     concurrent: z.number().nullable(),
   }),
   max_output_tokens: Count.nullable(),
+  features: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }).nullable().describe('null allows every feature'),
+  dry_run: z.array(z.enum(['models', 'features', 'limits', 'max_output_tokens'])).describe('rules that only record what they would refuse'),
 };
 
 export const PoliciesAnswer = z.object({
