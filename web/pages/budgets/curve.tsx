@@ -8,6 +8,7 @@ import { address, useAsk } from '../../server.ts';
 import { addressWith, go } from '../../state/location.ts';
 import { bucketName, reportingZone, timeOf } from '../../state/period.ts';
 import { burnUnit, burnUpOf } from './burn-up.ts';
+import { limitOf } from './scale.ts';
 
 const MOST_ROWS = 1_000;
 
@@ -22,7 +23,7 @@ export function Curve({ budget, now, filter }: { budget: BudgetRow; now: number;
         const burn = burnUpOf(budget, answer.rows, now, zone);
         const draw = (amounts: readonly (bigint | null)[]) => amounts.map((amount) => (amount === null ? null : dollarsForDrawing(amount)));
         const read = (amounts: readonly (bigint | null)[]) => amounts.map((amount) => (amount === null ? '' : money(amount)));
-        const limit = nanos(budget.limit_usd);
+        const limit = limitOf(budget);
         return (
           <Lines
             title={`${budget.id}: spend added up`} axisName="Until" height="low" tick={axisMoney}

@@ -8,7 +8,7 @@ import { useAsk } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 import { Curve } from './curve.tsx';
-import { burnOf } from './scale.ts';
+import { burnOf, limitOf } from './scale.ts';
 
 export function Budgets() {
   const asked = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
@@ -20,16 +20,16 @@ export function Budgets() {
 }
 
 const used = (budget: BudgetRow): number => {
-  const limit = nanos(budget.limit_usd);
+  const limit = limitOf(budget);
   return limit > 0n ? Number(nanos(budget.spent_usd)) / Number(limit) : 0;
 };
 const byUrgency = (a: BudgetRow, b: BudgetRow): number => used(b) - used(a);
 
 type State = { tone: 'good' | 'warn' | 'bad'; sign: string; word: string };
 function stateOf(budget: BudgetRow): State {
-  const limit = nanos(budget.limit_usd);
+  const limit = limitOf(budget);
   const spent = nanos(budget.spent_usd);
-  if (spent >= limit) return { tone: 'bad', sign: '✕', word: budget.mode === 'hard' ? 'Used up, calls are refused' : 'Over its limit' };
+  if (spent >= limit) return { tone: 'bad', sign: '✕', word: budget.mode === 'hard' && budget.dry_run ? 'Used up; a dry run only records' : budget.mode === 'hard' ? 'Used up, calls are refused' : 'Over its limit' };
   if (spent + nanos(budget.held_usd) >= limit && budget.mode === 'hard') return { tone: 'warn', sign: '!', word: 'Held up by calls in flight' };
   if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) return { tone: 'warn', sign: '!', word: 'Will not last at this pace' };
   const crossed = budget.alerts.filter((alert) => used(budget) >= alert.at).at(-1);
@@ -58,7 +58,7 @@ function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
       <p class="muted budget-scope">
         {scope.name} <span aria-hidden="true">·</span> <span class={`mode ${budget.mode}`} title={budget.mode === 'hard' ? 'Calls that do not fit are refused' : 'Calls go on; it only alerts'}>{budget.mode}</span> <span aria-hidden="true">·</span> per {budget.period.kind}, ends <time dateTime={budget.period.to} title={fullTime(end, zone.value)}>{dayAndTime(end, zone.value)}</time> ({fromNow(end, now)})
       </p>
-      <p class="budget-sum"><span class="card-figure" title={exactMoney(nanos(budget.spent_usd))}>{shortMoney(nanos(budget.spent_usd))}</span> <span class="muted">of</span> <span title={exactMoney(nanos(budget.limit_usd))}>{shortMoney(nanos(budget.limit_usd))}</span> <span class="muted">({percent(used(budget))})</span></p>
+      <p class="budget-sum"><span class="card-figure" title={exactMoney(nanos(budget.spent_usd))}>{shortMoney(nanos(budget.spent_usd))}</span> <span class="muted">of</span> <span title={exactMoney(limitOf(budget))}>{shortMoney(limitOf(budget))}</span> <span class="muted">({percent(used(budget))}){nanos(budget.granted_usd) > 0n && <>, {shortMoney(nanos(budget.granted_usd))} of it granted</>}</span></p>
       <BurnBar budget={budget} now={now} />
       <Curve budget={budget} now={now} filter={scope.filter} />
       <dl class="figures">
@@ -87,7 +87,7 @@ function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
 function BurnBar({ budget, now }: { budget: BudgetRow; now: number }) {
   const burn = burnOf(budget, now);
   const wide = (share: number) => `${(share * 100).toFixed(3)}%`;
-  const over = nanos(budget.spent_usd) >= nanos(budget.limit_usd);
+  const over = nanos(budget.spent_usd) >= limitOf(budget);
   return (
     <div class="burn">
       <div

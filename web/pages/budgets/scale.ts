@@ -15,9 +15,12 @@ interface Burn {
   readonly cut: boolean;
 }
 
+/** What may be spent in this period, grants in force included; nano-dollars. */
+export const limitOf = (budget: Pick<BudgetRow, 'limit_usd' | 'granted_usd'>): bigint => nanos(budget.limit_usd) + nanos(budget.granted_usd);
+
 /** The bar ends at the limit, or further right to show an overspend or a forecast, at most at one and a half limits. */
 export function burnOf(budget: BudgetRow, now: number): Burn {
-  const limit = Number(nanos(budget.limit_usd));
+  const limit = Number(limitOf(budget));
   const spent = Number(nanos(budget.spent_usd));
   const held = Number(nanos(budget.held_usd));
   const forecast = budget.forecast_usd && { p50: Number(nanos(budget.forecast_usd.p50)), p90: Number(nanos(budget.forecast_usd.p90)) };

@@ -51,7 +51,7 @@ function Lead({ limits, usage, status }: { limits: LimitsAnswer; usage: UsageAns
   return (
     <p class="lead">
       {status && (status.ready && !status.ledger.trouble ? 'The gateway is well. ' : <><strong>The gateway has trouble</strong>: {status.ledger.trouble ?? status.not_ready_because.join('; ')}. </>)}
-      {tightest ? <>The provider leaves at least <strong>{percent(tightest.lowest)}</strong> of every limit{tightest.lowest < 0.9999 && <>, the least for {tightest.modelClass}</>}. </> : 'The provider has not told its limits yet. '}
+      {tightest && tightest.lowest >= 0.9999 ? 'The provider\'s limits are all but untouched. ' : tightest ? <>The provider leaves at least <strong>{percent(tightest.lowest)}</strong> of every limit, the least for {tightest.modelClass}. </> : 'The provider has not told its limits yet. '}
       {all === 0 ? 'No call failed in this period.' : <>{percent(all / Math.max(1, usage.total.requests))} of calls did not succeed; {sides[0]!.name === 'Refused by us' ? 'most were refused by us' : sides[0]!.name === 'The provider' ? 'most failed at the provider' : sides[0]!.name === 'The caller' ? 'most by the caller' : 'most in the gateway'}.</>}
     </p>
   );
@@ -93,7 +93,7 @@ function Failures({ answer }: { answer: RequestsAnswer }) {
   const failures = failuresOf(answer.rows);
   if (failures.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call failed or was refused.</p>;
   const columns: Column<Failure>[] = [
-    { key: 'what', name: 'What', cell: (one) => <><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</> },
+    { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span> },
     { key: 'side', name: 'Whose', cell: (one) => one.side },
     { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count) },
     { key: 'last', name: 'Last', figure: true, cell: (one) => <a href={addressWith({ row: one.newest.id, ...periodParameters() }, 'requests')} onClick={follow} title={fullTime(Date.parse(one.newest.admitted_at), zone.value)}>{dayAndTime(Date.parse(one.newest.admitted_at), zone.value)}</a> },

@@ -5,6 +5,7 @@ import { nanos, percent, shortMoney, whole } from '../../format.ts';
 import { Copy } from '../../parts/marks.tsx';
 import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
 import { periodName } from '../../state/period.ts';
+import { limitOf } from '../budgets/scale.ts';
 
 type Weight = 'bad' | 'warn' | 'note';
 interface Matter {
@@ -25,7 +26,7 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
   const toBudgets = { name: 'Open budgets', to: addressWith({}, 'budgets') };
 
   for (const budget of budgets?.rows ?? []) {
-    const limit = nanos(budget.limit_usd);
+    const limit = limitOf(budget);
     const used = nanos(budget.spent_usd);
     const ratio = limit > 0n ? Number(used) / Number(limit) : 0;
     // Half a budget used is news for a channel, not a matter for a person; from four fifths on it is.

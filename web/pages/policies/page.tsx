@@ -99,7 +99,7 @@ const STARTER = `workspaces:
 interface Rule {
   readonly workspace: string;
   readonly workflow: string | null;
-  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'limits' | 'max_output_tokens'>;
+  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'limits' | 'max_output_tokens' | 'dry_run'>;
 }
 
 function InForce({ answer }: { answer: PoliciesAnswer }) {
@@ -113,7 +113,8 @@ function InForce({ answer }: { answer: PoliciesAnswer }) {
   const none = <span class="muted">–</span>;
   const number = (of: (rule: Rule) => number | null) => (rule: Rule) => (of(rule) === null ? none : compact(of(rule)!));
   const columns: Column<Rule>[] = [
-    { key: 'where', name: 'Where', cell: (rule) => rule.workflow === null ? <strong>{rule.workspace}</strong> : <><span class="muted">{rule.workspace} / </span>{rule.workflow}</> },
+    { key: 'where', name: 'Where', cell: (rule) => rule.workflow === null ? <strong>{rule.workspace}</strong> : <><span class="muted">{rule.workspace} / </span>{rule.workflow}</>, title: (rule) => (rule.policy.dry_run.length ? `Only recorded, nothing is refused: ${rule.policy.dry_run.join(', ')}` : undefined) },
+    { key: 'mode', name: 'Mode', cell: (rule) => (rule.policy.dry_run.length === 0 ? 'refuses' : <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>dry run: {rule.policy.dry_run.join(', ').replaceAll('_', ' ')}</span>) },
     { key: 'models', name: 'Models', cell: ({ policy: { models } }) => <span class="rule-models">{models.allow ? models.allow.map((one) => <code key={one}>{one}</code>) : models.deny.length === 0 && <span class="muted">any</span>}{models.deny.map((one) => <code key={one} class="denied"><span class="unseen">not </span>{one}</code>)}</span> },
     { key: 'requests', name: 'Requests / min', figure: true, cell: number((rule) => rule.policy.limits.requests_per_minute) },
     { key: 'in', name: 'Input / min', figure: true, cell: number((rule) => rule.policy.limits.input_tokens_per_minute) },

@@ -59,7 +59,7 @@ const averageOf = (answer: UsageAnswer): bigint => workflowsOf([answer.total], n
 function Table({ all, open }: { all: readonly WorkflowFigures[]; open: WorkflowFigures }) {
   const slots = new Map(slotsFor('workflow', all.map((one) => one.workflow)).map((slot, i) => [all[i]!.key, slot]));
   const columns: Column<WorkflowFigures>[] = [
-    { key: 'name', name: 'Workflow', by: (one) => one.key, cell: (one) => <span class="named" title={one.key}><Swatch slot={slots.get(one.key)!} /><span><span class="muted">{one.workspace} / </span><a href={addressWith({ open: one.key, sort: parameter('sort') })} onClick={follow} aria-label={`${one.key}, show in detail`}>{one.workflow}</a></span></span> },
+    { key: 'name', name: 'Workflow', by: (one) => one.key, cell: (one) => <span class="named" title={one.key}><Swatch slot={slots.get(one.key)!} /><span class="mixed"><span class="muted">{one.workspace} / </span><a href={addressWith({ open: one.key, sort: parameter('sort') })} onClick={follow} aria-label={`${one.key}, show in detail`}>{one.workflow}</a></span></span> },
     { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost) },
     { key: 'calls', name: 'Calls', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => <a href={callsOf(one)} onClick={follow} aria-label={`${compact(one.requests)} calls of ${one.key}`}>{compact(one.requests)}</a> },
     { key: 'each', name: 'Per call', figure: true, by: (one) => one.each, title: (one) => (one.each === null ? undefined : exactMoney(one.each)), cell: (one) => (one.each === null ? '–' : <strong>{money(one.each)}</strong>) },

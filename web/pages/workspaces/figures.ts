@@ -3,6 +3,7 @@
 import type { BudgetRow, UsageRow } from '../../../server/http/admin/wire.ts';
 import { cacheShare, costOf, failedShare, perCall, quantile, rowsBy, sumOf, workflowKey } from '../../figures.ts';
 import { nanos } from '../../format.ts';
+import { limitOf } from '../budgets/scale.ts';
 import { monthEndOf } from '../overview/forecast.ts';
 
 export interface WorkspaceFigures {
@@ -28,7 +29,7 @@ export function budgetOf(budgets: readonly BudgetRow[], workspace: string, workf
 
 /** The share of a budget's limit that is spent; 0 without a limit. */
 export const usedOf = (budget: BudgetRow): number => {
-  const limit = nanos(budget.limit_usd);
+  const limit = limitOf(budget);
   return limit > 0n ? Number(nanos(budget.spent_usd)) / Number(limit) : 0;
 };
 

@@ -5,13 +5,14 @@ import { Bars } from '../../charts/bars.tsx';
 import { TableSwitch } from '../../charts/chart.tsx';
 import { colourOf, slotsFor } from '../../charts/palette.ts';
 import { costOf, rowsBy } from '../../figures.ts';
-import { dollarsForDrawing, exactMoney, nanos, shortMoney } from '../../format.ts';
+import { dollarsForDrawing, exactMoney, shortMoney } from '../../format.ts';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { shade } from '../../shell/theme.ts';
 import { follow } from '../../state/location.ts';
 import { bucketName, buckets, bucketUnit, reportingZone, zone } from '../../state/period.ts';
 import { dayMs } from '../../state/zone.ts';
+import { limitOf } from '../budgets/scale.ts';
 import { scaleOf, type WorkspaceFigures } from './figures.ts';
 import { overviewOf } from './page.tsx';
 
@@ -21,7 +22,7 @@ const MOST = 12;
 function evenPace(one: WorkspaceFigures, bucketMs: number): bigint | null {
   if (!one.budget) return null;
   const length = Date.parse(one.budget.period.to) - Date.parse(one.budget.period.from);
-  return length < bucketMs ? null : (nanos(one.budget.limit_usd) * BigInt(bucketMs)) / BigInt(length);
+  return length < bucketMs ? null : (limitOf(one.budget) * BigInt(bucketMs)) / BigInt(length);
 }
 
 export function Multiples({ all, asked }: { all: readonly WorkspaceFigures[]; asked: Asked<UsageAnswer> }) {

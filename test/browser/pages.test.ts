@@ -1,0 +1,250 @@
+// test/browser/pages.test.ts: every page of the built dashboard in a real browser: with traffic, without any, by keyboard, and in the face of hostile names.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway, type RunningGateway } from '../flow/gateway.ts';
+import { startStandin, type Standin } from '../standin/standin.ts';
+import { launchChromium } from './chromium.ts';
+import { PAYLOADS } from './payloads.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** What tells that a page has its figures, and the key that leads to it after `g`. */
+const PAGES = [
+  { path: '/workspaces', key: 'w', ready: 'table.listing' },
+  { path: '/workflows', key: 'f', ready: '.columns .totals' },
+  { path: '/users', key: 'u', ready: 'table.listing' },
+  { path: '/models', key: 'm', ready: '.matrix' },
+  { path: '/limits', key: 'l', ready: 'table.listing' },
+  { path: '/policies', key: 'p', ready: '.checks' },
+  { path: '/planner', key: 'n', ready: '.plan-figure' },
+] as const;
+
+let browser: Browser;
+let standin: Standin;
+let gateway: RunningGateway;
+const closing: (() => Promise<unknown>)[] = [];
+
+async function started(): Promise<RunningGateway> {
+  const one = await startGateway({
+    config: {
+      access: 'open', timezone: 'Europe/Berlin', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') },
+      workspaces: [{ id: 'support', models: { deny: ['claude-opus-*'] }, limits: { requests_per_minute: 600 }, workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog', open_workflows: true }],
+      budgets: [{ id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%', '100%'] }],
+    },
+  });
+  closing.push(() => one.close());
+  return one;
+}
+
+async function call(to: RunningGateway, path: string, { model = 'claude-haiku-4-5', headers = {}, metadata }: { model?: string; headers?: Record<string, string>; metadata?: string } = {}): Promise<number> {
+  const response = await fetch(`${to.dataUrl}${path}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01', ...headers },
+    body: JSON.stringify({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Is the parcel on its way?' }], ...(metadata === undefined ? {} : { metadata: { user_id: metadata } }) }),
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+interface Opened {
+  readonly page: Page;
+  /** What the browser complained about: scripts that threw, what the content security policy stopped. */
+  readonly complaints: string[];
+}
+
+async function open(at: RunningGateway, path: string, look: { width?: number; dark?: boolean; audited?: boolean } = {}): Promise<Opened> {
+  // An audit puts its own script into the page, which the policy rightly forbids.
+  const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: 'reduce', bypassCSP: look.audited ?? false });
+  closing.push(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(at.adminUrl + path);
+  return { page, complaints };
+}
+
+beforeAll(async () => {
+  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error' })]);
+  gateway = await started();
+  for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1' } })).toBe(200);
+  expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6', headers: { 'x-tollgate-user': 'u-2' } })).toBe(200);
+  expect(await call(gateway, '/w/support/ticket-triage', { model: 'claude-opus-4-8' })).toBe(403);
+});
+
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+  await browser?.close();
+  await standin?.close();
+});
+
+const audit = async (page: Page): Promise<string[]> => {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe: run } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  });
+};
+
+describe('with traffic', () => {
+  test.each(PAGES)('$path has no accessibility fault in either theme, and fits 320 pixels', async ({ path, ready }) => {
+    for (const look of [{ width: 1280, dark: false }, { width: 320, dark: true }]) {
+      const { page } = await open(gateway, path, { ...look, audited: true });
+      await page.locator(ready).first().waitFor();
+      expect(await audit(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      // The other theme at the same width, without another load.
+      await page.emulateMedia({ colorScheme: look.dark ? 'light' : 'dark' });
+      expect(await audit(page)).toEqual([]);
+    }
+  });
+
+  test('the keyboard walks over all pages, and the back button all the way home', async () => {
+    const { page, complaints } = await open(gateway, '/');
+    await page.locator('.cards').waitFor();
+    for (const { path, key, ready } of PAGES) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.locator(ready).first().waitFor();
+      expect(new URL(page.url()).pathname).toBe(path);
+      expect(await page.locator('nav [aria-current="page"]').getAttribute('href')).toBe(path);
+    }
+    for (const { path } of PAGES.toReversed()) {
+      expect(new URL(page.url()).pathname).toBe(path);
+      await page.goBack();
+    }
+    await page.locator('.cards').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([
+    { from: '/workspaces', name: 'catalog', at: '/', query: { ws: 'catalog', from: 'now-30d' } },
+    { from: '/users', name: 'u-2', at: '/requests', query: { user: 'u-2', from: 'now-30d' } },
+    { from: '/users', name: '1 refused requests of no user', at: '/requests', query: { user: '', o: 'refused', from: 'now-30d' } },
+    { from: '/models', name: /^catalog\/.* on claude-sonnet-4-6/, at: '/requests', query: { ws: 'catalog', m: 'claude-sonnet-4-6', from: 'now-30d' } },
+    { from: '/limits', name: 'Refused', at: '/requests', query: { o: 'refused', from: 'now-24h' } },
+    { from: '/policies', name: 'Model not allowed', at: '/requests', query: { o: 'refused', from: 'now-30d' } },
+  ])('$from leads by "$name" to what is behind it, and back again', async ({ from, name, at, query }) => {
+    const { page, complaints } = await open(gateway, from);
+    await page.locator('main').getByRole('link', { name, exact: typeof name === 'string' }).last().click();
+    await page.waitForURL((url) => url.pathname === at);
+    const said = new URL(page.url()).searchParams;
+    for (const [field, value] of Object.entries(query)) expect(said.getAll(field)).toEqual([value]);
+    await page.locator(at === '/requests' ? 'table.requests tbody tr' : '.cards').first().waitFor();
+    await page.goBack();
+    await page.waitForURL((url) => url.pathname === from);
+    await page.locator('main').getByRole('link', { name, exact: typeof name === 'string' }).last().waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('charts become tables, tables sort from the address, and a workflow opens in detail', async () => {
+    const { page, complaints } = await open(gateway, '/workflows');
+    await page.locator('.lines').first().waitFor();
+    await page.keyboard.press('t');
+    await page.locator('.chart-table table').first().waitFor();
+    await page.getByRole('button', { name: /^Calls/ }).click();
+    await page.waitForURL((url) => url.searchParams.get('sort') === '-calls');
+    expect(await page.locator('th[aria-sort="descending"]').textContent()).toContain('Calls');
+    await page.getByRole('link', { name: /^catalog\/.*show in detail/ }).click();
+    await page.waitForURL((url) => (url.searchParams.get('open') ?? '').startsWith('catalog/'));
+    await page.keyboard.press('Escape');
+    await page.waitForURL((url) => !url.searchParams.has('open'));
+    expect(complaints).toEqual([]);
+  });
+
+  test('the period moves back and forth by key, and the export holds the filter', async () => {
+    const { page } = await open(gateway, '/workspaces?ws=catalog');
+    await page.locator('table.listing').waitFor();
+    const csv = await (await fetch(gateway.adminUrl + (await page.locator('a[data-export]').getAttribute('href')))).text();
+    expect(csv.trim().split('\r\n').slice(1).map((line) => line.split(',')[0])).toEqual(['catalog']);
+    await page.keyboard.press('[');
+    await page.getByRole('heading', { name: 'No requests match' }).waitFor();
+    expect(new URL(page.url()).searchParams.has('to')).toBe(true);
+    await page.keyboard.press(']');
+    await page.locator('table.listing').waitFor();
+    await page.keyboard.press('q');
+    await page.waitForURL((url) => url.searchParams.get('from') === 'now-90d');
+  });
+
+  test('a plan is asked from what is typed, kept in the address, and its faults are told', async () => {
+    const { page, complaints } = await open(gateway, '/planner');
+    await page.locator('.plan-figure').waitFor();
+    // 1,000 calls a day on 30 days of 2,000 and 300 tokens at $1 and $5 a million.
+    await page.getByLabel('Calls a day').fill('1000');
+    await page.getByText('$105.00', { exact: false }).first().waitFor();
+    expect(new URLSearchParams(new URL(page.url()).searchParams.get('task') ?? '').get('calls')).toBe('1000');
+    expect(complaints).toEqual([]);
+    await page.getByLabel('Cached part tokens').fill('9000');
+    await page.getByRole('alert').getByText('expected no more than input_tokens', { exact: false }).waitFor();
+  });
+});
+
+describe('on an empty install', () => {
+  test('every page says what it is for and how to begin, without an error', async () => {
+    const empty = await started();
+    const { page, complaints } = await open(empty, '/');
+    await page.getByText('Waiting for the first call').waitFor();
+    expect(await page.getByRole('group', { name: 'Period' }).count()).toBe(0);
+    for (const { key, path } of PAGES) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.waitForURL((url) => url.pathname === path);
+      await page.locator('main .panel').first().waitFor();
+      await page.locator('main .skeleton').first().waitFor({ state: 'detached' });
+      expect(await page.getByRole('alert').count()).toBe(0);
+      expect(await page.locator('main').innerText()).toMatch(path === '/limits' ? /Not seen yet/ : path === '/policies' ? /Nothing was refused/ : path === '/planner' ? /a month/ : /No call has come yet/);
+    }
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('hostile names', () => {
+  test('25 payloads in every field that a client fills run nothing and stay text, on every page', async () => {
+    const attacked = await started();
+    for (const payload of PAYLOADS) {
+      // What a header cannot hold is sent as the header's own bytes would be.
+      const header = encodeURI(payload).slice(0, 120);
+      const plain = /^[\x20-\x7e]*$/.test(payload) ? payload : header;
+      const headers = { 'x-tollgate-user': plain, 'x-tollgate-session': plain, 'x-tollgate-action': plain, 'x-tollgate-tags': `name=${plain.replaceAll(/[,=]/g, ' ')}` };
+      await call(attacked, '/w/catalog', { headers });
+      await call(attacked, '/w/catalog', { metadata: payload });
+      await call(attacked, `/w/catalog/${encodeURIComponent(payload)}`);
+      await call(attacked, '/w/catalog', { model: payload });
+    }
+    const stored = (await (await fetch(`${attacked.adminUrl}/api/requests?limit=1000`)).json()) as { rows: { id: string; user: string | null; model_requested: string | null }[] };
+    // The attack must have arrived, or nothing was tried.
+    expect(stored.rows.filter((row) => PAYLOADS.includes(row.user ?? '')).length).toBeGreaterThan(15);
+    expect(stored.rows.filter((row) => PAYLOADS.includes(row.model_requested ?? '')).length).toBeGreaterThan(15);
+
+    const evil = encodeURIComponent(PAYLOADS[0]!);
+    const open1 = stored.rows.find((row) => row.user === PAYLOADS[0])!;
+    const paths = ['/', '/?by=user', '/?by=model', `/requests?row=${open1.id}`, `/requests?user=${evil}&wf=${evil}&${evil}=1`, '/budgets', ...PAGES.map((one) => one.path), `/users?open=${evil}`, `/workflows?open=${evil}&sort=${evil}`, `/planner?task=${encodeURIComponent(new URLSearchParams({ model: PAYLOADS[0]! }).toString())}`];
+    const { page, complaints } = await open(attacked, '/');
+    for (const path of paths) {
+      await page.goto(attacked.adminUrl + path);
+      await page.locator('main .panel, main .empty').first().waitFor();
+      await page.locator('main .skeleton').first().waitFor({ state: 'detached' });
+      await page.keyboard.press('t');
+      const state = await page.evaluate(() => ({
+        ran: (globalThis as unknown as { __ran?: unknown }).__ran ?? null,
+        foreign: [...document.querySelectorAll('main script, main iframe, main object, main embed, main base, main [onerror], main [onload], main [onfocus], main [onclick], main img, main math, main style, main link')].map((one) => one.outerHTML.slice(0, 80)),
+        links: [...document.querySelectorAll('a[href]')].map((one) => (one as HTMLAnchorElement).protocol).filter((protocol) => protocol !== location.protocol),
+      }));
+      expect({ path, ...state }).toEqual({ path, ran: null, foreign: [], links: [] });
+    }
+    // A plan with a model that is none is refused by the server; the browser notes that answer, and nothing else.
+    expect(complaints.filter((one) => !/status of 4\d\d/.test(one))).toEqual([]);
+  });
+});

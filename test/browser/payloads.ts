@@ -1,0 +1,30 @@
+// test/browser/payloads.ts: 25 texts that would run a script where they were taken for markup, an address, a style, a template or YAML.
+
+/** Each would set `__ran` if it ran. */
+export const PAYLOADS: readonly string[] = [
+  '<script>__ran=1</script>',
+  '"><script>__ran=2</script>',
+  '<img src=x onerror=__ran=3>',
+  "'><img src=x onerror='__ran=4'>",
+  '<svg onload=__ran=5>',
+  '<svg><animate onbegin=__ran=6 attributeName=x dur=1s>',
+  '<iframe srcdoc="<script>parent.__ran=7</script>">',
+  'javascript:__ran=8',
+  'JaVaScRiPt:__ran=9//',
+  'data:text/html,<script>__ran=10</script>',
+  '<a href="javascript:__ran=11">x</a>',
+  '" onfocus="__ran=12" autofocus="',
+  "' onmouseover='__ran=13",
+  '</title><script>__ran=14</script>',
+  '</textarea><script>__ran=15</script>',
+  '--><script>__ran=16</script>',
+  '<style>@import "javascript:__ran=17"</style>',
+  '<link rel=stylesheet href=javascript:__ran=18>',
+  '<base href="javascript:__ran=19//">',
+  '<math><mtext><script>__ran=20</script></mtext></math>',
+  '<details open ontoggle=__ran=21>',
+  '{{constructor.constructor("__ran=22")()}}',
+  '${__ran=23}',
+  '<body onload=__ran=24>',
+  '\u2028<scr\u0131pt>__ran=25</scr\u0131pt>',
+];
