@@ -12,7 +12,7 @@ import { createBatchCare } from './batch/care.ts';
 import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
 import type { Standing } from './domain/budget.ts';
-import { periodAt } from './domain/calendar.ts';
+import { periodsAround } from './domain/calendar.ts';
 import { epochMs, type Clock } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
@@ -292,10 +292,9 @@ function readPriceBook({ prices }: Settings): PriceBook {
 
 const standingsOf = (settings: Settings, now: ReturnType<Clock['now']>, spentOf: SpentOf): Promise<readonly Standing[]> =>
   Promise.all(
-    settings.budgets.map(async (budget) => {
-      const period = periodAt(budget.period, now, settings.timezone);
-      return { budget, period, spent: await spentOf(budget, period), held: NO_MONEY };
-    }),
+    settings.budgets.flatMap((budget) =>
+      periodsAround(budget.period, now, settings.timezone).map(async (period) => ({ budget, period, spent: await spentOf(budget, period), held: NO_MONEY })),
+    ),
   );
 
 function packageVersion(): string {

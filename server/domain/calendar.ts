@@ -38,3 +38,9 @@ export function dayOf(at: EpochMs, zone: string): string {
 }
 
 export const isZone = (zone: string): boolean => DateTime.local().setZone(zone).isValid;
+
+/** The period of an instant, the one before and the one after: what a start must know, since the clock may have stepped while nobody ran. */
+export function periodsAround(kind: PeriodKind, at: EpochMs, zone: string): readonly [Period, Period, Period] {
+  const current = periodAt(kind, at, zone);
+  return [periodAt(kind, epochMs(current.from - 1), zone), current, periodAt(kind, current.to, zone)];
+}
