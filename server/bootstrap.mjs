@@ -77,7 +77,7 @@ function install(folder, what, note) {
   if (readOr(stamp, '') === want) return;
   say(`installing ${what} (${note})`);
   const started = Date.now();
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(lifecycle_|package_|config_(omit|include|production|ignore_scripts)$)/i.test(name) && name !== 'NODE_ENV'));
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(lifecycle_|package_|config_(omit|include|production|ignore_scripts|engine_strict)$)/i.test(name) && name !== 'NODE_ENV'));
   // The npm that called us, if one did, so that both have one idea of the lock file.
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--loglevel=error', '--no-fund', '--no-audit'];
