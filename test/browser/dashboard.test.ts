@@ -64,7 +64,8 @@ async function open(gateway: RunningGateway, path = '/', look: { width?: number;
 }
 
 beforeAll(async () => {
-  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error' })]);
+  // Files of tests run side by side: none may take away what another one's pages are loading.
+  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
 });
 
 afterAll(async () => {

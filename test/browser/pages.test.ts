@@ -77,7 +77,8 @@ async function open(at: RunningGateway, path: string, look: { width?: number; da
 }
 
 beforeAll(async () => {
-  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error' })]);
+  // Files of tests run side by side: none may take away what another one's pages are loading.
+  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
   gateway = await started();
   for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1' } })).toBe(200);
   expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6', headers: { 'x-tollgate-user': 'u-2' } })).toBe(200);
@@ -182,11 +183,11 @@ describe('with traffic', () => {
     const { page, complaints } = await open(gateway, '/planner');
     await page.locator('.plan-figure').waitFor();
     // 1,000 calls a day on 30 days of 2,000 and 300 tokens at $1 and $5 a million.
-    await page.getByLabel('Calls a day').fill('1000');
+    await page.getByRole('textbox', { name: 'Calls a day' }).fill('1000');
     await page.getByText('$105.00', { exact: false }).first().waitFor();
     expect(new URLSearchParams(new URL(page.url()).searchParams.get('task') ?? '').get('calls')).toBe('1000');
     expect(complaints).toEqual([]);
-    await page.getByLabel('Cached part tokens').fill('9000');
+    await page.getByRole('textbox', { name: 'Cached part tokens' }).fill('9000');
     await page.getByRole('alert').getByText('expected no more than input_tokens', { exact: false }).waitFor();
   });
 });

@@ -75,7 +75,8 @@ const SIMPLE: Readonly<Record<string, () => void>> = {
   k: () => rowKeys.value?.move(-1),
 };
 
-let goAt = 0;
+/** When `g` was pressed last; long ago where another key came since. */
+let goAt = -Infinity;
 
 export function listenForKeys(): void {
   addEventListener('keydown', (event) => {
@@ -85,11 +86,11 @@ export function listenForKeys(): void {
     if (event.key === 'Escape') return rowKeys.value?.close();
     if (!keysOn.value) return;
     if (event.timeStamp - goAt < 1_500 && PAGE_KEYS[event.key]) {
-      goAt = 0;
+      goAt = -Infinity;
       event.preventDefault();
       return go(addressWith({}, PAGE_KEYS[event.key]!));
     }
-    goAt = event.key === 'g' ? event.timeStamp : 0;
+    goAt = event.key === 'g' ? event.timeStamp : -Infinity;
     const act = SIMPLE[event.key];
     if (!act) return;
     event.preventDefault();
