@@ -140,7 +140,7 @@ describe('with traffic', () => {
     const { page } = await open(gateway);
     await page.locator('canvas').waitFor();
     await page.keyboard.press('t');
-    await page.locator('.chart-table table').waitFor();
+    await page.locator('.chart-table table').first().waitFor();
     await page.keyboard.press('m');
     await page.waitForURL((url) => url.searchParams.get('from') === 'now-30d');
     await page.keyboard.press('/');

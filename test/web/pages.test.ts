@@ -7,6 +7,7 @@ import { quantile } from '../../web/figures.ts';
 import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
 import { failuresOf, headroomOf, overheadOf } from '../../web/pages/limits/figures.ts';
 import { priceOf, sizesOf } from '../../web/pages/models/figures.ts';
+import { weekOf } from '../../web/pages/overview/week.ts';
 import { monthEndOf } from '../../web/pages/overview/forecast.ts';
 import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
 import { refusedBy } from '../../web/pages/policies/figures.ts';
@@ -68,6 +69,14 @@ describe('the end of the month', () => {
     // Two dollars a day on the mean, for the eleven and a half days that November has left.
     expect(forecast.p50).toBe(30n * nano);
   });
+});
+
+test('the week puts each hour under the weekday and hour of the zone, and adds up the weeks', () => {
+  // Sunday 23:30 in London is Monday 00:30 in Berlin.
+  const late = (week: number) => usage({ hour: new Date(monday + week * 7 * dayMs - dayMs / 48).toISOString(), cost: 1 });
+  const [berlin, london] = [weekOf([late(0), late(1)], 'Europe/Berlin'), weekOf([late(0)], 'Europe/London')];
+  expect([berlin[0]![0], london[6]![23]]).toEqual([2n * nano, nano]);
+  expect(berlin.flat().filter((cost) => cost > 0n)).toHaveLength(1);
 });
 
 describe('workflows', () => {

@@ -8,6 +8,7 @@ import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
 import { bucketUnit, compared, periodKey, range } from '../../state/period.ts';
 import { Attention, mattersOf } from './attention.tsx';
 import { Cards } from './cards.tsx';
+import { Heat } from './heat.tsx';
 import { FirstRun } from './first-run.tsx';
 import { groupName, MainChart } from './main-chart.tsx';
 import { Movers } from './movers.tsx';
@@ -52,6 +53,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
             {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
             {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} />}
           </div>
+          <Heat />
         </>
       )}
     </>
