@@ -8,7 +8,7 @@ import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 import { Roster, type Seat } from '../domain/roster.ts';
 
 /** Past periods whose last calls are still under way are kept beside the current one; more than this many cannot be needed. */
-const WINDOWS_KEPT = 4;
+const WINDOWS_KEPT = 6;
 
 /** One budget in one period. Old periods live on in the holds of their calls, so a late settlement lands where the call was admitted. */
 export interface Window {
@@ -202,7 +202,7 @@ export class Budgets {
   /**
    * Puts edited budgets in force. One that keeps its id, scope and period keeps its sums; any other is new, and comes in with
    * what the ledger says was spent, plus what settles from this tick on. Rejects, changing nothing, when that cannot be read.
-   * The period before is read too, and the one that a stepping clock has left, so that such a step finds true sums.
+   * The periods before and after are read too, and the one that a stepping clock has left, so that such a step finds true sums.
    * @param spentOf must count every row whose settlement was handed to the ledger before it was called, and no later one
    */
   async replace(budgets: readonly Budget[], zone: string, at: EpochMs, spentOf: (budget: Budget, period: Period) => Promise<Nanodollars>): Promise<() => void> {
@@ -213,7 +213,7 @@ export class Budgets {
       await Promise.all(
         fresh.flatMap((account) => {
           const current = account.at(at);
-          const windows = new Set([current, account.at(epochMs(current.period.from - 1)), account.at(epochMs(Math.max(at, this.#latest)))]);
+          const windows = new Set([current, account.at(epochMs(current.period.from - 1)), account.at(current.period.to), account.at(epochMs(Math.max(at, this.#latest)))]);
           return [...windows].map(async (window) => {
             const before = await spentOf(account.budget, window.period);
             window.spent = nanodollars(window.spent + before);
