@@ -199,7 +199,7 @@ describe('an edit', () => {
       asked.push(`${b.id} ${period.kind} ${new Date(period.from).toISOString()}`);
       return usd('3');
     });
-    expect(asked).toEqual(['b month 2025-06-01T00:00:00.000Z', 'b month 2025-05-01T00:00:00.000Z']);
+    expect(asked).toEqual(['b month 2025-06-01T00:00:00.000Z', 'b month 2025-05-01T00:00:00.000Z', 'b month 2025-07-01T00:00:00.000Z']);
     expect(gate.standings(clock.now())).toMatchObject([{ spent: usd('3') }]);
   });
 
