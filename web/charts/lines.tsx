@@ -5,7 +5,7 @@ import { shade } from '../shell/theme.ts';
 import { tablesShown } from './chart.tsx';
 import { colourOf, type Slot } from './palette.ts';
 
-export interface Line {
+interface Line {
   readonly name: string;
   readonly slot: Slot;
   readonly dashed?: boolean;
@@ -35,7 +35,7 @@ interface LinesProps {
 const TALL = 100;
 
 /** A round number at or above `value`: 1, 2, 2.5 or 5 times a power of ten. */
-export function niceTop(value: number): number {
+function niceTop(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return (([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * 0.9999) ?? 10) * power);

@@ -33,7 +33,7 @@ interface ListingProps<Row> {
 }
 
 /** Sorts by a column; what is unknown comes last either way. */
-export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], order: string): Row[] {
+function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], order: string): Row[] {
   const down = order.startsWith('-');
   const by = columns.find((column) => column.key === order.replace(/^-/, ''))?.by;
   if (!by) return [...rows];

@@ -2,7 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 
-export const PAGES = {
+const PAGES = {
   overview: '/', workspaces: '/workspaces', workflows: '/workflows', users: '/users', models: '/models',
   requests: '/requests', limits: '/limits', budgets: '/budgets', policies: '/policies', planner: '/planner',
 } as const;

@@ -64,7 +64,7 @@ export const range = computed<Range>(() => {
 });
 
 /** True while the period ends at the present, so that its last bucket is still filling. */
-export const running = computed(() => parameter('to') === null);
+const running = computed(() => parameter('to') === null);
 
 export const bucketUnit = computed<BucketUnit>(() => {
   const length = range.value.to - range.value.from;

@@ -39,7 +39,7 @@ export const SIDES: readonly Side[] = [
   { name: 'The caller', outcomes: ['client_error', 'client_abort'] },
   { name: 'The gateway', outcomes: ['drained', 'crashed'] },
 ];
-export const sideOf = (outcome: string | null): Side | null => SIDES.find((side) => side.outcomes.includes(outcome ?? '')) ?? null;
+const sideOf = (outcome: string | null): Side | null => SIDES.find((side) => side.outcomes.includes(outcome ?? '')) ?? null;
 
 export interface Failure {
   readonly status: number | null;

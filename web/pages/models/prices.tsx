@@ -15,7 +15,7 @@ interface Change {
 }
 
 /** Every row of a model in use that another row came before, the newest first. */
-export function changesOf(prices: readonly PriceRowAnswer[], used: readonly ModelFigures[]): Change[] {
+function changesOf(prices: readonly PriceRowAnswer[], used: readonly ModelFigures[]): Change[] {
   const models = new Set(used.flatMap((one) => (one.price ? [one.price.model] : [])));
   const rows = prices.filter((row) => models.has(row.model)).toSorted((a, b) => Date.parse(a.effective_from) - Date.parse(b.effective_from));
   return rows
