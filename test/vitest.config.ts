@@ -12,8 +12,8 @@ export default defineConfig({
     include: long ? ['test/long/**/*.test.ts'] : ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**', ...(long ? [] : ['test/long/**'])],
     globalSetup: ['test/build-once.ts'],
-    testTimeout: long ? 600_000 : 20_000,
-    hookTimeout: 60_000,
+    testTimeout: long ? 600_000 : 60_000,
+    hookTimeout: 120_000,
     pool: 'forks',
   },
 });
