@@ -23,6 +23,8 @@ function call(onData: (chunk: Buffer) => void, onHead?: () => void): Promise<num
     pool.dispatch(
       { path: '/v1/messages', method: 'POST', headers, body },
       {
+        // Without it the library takes this for a handler of its older kind.
+        onRequestStart: () => undefined,
         onResponseStart: (_controller, code) => {
           status = code;
           onHead?.();

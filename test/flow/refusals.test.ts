@@ -87,7 +87,7 @@ const INVALID = { status: 400, type: 'invalid_request_error', refusal: 'malforme
 
 describe('before anyone knows whose a call is, its refusal is only counted', () => {
   test.each<{ name: string; ask: () => Promise<Sent> } & Refused>([
-    { name: 'a path of the organization', ask: () => call(SECRETS.support, { path: '/v1/organizations/usage_report/messages', method: 'GET' }), refusal: 'unknown_path', status: 404, type: 'not_found_error', message: /does not serve that method and path/ },
+    { name: 'a path of the organization', ask: () => call(SECRETS.support, { path: '/v1/organizations/usage_report/messages', method: 'GET', body: '' }), refusal: 'unknown_path', status: 404, type: 'not_found_error', message: /does not serve that method and path/ },
     { name: 'a method that the path does not have', ask: () => call(SECRETS.support, { method: 'PUT' }), refusal: 'unknown_path', status: 404, type: 'not_found_error', message: /\/v1\/messages/ },
     { name: 'an absolute path with dots in disguise', ask: () => call(SECRETS.support, { path: '/v1/messages/%2e%2e/organizations' }), ...INVALID, message: /encoded/ },
     { name: 'a key of another workspace than the path\'s', ask: () => call(SECRETS.support, { path: '/w/engineering/v1/messages' }), ...FORBIDDEN, refusal: 'workspace_forbidden', message: /belongs to workspace support; the path names engineering/ },

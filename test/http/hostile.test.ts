@@ -107,6 +107,12 @@ test('nonsense behind a request does not take its answer away', async () => {
   expect(heard.closed).toBe(true);
 });
 
+test('what comes behind a request that was to be the last gets no answer of its own', async () => {
+  const heard = await say(scene.gateway.dataUrl, 'GET /v1/nowhere HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n{"a body":"without a length"}');
+  expect(heard.statuses).toEqual([404]);
+  expect(heard.closed).toBe(true);
+});
+
 test('one connection serves one call after the other', async () => {
   const first = await say(scene.gateway.dataUrl, message(), { answers: 1 });
   expect(first).toMatchObject({ statuses: [200], closed: false });

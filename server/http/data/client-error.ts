@@ -20,6 +20,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
     reply.once('finish', () => (socket as Socket).destroySoon());
     return;
   }
+  // More bytes behind a request that was to be the last: that request has had its answer, and a second one would belong to nobody.
+  if (error.code === 'HPE_CLOSED_CONNECTION') return (socket as Socket).destroySoon();
   if (error.code === 'HPE_HEADER_OVERFLOW') return answerRaw(socket, 431, 'Request Header Fields Too Large');
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return answerRaw(socket, 408, 'Request Timeout');
   answerRaw(socket, 400, 'Bad Request');
