@@ -140,8 +140,8 @@ async function readAsk(call: Call, { body }: Settings, clock: Clock): Promise<Ve
   const { bytes, release } = read.value;
   const readAt = clock.monotonic();
   const encoding = call.request.headers['content-encoding'];
-  const caps = { ...DECODE_CAPS, bytes: call.route.inspect === 'batch' ? body.batchesBytes : body.messagesBytes };
-  const decoded = encoding === undefined ? granted(bytes) : await decodeBody(bytes, encoding, caps);
+  const mostBytes = call.route.inspect === 'batch' ? body.batchesBytes : body.messagesBytes;
+  const decoded = encoding === undefined ? granted(bytes) : await decodeBody(bytes, encoding, { ...DECODE_CAPS, bytes: mostBytes });
   if (!decoded.ok) return release(), decoded;
   if (call.route.inspect === 'batch') {
     const items = await scanBatch(decoded.value);
