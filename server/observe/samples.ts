@@ -158,6 +158,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         : [
             { labels: { percentile: 'p50' }, value: eventLoop.percentile(50) / 1e9 },
             { labels: { percentile: 'p99' }, value: eventLoop.percentile(99) / 1e9 },
+            { labels: { percentile: 'p99.9' }, value: eventLoop.percentile(99.9) / 1e9 },
             { labels: { percentile: 'max' }, value: eventLoop.max / 1e9 },
           ],
     memory: () => one(process.memoryUsage.rss()),
