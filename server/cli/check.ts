@@ -1,8 +1,10 @@
-// server/cli/check.ts: `tollgate check`: every mistake of a config, or what it puts in force.
+// server/cli/check.ts: `tollgate check`: every mistake of a config and of its price files, or what they put in force.
 
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { usdString } from '../domain/money.ts';
 import type { Settings } from '../domain/settings.ts';
+import { loadBook } from '../price/load-files.ts';
 import { isLoopback } from '../settings/fields.ts';
 import { configFile, loadSettings } from '../settings/load.ts';
 import { mistakeText } from '../settings/mistakes.ts';
@@ -26,6 +28,12 @@ export function checkCommand(program: Command, terminal: Terminal): void {
         const { length } = loaded.mistakes;
         const total = length === 1 ? '1 mistake' : `${length} mistakes`;
         throw new CommandError(json ? '' : [...loaded.mistakes.map(mistakeText), total].join('\n'));
+      }
+      // The gateway would not start without its prices either.
+      const book = loadBook(loaded.settings.prices, (priceFile) => readFileSync(priceFile, 'utf8'));
+      if (!book.ok) {
+        if (json) terminal.out(asJson({ ok: false, file, mistakes: [], prices: book.message.split('\n') }));
+        throw new CommandError(json ? '' : book.message);
       }
       const warnings = warningsOf(loaded.settings, Date.now());
       terminal.out(json ? asJson({ ok: true, file, summary: summaryOf(loaded.settings), warnings }) : `${summaryText(file, loaded.settings)}\n`);

@@ -5,13 +5,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { run } from '../../server/cli/main.ts';
 import { BIN, start, tollgate, type Ended } from './tollgate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-command-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const prices = write('prices.yaml', '');
+const prices = fileURLToPath(new URL('../../config/prices.yaml', import.meta.url));
 
 /** The same command without a process of its own. */
 async function inProcess(args: readonly string[]): Promise<Ended> {
@@ -90,6 +91,14 @@ test('a config with mistakes ends with 1: all of them on standard error, nothing
   expect(lines[0]).toMatch(`${file}:2:1: the config has no key "acess"; expected listen, admin,`);
   expect(lines[1]).toBe(`${file}:3:8: "30" does not fit drain; expected a duration such as 500ms, 30s, 10m, 2h or 1d, at most 24d`);
   expect(lines.slice(2)).toEqual(['2 mistakes']);
+});
+
+test('a check reads the price file too, as a start would', async () => {
+  const wrong = write('wrong-prices.yaml', 'web_search_usd_per_1000: "ten"\nmodels: []\n');
+  const { code, out, err } = await tollgate(['check', write('with-prices.yaml', `prices: { file: ${wrong} }\n`)]);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toContain(`${wrong}:1:1: web_search_usd_per_1000: not a decimal`);
+  expect(err).toContain(`${wrong}:2:1: models: `);
 });
 
 test('the result of a check can be read by a program', async () => {
