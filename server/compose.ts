@@ -110,7 +110,6 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
   const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf) });
   gate.grant(store.grants.list());
-  store.grants.onChange = (grants) => gate.grant(grants);
   const headroom = createHeadroom();
   const upstream = createUpstream(initial.upstream);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
@@ -122,11 +121,16 @@ export async function compose(initial: Settings): Promise<Gateway> {
     log,
     reports,
     standings: (at) => gate.standings(at),
+    grants: () => store.grants.list(),
     headroom: (at) => headroom.rows(at),
     ledgerHealth: () => ledger.health(),
     keys: () => keys.list(),
     priceRows: () => book.rows(),
   });
+  store.grants.onChange = (grants) => {
+    gate.grant(grants);
+    alerts.limitsMoved();
+  };
   const metrics = createMetrics({
     clock,
     version,

@@ -36,6 +36,8 @@ export interface Alerts extends AlertDesk {
   look(): Promise<void>;
   /** After a reload of the config. */
   configured(settings: Settings): void;
+  /** After a grant: limits are others now. */
+  limitsMoved(): void;
   counts(): { readonly active: readonly { rule: string; severity: string; count: number }[]; readonly deliveries: readonly { channel: string; result: string; count: number }[] };
   close(): Promise<void>;
 }
@@ -162,6 +164,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
       pulse.countAsSlow(next.alerts.rules.firstToken.slowerThanMs);
       soon();
     },
+    limitsMoved: soon,
     counts() {
       const active = ALERT_RULES.flatMap((rule) => SEVERITIES.map((severity) => ({ rule, severity, count: [...states.values()].filter((s) => s.rule === rule && s.text.severity === severity && isActive(s)).length })));
       return { active, deliveries: outbox.tally() };
@@ -178,7 +181,10 @@ export function createAlerts(options: AlertsOptions): Alerts {
       const next = acknowledged(state, by, clock.now());
       states.set(fingerprint, next);
       unsaved.set(fingerprint, next);
+      // Who has a state of its own for it, as PagerDuty has, is told.
+      outbox.add({ ...noticeOf(next, false, false, clock.now()), type: 'alert.acknowledged' });
       await save();
+      void deliver().catch(unforeseen);
       return next;
     },
     async test(request) {
@@ -186,7 +192,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
       await save();
       return result;
     },
-    replay: ({ since, rule }) => replay({ settings: settings(), reports: options.reports, from: since, to: clock.now(), rule }),
+    replay: ({ since, rule }) => replay({ settings: settings(), reports: options.reports, grants: options.grants(), from: since, to: clock.now(), rule }),
     async close() {
       closed = true;
       for (const each of [debounce, wake, timer]) if (each !== null) clearTimeout(each);

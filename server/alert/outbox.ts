@@ -67,6 +67,7 @@ export class Outbox {
     for (const { channel, sender } of this.lines.values()) {
       const meant = only === null ? notice.notify === null || notice.notify.includes(channel.id) : channel.id === only;
       if (!meant || !atLeast(notice.severity, channel.minSeverity)) continue;
+      if (notice.type === 'alert.acknowledged' && sender.acknowledges !== true) continue;
       if (notice.resolved && this.collapse(notice, channel.id)) continue;
       this.gather(notice, channel, sender, fallback);
     }

@@ -3,8 +3,9 @@
 import type { AlertRule, AlertState, Replayed } from '../domain/alert.ts';
 import { covers, type Standing } from '../domain/budget.ts';
 import { periodAt } from '../domain/calendar.ts';
+import { wasInForce, type Grant } from '../domain/grant.ts';
 import { epochMs, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
-import { nanodollars, NO_MONEY } from '../domain/money.ts';
+import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 import type { CallRow, Reports } from '../domain/reports.ts';
 import type { Settings } from '../domain/settings.ts';
 import { beatOfRow } from './beat.ts';
@@ -24,13 +25,14 @@ export const NOT_REPLAYED: readonly AlertRule[] = ['headroom', 'key_unused', 'un
 export interface ReplayOptions {
   readonly settings: Settings;
   readonly reports: Pick<Reports, 'usage' | 'hourlySpend' | 'everyRequest'>;
+  readonly grants: readonly Grant[];
   readonly from: EpochMs;
   readonly to: EpochMs;
   readonly rule: AlertRule | null;
 }
 
-/** By today's rules, budgets and limits. @throws ReportsUnavailable */
-export async function replay({ settings, reports, from, to, rule }: ReplayOptions): Promise<Replayed[]> {
+/** By today's rules, budgets and limits, and the grants of the time. @throws ReportsUnavailable */
+export async function replay({ settings, reports, grants, from, to, rule }: ReplayOptions): Promise<Replayed[]> {
   const { timezone: zone, alerts, budgets } = settings;
   const history = await History.read({ reports, budgets, zone, weeks: alerts.anomaly.weeks, keys: false }, from, to);
   const pulse = new Pulse(alerts.rules.firstToken.slowerThanMs);
@@ -48,7 +50,10 @@ export async function replay({ settings, reports, from, to, rule }: ReplayOption
 
   const look = (now: EpochMs): void => {
     for (const [id, standing] of standings) {
-      if (now >= standing.period.to) standings.set(id, { ...standing, period: periodAt(standing.budget.period, now, zone), spent: NO_MONEY });
+      const over = now >= standing.period.to;
+      const granted = grantedAt(grants, id, now);
+      if (over) standings.set(id, { ...standing, granted, period: periodAt(standing.budget.period, now, zone), spent: NO_MONEY });
+      else if (granted !== standing.granted) standings.set(id, { ...standing, granted });
     }
     if (now % OUTLOOK_EVERY_MS === 0 || outlooks.size === 0) for (const standing of standings.values()) if (standing.budget.alertForecast) outlooks.set(standing.budget.id, outlookOf(standing, history, now));
     const figures: Figures = {
@@ -78,6 +83,9 @@ export async function replay({ settings, reports, from, to, rule }: ReplayOption
   await until(to);
   return replayed;
 }
+
+const grantedAt = (grants: readonly Grant[], budget: string, at: EpochMs): Nanodollars =>
+  nanodollars(grants.reduce((sum, grant) => (grant.budget === budget && wasInForce(grant, at) ? sum + grant.amount : sum), 0n));
 
 /** A row keeps the model as it was asked for and as it was served; a budget by model compares what was sent, which is the former but for aliases. */
 function book(standings: Map<string, Standing>, row: CallRow): void {

@@ -1,9 +1,10 @@
 // server/alert/watch.ts: gathers the figures of one look from what the gateway knows now and from the ledger's past.
 
 import type { AlertRule } from '../domain/alert.ts';
-import type { Standing } from '../domain/budget.ts';
+import { limitOf, type Standing } from '../domain/budget.ts';
 import type { VirtualKey } from '../domain/directory.ts';
 import { forecast, reachesLimitAt } from '../domain/forecast.ts';
+import type { Grant } from '../domain/grant.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import type { LedgerHealth } from '../domain/ledger.ts';
 import type { HeadroomRow } from '../domain/observer.ts';
@@ -26,6 +27,7 @@ export interface Sources {
   readonly settings: () => Settings;
   readonly reports: Pick<Reports, 'usage' | 'hourlySpend' | 'everyRequest'>;
   readonly standings: (at: EpochMs) => readonly Standing[];
+  readonly grants: () => readonly Grant[];
   readonly headroom: (at: EpochMs) => readonly HeadroomRow[];
   readonly ledgerHealth: () => LedgerHealth;
   readonly keys: () => Promise<readonly VirtualKey[]>;
@@ -118,9 +120,9 @@ export class Watch {
       const { budget, period } = standing;
       if (!budget.alertForecast) continue;
       const known = this.outlooks.get(budget.id);
-      const fresh = known !== undefined && known.period === period.from && known.limit === budget.limit && Math.abs(now - known.at) < OUTLOOK_KEPT_MS;
+      const fresh = known !== undefined && known.period === period.from && known.limit === limitOf(standing) && Math.abs(now - known.at) < OUTLOOK_KEPT_MS;
       if (!fresh) {
-        this.outlooks.set(budget.id, { at: now, period: period.from, limit: budget.limit, outlook: outlookOf(standing, history, now) });
+        this.outlooks.set(budget.id, { at: now, period: period.from, limit: limitOf(standing), outlook: outlookOf(standing, history, now) });
         // Calls go first between two forecasts.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -154,12 +156,14 @@ export class Watch {
   }
 }
 
-export function outlookOf({ budget, period, spent }: Standing, history: History, now: EpochMs): Outlook | null {
+export function outlookOf(standing: Standing, history: History, now: EpochMs): Outlook | null {
+  const { budget, period, spent } = standing;
   const hourly = history.hourlyOf(budget.id);
   if (hourly === null) return null;
   const outlook = { spent, now, period, hourly, zone: history.zone };
   const expected = forecast(outlook);
-  return expected === null ? null : { ...expected, reachesAt: expected.p50 > budget.limit ? reachesLimitAt(outlook, budget.limit) : null };
+  const limit = limitOf(standing);
+  return expected === null ? null : { ...expected, reachesAt: expected.p50 > limit ? reachesLimitAt(outlook, limit) : null };
 }
 
 export const spendNow = (pulse: Pulse, history: History, now: EpochMs): Figures['spend'] =>

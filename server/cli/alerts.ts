@@ -1,8 +1,8 @@
-// server/cli/alerts.ts: `tollgate alerts`: whether a channel gets what it should, and what would have fired.
+// server/cli/alerts.ts: `tollgate alerts`: what fires, who looks after it, whether a channel gets what it should, and what would have fired.
 
 import { Option, type Command } from 'commander';
 import { ALERT_RULES, SEVERITIES, type AlertRule, type Severity } from '../domain/alert.ts';
-import type { AlertReplayAnswer, AlertTestAnswer, AlertTestBody } from '../http/admin/wire.ts';
+import type { AcknowledgeAnswer, AcknowledgeBody, AlertFiring, AlertReplayAnswer, AlertsAnswer, AlertTestAnswer, AlertTestBody } from '../http/admin/wire.ts';
 import { adminClient } from './admin-client.ts';
 import { CommandError } from './exit.ts';
 import type { Terminal } from './main.ts';
@@ -18,7 +18,24 @@ interface TestOptions extends AskOptions {
 }
 
 export function alertsCommand(program: Command, terminal: Terminal): void {
-  const alerts = program.command('alerts').description('test the channels of alerts, and see what would have fired').helpCommand(false).addHelpText('after', example('alerts test --channel ops-slack'));
+  const alerts = program.command('alerts').description('what fires, acknowledging it, testing channels, and what would have fired').helpCommand(false).addHelpText('after', example('alerts list', 'alerts test --channel ops-slack'));
+
+  withGateway(alerts.command('list').description('what fires, what is about to, and what was resolved in the past week'))
+    .addHelpText('after', example('alerts list', 'alerts list --json'))
+    .action(async (options: AskOptions) => {
+      const answer = await adminClient(options, terminal.env).json<AlertsAnswer>('GET', '/api/alerts');
+      if (options.json) return terminal.out(asJson(answer));
+      const rows = [...answer.firing, ...answer.pending, ...answer.resolved];
+      terminal.out(rows.length === 0 ? 'Nothing fires, and nothing did in the past week.\n' : `${table(['state', 'since', 'severity', 'title', 'acknowledged by', 'fingerprint'], rows.map(cellsOf))}\n`);
+    });
+
+  withGateway(alerts.command('ack').description('say that somebody looks after an alert: it is not repeated then, and PagerDuty is told').argument('<fingerprint>', 'the alert, as `alerts list` names it'))
+    .addHelpText('after', example("alerts ack 'budget:support-month@2026-11-01T00:00Z'"))
+    .action(async (fingerprint: string, options: AskOptions) => {
+      const body: AcknowledgeBody = { fingerprint };
+      const answer = await adminClient(options, terminal.env).json<AcknowledgeAnswer>('POST', '/api/alerts/acknowledge', body);
+      terminal.out(options.json ? asJson(answer) : `${answer.alert.title}: acknowledged by ${answer.alert.acknowledged_by}.\n`);
+    });
 
   withGateway(alerts.command('test').description('send a test to a channel, the way a real alert goes'))
     .requiredOption('--channel <id>', 'the channel, as in the config')
@@ -50,3 +67,5 @@ export function alertsCommand(program: Command, terminal: Terminal): void {
       terminal.err(`The ledger holds nothing to replay these by: ${answer.not_replayed.join(', ')}.\n`);
     });
 }
+
+const cellsOf = (alert: AlertFiring): string[] => [alert.state, minute(alert.since, ''), alert.severity, alert.title, alert.acknowledged_by ?? '', alert.fingerprint];

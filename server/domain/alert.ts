@@ -88,7 +88,8 @@ export interface AlertState {
 /** One thing to be told. */
 export interface Notice extends AlertText {
   readonly id: string;
-  readonly type: 'alert.firing' | 'alert.resolved' | 'alert.test';
+  /** `alert.acknowledged` goes only to channels that keep a state of their own. */
+  readonly type: 'alert.firing' | 'alert.acknowledged' | 'alert.resolved' | 'alert.test';
   readonly fingerprint: string;
   readonly incident: string;
   readonly rule: AlertRule;

@@ -22,6 +22,9 @@ export interface Grant {
 /** Computed whenever it is asked, so that no job has to end a grant. A clock that steps back never delays one. */
 export const inForce = ({ until, revokedAt }: Grant, at: EpochMs): boolean => revokedAt === null && at < until;
 
+/** The same of an instant in the past, when a grant was not made yet or not ended yet. */
+export const wasInForce = ({ createdAt, until, revokedAt }: Grant, at: EpochMs): boolean => createdAt <= at && at < Math.min(until, revokedAt ?? until);
+
 /** What grants add to the limit of their budget at an instant. */
 export function sumInForce(grants: readonly Grant[], at: EpochMs): Nanodollars {
   let sum: bigint = NO_MONEY;

@@ -31,7 +31,7 @@ export const METRICS = {
   overhead: { name: 'tollgate_proxy_overhead_seconds', help: 'The part of a call that was ours: before it left, and after the last byte of the provider.', type: 'histogram', labels: ['phase'], buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] },
   overload: { name: 'tollgate_overload_total', help: 'What was given up under too much load: connections closed after their answer, calls refused by what there was too much of, connections turned away.', type: 'counter', labels: ['rung'] },
   inFlight: { name: 'tollgate_requests_in_flight', help: 'Calls admitted and not yet ended.', type: 'gauge', labels: ['workspace'] },
-  budgetLimit: { name: 'tollgate_budget_limit_usd', help: 'The limit of a budget.', type: 'gauge', labels: ['budget'] },
+  budgetLimit: { name: 'tollgate_budget_limit_usd', help: 'The limit of a budget, with what grants in force add to it.', type: 'gauge', labels: ['budget'] },
   budgetSpent: { name: 'tollgate_budget_spent_usd', help: 'Settled spend in the current period.', type: 'gauge', labels: ['budget'] },
   budgetHeld: { name: 'tollgate_budget_held_usd', help: 'What calls in flight may still cost.', type: 'gauge', labels: ['budget'] },
   budgetElapsed: { name: 'tollgate_budget_elapsed_ratio', help: 'How much of the current period is over, 0 to 1.', type: 'gauge', labels: ['budget'] },

@@ -1,6 +1,7 @@
 // server/observe/samples.ts: every metric of the catalogue as samples, from the tallies and the services.
 
 import type { monitorEventLoopDelay } from 'node:perf_hooks';
+import { limitOf } from '../domain/budget.ts';
 import { usdNumber } from '../domain/money.ts';
 import { rowsInForce } from '../domain/price.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
@@ -82,7 +83,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     overhead: () => OVERHEAD_PHASES.flatMap((phase) => histogram('overhead', { phase }, tallies.overhead[phase])),
     inFlight: () => [...tallies.inFlight].map(([workspace, value]) => ({ labels: { workspace }, value })),
 
-    budgetLimit: () => standings().map(({ budget }) => ({ labels: { budget: budget.id }, value: usdNumber(budget.limit) })),
+    budgetLimit: () => standings().map((standing) => ({ labels: { budget: standing.budget.id }, value: usdNumber(limitOf(standing)) })),
     budgetSpent: () => standings().map(({ budget, spent }) => ({ labels: { budget: budget.id }, value: usdNumber(spent) })),
     budgetHeld: () => standings().map(({ budget, held }) => ({ labels: { budget: budget.id }, value: usdNumber(held) })),
     budgetElapsed: () => standings().map(({ budget, period }) => ({ labels: { budget: budget.id }, value: (now() - period.from) / (period.to - period.from) })),

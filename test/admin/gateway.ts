@@ -87,7 +87,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });
   const alerts = createAlerts({
-    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
+    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
   });
   const port = createAdminPort({
     alerts,

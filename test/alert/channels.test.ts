@@ -111,6 +111,13 @@ test('PagerDuty gets one event per alert, and the end by the same key', async ()
   expect(box.log().map(({ result, status }) => [result, status])).toEqual([['delivered', 202], ['delivered', 202]]);
 });
 
+test('PagerDuty is told that somebody acknowledged, and no other channel is', async () => {
+  const box = outbox(channel('pagerduty'), channel('slack', { id: 'chat' }));
+  box.add(notice({ type: 'alert.acknowledged', ackedBy: 'jane' }));
+  await after(box, 60_000);
+  expect(bodies()).toEqual([{ routing_key: 'R0123456789ABCDEF0123456789ABCDE', event_action: 'acknowledge', dedup_key: 'tollgate:budget:support-month@2026-11-01T00:00Z' }]);
+});
+
 test('a webhook is signed by both secrets while they change, and keeps its id over retries', async () => {
   const box = outbox(channel('webhook', {}, { secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', previous_secret: 'an-old-secret-of-ours' }));
   hook.answers.push({ status: 503 });

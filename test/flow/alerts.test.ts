@@ -79,4 +79,9 @@ test('an alert can be acknowledged, and says so', async () => {
   const answer = await fetch(`${scene.gateway.adminUrl}/api/alerts/acknowledge`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ fingerprint: firing[0]!.fingerprint }) });
   expect(await answer.json()).toMatchObject({ alert: { state: 'acked' } });
   expect((await ask<AlertsAnswer>(scene.gateway, '/api/alerts')).firing[0]).toMatchObject({ state: 'acked', incident: firing[0]!.incident });
+  const again = await tollgate(['alerts', 'ack', firing[0]!.fingerprint, '--url', scene.gateway.adminUrl]);
+  expect(again).toMatchObject({ code: 0 });
+  expect(await tollgate(['alerts', 'ack', 'budget:nobody', '--url', scene.gateway.adminUrl])).toMatchObject({ code: 1 });
+  const listed = await tollgate(['alerts', 'list', '--url', scene.gateway.adminUrl]);
+  expect(listed.out).toMatch(new RegExp(`acked .*${firing[0]!.fingerprint.replaceAll('.', '\\.')}`));
 });

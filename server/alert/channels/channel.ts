@@ -19,6 +19,8 @@ export interface Sender {
   readonly secrets: readonly string[];
   /** False: every notice is a message of its own. */
   readonly digests: boolean;
+  /** True: it keeps a state of its own, and is told when somebody acknowledged. */
+  readonly acknowledges?: true;
 }
 
 /** `[TEST] `, `Resolved: `, `Still: ` or nothing, before the title. */

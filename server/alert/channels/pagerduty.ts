@@ -1,4 +1,4 @@
-// server/alert/channels/pagerduty.ts: PagerDuty's Events API v2: one event per alert; the fingerprint ties trigger and resolve together.
+// server/alert/channels/pagerduty.ts: PagerDuty's Events API v2: one event per alert; the fingerprint ties trigger, acknowledge and resolve together.
 
 import { createHash } from 'node:crypto';
 import type { Notice } from '../../domain/alert.ts';
@@ -11,6 +11,7 @@ export function pagerdutySender({ url, routingKey }: { url: string; routingKey: 
     const notice = message.notices[0] as Notice;
     const dedupKey = dedupKeyOf(notice);
     if (notice.resolved) return { routing_key: key, event_action: 'resolve', dedup_key: dedupKey };
+    if (notice.type === 'alert.acknowledged') return { routing_key: key, event_action: 'acknowledge', dedup_key: dedupKey };
     const link = linkOf(dashboardUrl, notice);
     return {
       routing_key: key,
@@ -31,6 +32,7 @@ export function pagerdutySender({ url, routingKey }: { url: string; routingKey: 
   };
   return {
     digests: false,
+    acknowledges: true,
     secrets: [routingKey],
     show: (letter) => JSON.stringify(event(letter, '(routing key)')),
     send: (letter, reach) => post({ url, headers: { 'content-type': 'application/json' }, body: JSON.stringify(event(letter, routingKey)) }, reach),

@@ -1,8 +1,8 @@
 // server/alert/rules/budgets.ts: budgets: thresholds reached, money going too fast, and a limit that will be passed.
 
 import type { Reading } from '../../domain/alert.ts';
-import type { Standing } from '../../domain/budget.ts';
-import { usdNumber } from '../../domain/money.ts';
+import { limitOf, type Standing } from '../../domain/budget.ts';
+import { nanodollars, NO_MONEY, usdNumber } from '../../domain/money.ts';
 import type { Figures } from '../figures.ts';
 import { dollars, percent, ratioOf, when } from './show.ts';
 
@@ -12,21 +12,22 @@ const HYSTERESIS_MILLIONTHS = 50_000n;
 const PACED = new Set(['week', 'month', 'quarter', 'year']);
 const millionths = (share: number): bigint => BigInt(Math.round(share * 1_000_000));
 
-/** One reading per budget: as many tiers as it has thresholds. */
+/** One reading per budget: as many tiers as it has thresholds. A grant moves them all, for as long as it lasts. */
 export function budgetThresholds({ standings, zone }: Figures): Reading[] {
   return standings.filter(({ budget }) => budget.alertAt.length > 0).map((standing) => {
     const { budget, period, spent } = standing;
-    const reached = (slack: bigint): number => budget.alertAt.filter((at) => spent * 1_000_000n >= budget.limit * (millionths(at) - slack)).length;
+    const limit = limitOf(standing);
+    const reached = (slack: bigint): number => budget.alertAt.filter((at) => spent * 1_000_000n >= limit * (millionths(at) - slack)).length;
     const tier = reached(0n);
     const at = budget.alertAt[Math.max(0, tier - 1)] as number;
     return {
-      rule: 'budget', scope: budget.id, period: period.from, basis: String(budget.limit), tier, keeps: Math.max(tier, reached(HYSTERESIS_MILLIONTHS)),
+      rule: 'budget', scope: budget.id, period: period.from, basis: String(limit), tier, keeps: Math.max(tier, reached(HYSTERESIS_MILLIONTHS)),
       severity: at >= 1 ? 'critical' : at >= 0.8 ? 'warning' : 'info',
       forMs: 0, clearMs: 0, rearmMs: null,
       title: `Budget ${budget.id} has reached ${percent(at)} of its ${budget.period}`,
-      text: `${dollars(spent)} of ${dollars(budget.limit)} are spent.${at >= 1 ? (budget.mode === 'hard' ? ' Calls that do not fit are refused until the period ends or the limit is raised.' : ' Calls go on: the budget is soft.') : ''}`,
+      text: `${dollars(spent)} of ${dollars(limit)} are spent.${at >= 1 ? (budget.mode === 'hard' ? ' Calls that do not fit are refused until the period ends or the limit is raised.' : ' Calls go on: the budget is soft.') : ''}`,
       facts: [...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
-      value: usdNumber(spent), threshold: usdNumber(budget.limit) * at, unit: 'usd', notify: budget.notify,
+      value: usdNumber(spent), threshold: usdNumber(limit) * at, unit: 'usd', notify: budget.notify,
     };
   });
 }
@@ -36,7 +37,8 @@ export function burnPace({ standings, now, zone, rules }: Figures): Reading[] {
   if (!rules.pace.enabled) return [];
   return standings.filter(({ budget }) => PACED.has(budget.period)).map((standing) => {
     const { budget, period, spent } = standing;
-    const used = ratioOf(spent, budget.limit);
+    const limit = limitOf(standing);
+    const used = ratioOf(spent, limit);
     const gone = Math.max((now - period.from) / (period.to - period.from), 1e-6);
     const pace = used / gone;
     const early = gone >= 0.05;
@@ -44,7 +46,7 @@ export function burnPace({ standings, now, zone, rules }: Figures): Reading[] {
     const fires = early && used >= rules.pace.spent && used < 1 && pace >= rules.pace.factor;
     const days = (ms: number): number => Math.ceil(ms / 86_400_000);
     return {
-      rule: 'pace', scope: budget.id, period: period.from, basis: String(budget.limit), tier: fires ? 1 : 0, keeps: fires || (early && used >= rules.pace.spent && pace >= rules.pace.factor * 0.9) ? 1 : 0,
+      rule: 'pace', scope: budget.id, period: period.from, basis: String(limit), tier: fires ? 1 : 0, keeps: fires || (early && used >= rules.pace.spent && pace >= rules.pace.factor * 0.9) ? 1 : 0,
       severity: 'warning', forMs: 0, clearMs: 60 * MINUTE_MS, rearmMs: null,
       title: `Budget ${budget.id} is spent too fast`,
       text: `${percent(used)} is spent on day ${days(now - period.from)} of ${days(period.to - period.from)}, ${pace.toFixed(1)} times the even pace.`,
@@ -61,28 +63,29 @@ export function budgetForecast({ standings, outlooks, zone, rules }: Figures): R
     const { budget, period, spent } = standing;
     const outlook = outlooks.get(budget.id);
     if (!budget.alertForecast || outlook === undefined) return [];
-    const fires = outlook !== null && outlook.p50 > budget.limit && spent < budget.limit;
-    const keeps = outlook !== null && outlook.p50 * 1_000_000n > budget.limit * (1_000_000n - HYSTERESIS_MILLIONTHS);
+    const limit = limitOf(standing);
+    const fires = outlook !== null && outlook.p50 > limit && spent < limit;
+    const keeps = outlook !== null && outlook.p50 * 1_000_000n > limit * (1_000_000n - HYSTERESIS_MILLIONTHS);
     const expected = outlook?.p50 ?? spent;
     return [{
-      rule: 'forecast', scope: budget.id, period: period.from, basis: String(budget.limit), tier: fires ? 1 : 0, keeps: keeps ? 1 : 0,
+      rule: 'forecast', scope: budget.id, period: period.from, basis: String(limit), tier: fires ? 1 : 0, keeps: keeps ? 1 : 0,
       severity: 'warning', forMs: 60 * MINUTE_MS, clearMs: 60 * MINUTE_MS, rearmMs: null,
       title: `Budget ${budget.id} will be exceeded`,
-      text: `${dollars(expected)} of ${dollars(budget.limit)} are expected by the end of the ${budget.period}${outlook?.reachesAt == null ? '' : `; the limit is reached on ${when(outlook.reachesAt, zone)}`}.`,
+      text: `${dollars(expected)} of ${dollars(limit)} are expected by the end of the ${budget.period}${outlook?.reachesAt == null ? '' : `; the limit is reached on ${when(outlook.reachesAt, zone)}`}.`,
       facts: [
         ...moneyFacts(standing),
         { label: 'Expected (p50)', value: dollars(expected) },
         { label: 'At most, nine times of ten (p90)', value: dollars(outlook?.p90 ?? spent) },
         { label: 'Period ends', value: when(period.to, zone) },
       ],
-      value: usdNumber(expected), threshold: usdNumber(budget.limit), unit: 'usd', notify: budget.notify,
+      value: usdNumber(expected), threshold: usdNumber(limit), unit: 'usd', notify: budget.notify,
     }];
   });
 }
 
-const moneyFacts = ({ budget, spent, held }: Standing): { label: string; value: string }[] => [
+const moneyFacts = ({ budget, spent, held, granted = NO_MONEY }: Standing): { label: string; value: string }[] => [
   { label: 'Budget', value: budget.id },
-  { label: 'Spent', value: `${dollars(spent)} (${percent(ratioOf(spent, budget.limit))})` },
+  { label: 'Spent', value: `${dollars(spent)} (${percent(ratioOf(spent, nanodollars(budget.limit + granted)))})` },
   ...(held > 0n ? [{ label: 'Held by calls in flight', value: dollars(held) }] : []),
-  { label: 'Limit', value: `${dollars(budget.limit)} per ${budget.period}` },
+  { label: 'Limit', value: `${dollars(budget.limit)} per ${budget.period}${granted > 0n ? `, and ${dollars(granted)} granted` : ''}` },
 ];
