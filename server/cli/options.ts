@@ -17,11 +17,12 @@ export interface AskOptions extends GatewayOptions {
 }
 
 /** The filters of the admin API; each may be repeated, and any of its values matches. */
-export const FILTERS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'session', 'action'] as const;
+export const FILTERS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'session', 'action', 'refusal', 'error', 'tag'] as const;
 
 export interface RangeOptions extends AskOptions, Partial<Record<(typeof FILTERS)[number], string[]>> {
   readonly from?: string;
   readonly to?: string;
+  readonly estimated?: boolean;
 }
 
 export function withRange(command: Command): Command {
@@ -29,6 +30,7 @@ export function withRange(command: Command): Command {
     .option('--from <time>', 'from this time: ISO 8601, or now-7d (units s, m, h, d, w) (default: now-7d)')
     .option('--to <time>', 'to this time, not in it (default: now)');
   for (const name of FILTERS) command.option(`--${name} <${name}>`, `only this ${name}; may be repeated`, (value: string, before: string[] | undefined) => [...(before ?? []), value]);
+  command.option('--estimated', 'only calls whose cost is an estimate');
   return withGateway(command);
 }
 
@@ -37,6 +39,7 @@ export function queryOf(options: RangeOptions, more: Readonly<Record<string, str
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries({ from: options.from, to: options.to, ...more })) if (value !== undefined) query.set(name, value);
   for (const name of FILTERS) for (const value of options[name] ?? []) query.append(name, value);
+  if (options.estimated) query.set('estimated', 'true');
   return query.toString();
 }
 

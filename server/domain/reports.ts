@@ -24,6 +24,14 @@ export interface Filter {
   readonly outcome: readonly string[];
   readonly session: readonly string[];
   readonly action: readonly string[];
+  /** Why we said no; absent matches everything, as do the next three. */
+  readonly refusal?: readonly string[];
+  /** The type of the error that a call ended with. */
+  readonly error?: readonly string[];
+  /** `name=value`. */
+  readonly tag?: readonly string[];
+  /** Whether the cost came from something else than complete usage, corrections considered. */
+  readonly estimated?: boolean;
 }
 
 export interface UsageQuery {
@@ -67,6 +75,33 @@ export interface UsageReport {
   readonly rows: readonly UsageRow[];
   /** Over everything that matches, whatever `limit` left out. */
   readonly total: UsageFigures;
+}
+
+/** What actions are told apart by; nothing: all together. An action belongs to the time of its first call in the range. */
+export const ACTION_GROUPINGS = ['workspace', 'workflow', 'hour', 'day', 'month'] as const;
+export type ActionGrouping = (typeof ACTION_GROUPINGS)[number];
+
+/** Calls that name one action within a workflow are one action; a call that names none is one by itself. Refused calls are none. */
+export interface ActionFigures {
+  readonly actions: number;
+  readonly calls: number;
+  /** Of these, calls that name their action. */
+  readonly named: number;
+  readonly cost: Nanodollars;
+  /** Per action, exact, by nearest rank; null where there is none. */
+  readonly p50: Nanodollars | null;
+  readonly p95: Nanodollars | null;
+}
+
+export interface ActionsReport {
+  readonly rows: readonly (ActionFigures & { readonly group: Readonly<Partial<Record<ActionGrouping, string | number>>> })[];
+  readonly total: ActionFigures;
+  /** Actions by cost in steps of 1, 2 and 5 times a power of ten, half-open, from the cheapest to the dearest; those that cost nothing are left out. */
+  readonly steps: readonly { readonly from: Nanodollars; readonly to: Nanodollars; readonly actions: number }[];
+  /** The dearest that were named. */
+  readonly dearest: readonly { readonly workspace: string; readonly workflow: string; readonly action: string; readonly calls: number; readonly cost: Nanodollars; readonly at: EpochMs }[];
+  /** Where the figures begin: later than was asked where more calls matched than are read at once. */
+  readonly from: EpochMs;
 }
 
 /** A ledger row as it is read back. */
@@ -162,8 +197,10 @@ export interface Page<Row> {
 export interface Reports {
   usage(query: UsageQuery): Promise<UsageReport>;
   requests(query: { filter: Filter; limit: number; cursor: string | null }): Promise<Page<CallRow>>;
-  /** Rows in order of admission, for an export; read in pages, never all at once. */
-  everyRequest(filter: Filter): AsyncIterable<CallRow>;
+  /** What actions cost, over the newest `most` calls that match. */
+  actions(query: { filter: Filter; groupBy: readonly ActionGrouping[]; most: number }): Promise<ActionsReport>;
+  /** Every row, for an export; read in pages, never all at once. The oldest first unless told. */
+  everyRequest(filter: Filter, order?: 'oldest' | 'newest'): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */
   request(id: string): Promise<CallDetail | null>;
   /** Ended calls that had a price, in order of admission, with all that is needed to price them again. */

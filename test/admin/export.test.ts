@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { writeRequests } from '../../server/http/admin/export-csv.ts';
-import type { RequestRow, RequestsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, RequestRow, RequestsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { caller, cost, NOON, openEntry, settlement } from '../store/samples.ts';
 import { adminGateway, type AdminGateway } from './gateway.ts';
 
@@ -41,11 +41,11 @@ const records = (csv: string): Record<string, string>[] => {
   return rows.map((row) => Object.fromEntries(header.map((name, at) => [name, row[at] ?? ''])));
 };
 
-test('requests are exported as the table shows them, oldest first', async () => {
+test('requests are exported as the table shows them, newest first', async () => {
   const answer = await request(gateway.port.app).get('/api/export/requests.csv?from=now-1d');
   expect([answer.status, answer.headers['content-type'], answer.headers['content-disposition']]).toEqual([200, 'text/csv; charset=utf-8; header=present', 'attachment; filename="tollgate-requests-2026-03-03.csv"']);
   const rows = records(answer.text);
-  const table = ((await request(gateway.port.app).get('/api/requests?from=now-1d')).body as RequestsAnswer).rows.reverse();
+  const table = ((await request(gateway.port.app).get('/api/requests?from=now-1d')).body as RequestsAnswer).rows;
   expect(rows.map((row) => [row['id'], row['cost_usd'], row['admitted_at'], row['input_tokens'], row['outcome']])).toEqual(table.map((row) => [row.id, row.cost_usd, row.admitted_at, String(row.tokens.input), row.outcome]));
   expect(rows[0]?.['cache_savings_usd']).toBe('-0.000000077');
 });
@@ -54,7 +54,7 @@ test('no text of a caller begins a formula, and what it was can be read behind t
   const rows = records((await request(gateway.port.app).get('/api/export/requests.csv?from=now-1d')).text);
   const users = rows.map((row) => row['user'] ?? '');
   expect(users.filter((user) => /^[=+\-@\t\r\n\0＝]/.test(user))).toEqual([]);
-  expect(users.map((user) => user.replace(/^'/, ''))).toEqual(PAYLOADS);
+  expect(users.map((user) => user.replace(/^'/, ''))).toEqual(PAYLOADS.toReversed());
 });
 
 test('usage is exported as the table shows it', async () => {
@@ -62,6 +62,23 @@ test('usage is exported as the table shows it', async () => {
   const rows = records((await request(gateway.port.app).get(`/api/export/usage.csv?${query}`)).text);
   const table = ((await request(gateway.port.app).get(`/api/usage?${query}`)).body as UsageAnswer).rows;
   expect(rows.map((row) => [row['user']?.replace(/^'/, ''), row['requests'], row['cost_usd']])).toEqual(table.map((row) => [row.user, String(row.requests), row.cost_usd]));
+});
+
+test('actions are exported as the table shows them', async () => {
+  const query = 'from=now-1d&group_by=workspace,workflow';
+  const rows = records((await request(gateway.port.app).get(`/api/export/actions.csv?${query}`)).text);
+  const table = ((await request(gateway.port.app).get(`/api/actions?${query}`)).body as ActionsAnswer).rows;
+  expect(table).toHaveLength(1);
+  expect(rows.map((row) => [row['workflow'], row['actions'], row['cost_usd'], row['per_action_p95_usd']])).toEqual(table.map((row) => [row.workflow, String(row.actions), row.cost_usd, row.per_action_usd.p95]));
+});
+
+test.each([
+  { query: 'estimated=true', actions: 0 }, { query: 'refusal=rate_limited', actions: 0 }, { query: 'tag=team=blue', actions: 1 }, { query: 'tag=team=red', actions: 0 },
+  { query: 'estimated=maybe', error: 'estimated:' }, { query: 'group_by=colour', error: 'group_by' },
+])('a question about actions takes $query or says what is wrong', async ({ query, actions, error }) => {
+  const answer = await request(gateway.port.app).get(`/api/actions?from=now-1d&${query}`);
+  if (error === undefined) expect([answer.status, answer.body.total.actions]).toEqual([200, actions]);
+  else expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining(error)]);
 });
 
 test('an export is audited', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { OUTCOMES } from '../../server/domain/call.ts';
 import { epochMs } from '../../server/domain/ids.ts';
 import type { Filter } from '../../server/domain/reports.ts';
-import { modelOf, type ToldCall } from './written-ledger.ts';
+import { errorOf, isEstimated, isRefused, modelOf, type ToldCall } from './written-ledger.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -84,7 +84,11 @@ export const filters = (change: number): fc.Arbitrary<Filter> =>
     outcome: some(OUTCOMES),
     session: some(SESSIONS),
     action: some(['a-1', 'a-2']),
-  });
+    refusal: some(['model_not_allowed', 'rate_limited']),
+    error: some(['overloaded_error']),
+    tag: some(['team=blue', 'team=red']),
+    estimated: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.boolean() }),
+  }).map(({ estimated, ...rest }) => (estimated === undefined ? rest : { ...rest, estimated }));
 
 export const everything: Filter = {
   from: epochMs(0), to: epochMs(8.64e15), workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [],
@@ -96,6 +100,8 @@ export function means(filter: Filter, call: ToldCall): boolean {
   return (
     call.at >= filter.from && call.at < filter.to &&
     any(filter.workspace, call.workspace) && any(filter.workflow, call.workflow) && any(filter.user, call.user) && any(filter.key, call.key) &&
-    any(filter.model, modelOf(call)) && any(filter.outcome, call.outcome) && any(filter.session, call.session) && any(filter.action, call.action)
+    any(filter.model, modelOf(call)) && any(filter.outcome, call.outcome) && any(filter.session, call.session) && any(filter.action, call.action) &&
+    any(filter.refusal ?? [], isRefused(call) ? 'rate_limited' : null) && any(filter.error ?? [], errorOf(call)) && any(filter.tag ?? [], 'team=blue') &&
+    (filter.estimated === undefined || filter.estimated === isEstimated(call))
   );
 }

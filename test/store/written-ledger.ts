@@ -120,13 +120,18 @@ function opsOf(id: CallId, call: ToldCall): Op[] {
       cacheSavings: nanodollars(call.cacheSavings), modelServed: call.modelServed, speed: null, serviceTier: 'standard', inferenceGeo: null,
       prices: price === null ? [] : [price, priceRow('claude-fallback')], basis: price === null ? 'free' : 'listed',
     },
-    stopReason: 'end_turn', upstreamRequestId: 'up-0', errorType: null, requestBytes: 10, responseBytes: 20,
+    stopReason: 'end_turn', upstreamRequestId: 'up-0', errorType: errorOf(call), requestBytes: 10, responseBytes: 20,
   };
   return [openOp(open, ref), settleOp(settlement, ref)];
 }
 
 /** What reports file a call under. */
 export const modelOf = (call: ToldCall): string | null => (call.outcome === 'refused' || call.outcome === null ? call.modelSent : (call.modelServed ?? call.modelSent));
+
+/** The type of the error that it is written with. */
+export const errorOf = (call: ToldCall): string | null => (call.outcome === 'upstream_error' ? 'overloaded_error' : null);
+/** Calls in flight are no estimate yet, and a refused one never is. */
+export const isEstimated = (call: ToldCall): boolean => call.outcome !== null && !isRefused(call) && call.estimated;
 
 export const isRefused = (call: ToldCall): boolean => call.outcome === 'refused';
 export const costOf = (call: ToldCall): bigint => (isRefused(call) || call.outcome === null ? NO_MONEY : call.cost);

@@ -4,9 +4,9 @@ import { limitOf, type Standing, type Scope } from '../../domain/budget.ts';
 import type { VirtualKey } from '../../domain/directory.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
-import { NO_MONEY, roundUpToNano, picodollars, usdString, type Picodollars } from '../../domain/money.ts';
+import { NO_MONEY, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
-import type { CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
+import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
 import type { Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
 import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
@@ -60,6 +60,21 @@ export function usageRow(row: UsageRow, groupBy: readonly Grouping[]): wire.Usag
     }),
   );
   return { ...group, ...usageFigures(row) };
+}
+
+export function actionsAnswer(report: ActionsReport, { from, to }: { from: EpochMs; to: EpochMs }, groupBy: readonly ActionGrouping[]): wire.ActionsAnswer {
+  const usdOrNull = (amount: Nanodollars | null): string | null => (amount === null ? null : usdString(amount));
+  const figures = (f: ActionFigures): wire.ActionFigures => ({ actions: f.actions, calls: f.calls, named_calls: f.named, cost_usd: usdString(f.cost), per_action_usd: { p50: usdOrNull(f.p50), p95: usdOrNull(f.p95) } });
+  return {
+    from: iso(from),
+    to: iso(to),
+    counted_from: iso(report.from),
+    group_by: [...groupBy],
+    rows: report.rows.map((row) => ({ ...Object.fromEntries(groupBy.map((name) => [name, typeof row.group[name] === 'number' ? iso(row.group[name]) : row.group[name]])), ...figures(row) })),
+    total: figures(report.total),
+    steps: report.steps.map((step) => ({ from_usd: usdString(step.from), to_usd: usdString(step.to), actions: step.actions })),
+    dearest: report.dearest.map(({ cost, at, ...rest }) => ({ ...rest, cost_usd: usdString(cost), at: iso(at) })),
+  };
 }
 
 export function requestRow(row: CallRow): wire.RequestRow {

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { stringify } from 'csv-stringify';
-import type { Grouping } from '../../domain/reports.ts';
-import type { RequestRow, UsageRow } from './wire.ts';
+import type { ActionGrouping, Grouping } from '../../domain/reports.ts';
+import type { ActionsRow, RequestRow, UsageRow } from './wire.ts';
 
 /** A cell that is written as it is: a figure of ours, which may begin with a minus. */
 class Figure {
@@ -83,6 +83,20 @@ const USAGE_COLUMNS: Readonly<Record<string, (row: UsageRow) => Cell>> = {
   ttft_p50_ms: (r) => r.ttft_ms.p50,
   ttft_p95_ms: (r) => r.ttft_ms.p95,
 };
+
+const ACTION_COLUMNS: Readonly<Record<string, (row: ActionsRow) => Cell>> = {
+  actions: (r) => r.actions,
+  calls: (r) => r.calls,
+  named_calls: (r) => r.named_calls,
+  cost_usd: (r) => new Figure(r.cost_usd),
+  per_action_p50_usd: (r) => r.per_action_usd.p50 === null ? null : new Figure(r.per_action_usd.p50),
+  per_action_p95_usd: (r) => r.per_action_usd.p95 === null ? null : new Figure(r.per_action_usd.p95),
+};
+
+export function writeActions(groupBy: readonly ActionGrouping[], rows: readonly ActionsRow[], to: Writable): Promise<void> {
+  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: ActionsRow): Cell => row[name] ?? null]));
+  return write({ ...groups, ...ACTION_COLUMNS }, rows, to);
+}
 
 export const writeRequests = (rows: AsyncIterable<RequestRow>, to: Writable): Promise<void> => write(REQUEST_COLUMNS, rows, to);
 

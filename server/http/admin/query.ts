@@ -3,7 +3,7 @@
 import { DateTime } from 'luxon';
 import type { z } from 'zod';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
-import { GROUPINGS, type Filter, type Grouping } from '../../domain/reports.ts';
+import { ACTION_GROUPINGS, GROUPINGS, type ActionGrouping, type Filter, type Grouping } from '../../domain/reports.ts';
 import { badBody, badQuery } from './errors.ts';
 
 /** @throws AdminError 400 for an unknown parameter, one given twice that takes one value, or a value outside its schema */
@@ -106,8 +106,8 @@ export function rangeOf(query: RangeQuery, now: EpochMs, zone: string): { from: 
   return { from, to };
 }
 
-type FilterName = Exclude<keyof Filter, 'from' | 'to'>;
-type FilterQuery = RangeQuery & { readonly [Name in FilterName]?: readonly string[] | undefined };
+type FilterName = Exclude<keyof Filter, 'from' | 'to' | 'estimated'>;
+type FilterQuery = RangeQuery & { readonly [Name in FilterName]?: readonly string[] | undefined } & { readonly estimated?: 'true' | 'false' | undefined };
 
 export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter {
   return {
@@ -120,16 +120,24 @@ export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter
     outcome: query.outcome ?? [],
     session: query.session ?? [],
     action: query.action ?? [],
+    refusal: query.refusal ?? [],
+    error: query.error ?? [],
+    tag: query.tag ?? [],
+    ...(query.estimated === undefined ? {} : { estimated: query.estimated === 'true' }),
   };
 }
 
 /** @throws AdminError 400 for a grouping that is unknown or named twice */
-export function groupingsOf(text: string | undefined): Grouping[] {
-  const names = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
-  return names.map((name, at) => {
-    if (names.indexOf(name) !== at) throw badQuery(`group_by: ${shown(name)} is named twice`);
-    const known = GROUPINGS.find((grouping) => grouping === name);
-    if (known === undefined) throw badQuery(`group_by: ${unknownName('grouping', name, GROUPINGS)}`);
+export const groupingsOf = (text: string | undefined): Grouping[] => namesIn(text, GROUPINGS);
+/** @throws AdminError 400 likewise */
+export const actionGroupingsOf = (text: string | undefined): ActionGrouping[] => namesIn(text, ACTION_GROUPINGS);
+
+function namesIn<Name extends string>(text: string | undefined, names: readonly Name[]): Name[] {
+  const given = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  return given.map((name, at) => {
+    if (given.indexOf(name) !== at) throw badQuery(`group_by: ${shown(name)} is named twice`);
+    const known = names.find((grouping) => grouping === name);
+    if (known === undefined) throw badQuery(`group_by: ${unknownName('grouping', name, names)}`);
     return known;
   });
 }

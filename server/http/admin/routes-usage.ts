@@ -2,10 +2,10 @@
 
 import type { Response } from 'express';
 import type { CallRow } from '../../domain/reports.ts';
-import { iso, requestDetail, requestRow, usageFigures, usageRow } from './encode.ts';
+import { actionsAnswer, iso, requestDetail, requestRow, usageFigures, usageRow } from './encode.ts';
 import { AdminError } from './errors.ts';
-import { writeRequests, writeUsage } from './export-csv.ts';
-import { filterOf, groupingsOf, rangeOf } from './query.ts';
+import { writeActions, writeRequests, writeUsage } from './export-csv.ts';
+import { actionGroupingsOf, filterOf, groupingsOf, rangeOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -27,6 +27,15 @@ async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire
     truncated: report.rows.length > limit,
     total: usageFigures(report.total),
   };
+}
+
+/** Calls that the figures of actions are read from: no roll-up knows them, and a report must not keep the others waiting. */
+const MOST_ACTION_CALLS = 100_000;
+
+async function actions({ services, query, now }: Pick<Input<ReturnType<typeof wire.ActionsQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.ActionsAnswer> {
+  const filter = filterOf(query, now, services.settings().timezone);
+  const groupBy = actionGroupingsOf(query.group_by);
+  return actionsAnswer(await services.reports.actions({ filter, groupBy, most: MOST_ACTION_CALLS }), filter, groupBy);
 }
 
 export const usageRoutes: readonly Route[] = [
@@ -53,6 +62,16 @@ export const usageRoutes: readonly Route[] = [
       const page = await services.reports.requests({ filter, limit: query.limit ?? 100, cursor: query.cursor ?? null });
       return { from: iso(filter.from), to: iso(filter.to), rows: page.rows.map(requestRow), next_cursor: page.nextCursor };
     },
+  }),
+  json({
+    method: 'get',
+    path: '/api/actions',
+    role: 'read',
+    summary: 'What user actions cost, and how many calls they take.',
+    query: wire.ActionsQuery,
+    name: 'Actions',
+    answer: wire.ActionsAnswer,
+    handle: actions,
   }),
   json({
     method: 'get',
@@ -98,16 +117,29 @@ export const usageRoutes: readonly Route[] = [
     },
   }),
   raw({
+    path: '/api/export/actions.csv',
+    role: 'read',
+    summary: 'What /api/actions answers, as CSV.',
+    query: wire.ActionsQuery,
+    mediaType: 'text/csv',
+    async handle(input) {
+      const answer = await actions(input);
+      await audited(input, 'export.actions', answer);
+      attach(input.res, `tollgate-actions-${answer.from.slice(0, 10)}.csv`);
+      await writeActions(answer.group_by, answer.rows, input.res);
+    },
+  }),
+  raw({
     path: '/api/export/requests.csv',
     role: 'read',
-    summary: 'Every call that matches, in order of admission, as CSV.',
+    summary: 'Every call that matches, newest first as in the list, as CSV.',
     query: wire.RequestsExportQuery,
     mediaType: 'text/csv',
     async handle(input) {
       const filter = filterOf(input.query, input.now, input.services.settings().timezone);
       await audited(input, 'export.requests', { from: iso(filter.from), to: iso(filter.to) });
       attach(input.res, `tollgate-requests-${iso(filter.from).slice(0, 10)}.csv`);
-      await writeRequests(rows(input.services.reports.everyRequest(filter)), input.res);
+      await writeRequests(rows(input.services.reports.everyRequest(filter, 'newest')), input.res);
     },
   }),
 ];

@@ -8,7 +8,7 @@ import { ALERT_RULES, SEVERITIES } from '../../domain/alert.ts';
 import { PERIODS } from '../../domain/calendar.ts';
 import { ENDPOINTS, OUTCOMES } from '../../domain/call.ts';
 import { NAME_PATTERN } from '../../domain/ids.ts';
-import { GROUPINGS } from '../../domain/reports.ts';
+import { ACTION_GROUPINGS, GROUPINGS } from '../../domain/reports.ts';
 
 /* ── atoms ── */
 
@@ -61,6 +61,10 @@ const filters = {
   outcome: z.array(z.enum(OUTCOMES)).max(OUTCOMES.length).optional().describe('may be repeated, any of them matches'),
   session: repeatable('session'),
   action: repeatable('action'),
+  refusal: repeatable('why we said no, e.g. budget_exhausted'),
+  error: repeatable('type of the error that a call ended with, e.g. overloaded_error'),
+  tag: repeatable('a tag as name=value'),
+  estimated: z.enum(['true', 'false']).optional().describe('whether the cost came from something else than complete usage'),
 };
 const cursor = z.string().max(200).optional().describe('`next_cursor` of the page before');
 
@@ -73,6 +77,9 @@ export const UsageQuery = z.strictObject({
   ...filters,
 });
 export type UsageQuery = z.input<typeof UsageQuery>;
+
+export const ActionsQuery = z.strictObject({ ...range, group_by: z.string().max(200).optional().describe(`a comma-separated list of ${ACTION_GROUPINGS.join(', ')}`), ...filters });
+export type ActionsQuery = z.input<typeof ActionsQuery>;
 
 export const RequestsQuery = z.strictObject({ ...range, limit: limit(LIMITS.requests, 100), cursor, ...filters });
 export type RequestsQuery = z.input<typeof RequestsQuery>;
@@ -142,6 +149,31 @@ export const FacetsAnswer = z.object({
   outcome: z.array(z.string()),
 });
 export type FacetsAnswer = z.infer<typeof FacetsAnswer>;
+
+/* ── actions ── */
+
+const ActionFigures = z.object({
+  actions: Count.describe('calls of one workflow that name one action are one; a call that names none is one by itself; refused calls are none'),
+  calls: Count,
+  named_calls: Count.describe('of the calls, those that name their action'),
+  cost_usd: Money,
+  per_action_usd: z.object({ p50: Money.nullable(), p95: Money.nullable() }).describe('exact, by nearest rank'),
+});
+export type ActionFigures = z.infer<typeof ActionFigures>;
+export const ActionsRow = ActionFigures.extend({ workspace: z.string().optional(), workflow: z.string().optional(), hour: Instant.optional(), day: Instant.optional(), month: Instant.optional() });
+export type ActionsRow = z.infer<typeof ActionsRow>;
+
+export const ActionsAnswer = z.object({
+  from: Instant,
+  to: Instant,
+  counted_from: Instant.describe('later than `from` where more calls matched than are read at once'),
+  group_by: z.array(z.enum(ACTION_GROUPINGS)),
+  rows: z.array(ActionsRow).describe('the dearest first'),
+  total: ActionFigures,
+  steps: z.array(z.object({ from_usd: Money, to_usd: Money, actions: Count })).describe('actions by cost, in steps of 1, 2 and 5 times a power of ten, half-open; those that cost nothing are left out'),
+  dearest: z.array(z.object({ workspace: z.string(), workflow: z.string(), action: z.string(), calls: Count, cost_usd: Money, at: Instant.describe('of its first call') })).describe('the ten dearest that were named'),
+});
+export type ActionsAnswer = z.infer<typeof ActionsAnswer>;
 
 /* ── requests ── */
 

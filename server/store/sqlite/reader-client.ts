@@ -111,9 +111,9 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     });
   }
 
-  async function* everyRequest(filter: Filter): AsyncIterable<CallRow> {
+  async function* everyRequest(filter: Filter, order: 'oldest' | 'newest' = 'oldest'): AsyncIterable<CallRow> {
     for (let cursor: string | null = null; ; ) {
-      const page: Answer<'requestsInOrder'> = await ask('requestsInOrder', { filter, limit: EXPORT_PAGE, cursor });
+      const page: Answer<'requests'> = await ask(order === 'oldest' ? 'requestsInOrder' : 'requests', { filter, limit: EXPORT_PAGE, cursor });
       yield* page.rows;
       if (page.nextCursor === null) return;
       cursor = page.nextCursor;
@@ -124,6 +124,7 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     usage: (query) => ask('usage', query),
     requests: (query) => ask('requests', query),
     everyRequest,
+    actions: (query) => ask('actions', query),
     request: (id) => ask('request', id),
     bills: (query) => ask('bills', query),
     daysKept: () => ask('daysKept', null),

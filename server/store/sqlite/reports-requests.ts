@@ -76,10 +76,12 @@ function find(source: Source, search: Search): Columns[] {
     return merged(walks, search);
   }
   const rolledUp = new Map([...matches].filter(([field]) => (ROLLED_UP as readonly Field[]).includes(field)));
+  // Only refused calls have a reason, and they are few.
+  if (matches.has('refusal') && !rolledUp.has('outcome')) rolledUp.set('outcome', ['refused']);
   const plain = conditionOf(matches, () => true);
   if (rolledUp.size === 0) return read(source, search, plain);
   // Roll-ups know nothing of calls in flight, which have an index of their own and are few.
-  const inFlight = matches.has('outcome') ? [] : read(source, search, plain, 'call INDEXED BY call_open WHERE outcome IS NULL');
+  const inFlight = matches.has('outcome') || matches.has('refusal') ? [] : read(source, search, plain, 'call INDEXED BY call_open WHERE outcome IS NULL');
   const ended: Columns[] = [];
   for (const hours of busyHours(source, search, conditionOf(rolledUp))) {
     ended.push(...read(source, { ...search, ...hours, limit: search.limit - ended.length }, plain, 'call WHERE +outcome IS NOT NULL'));

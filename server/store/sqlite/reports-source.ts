@@ -2,6 +2,7 @@
 
 import Database from 'better-sqlite3';
 import type { Filter } from '../../domain/reports.ts';
+import { ESTIMATED_NOW } from './corrections.ts';
 import { NO_NAME } from './migrations.ts';
 
 type Parameter = string | number | bigint;
@@ -89,8 +90,18 @@ export function openSource(file: string, zone: string): Source {
 export const NAME_FIELDS = ['workspace', 'workflow', 'key', 'user', 'model'] as const;
 /** Fields whose columns hold text. */
 const TEXT_FIELDS = ['outcome', 'session', 'action'] as const;
-const FIELDS = [...NAME_FIELDS, ...TEXT_FIELDS] as const;
-export type Field = (typeof FIELDS)[number];
+/** What no index and no roll-up knows, as SQL over a row of `call`. */
+const ROW_FIELDS = {
+  refusal: 'refusal',
+  error: 'error_type',
+  tag: (places: string) => `EXISTS (SELECT 1 FROM json_each(call.tags) AS t WHERE t.key || '=' || t.value IN (${places}))`,
+  estimated: ESTIMATED_NOW,
+} as const;
+const NO_ROLLUP = ['session', 'action', 'refusal', 'error', 'tag', 'estimated'] as const;
+export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] | keyof typeof ROW_FIELDS;
+
+/** True where only rows can tell what matches. */
+export const needsRows = (matches: Matches): boolean => NO_ROLLUP.some((field) => matches.has(field));
 
 /** What a column must be, one of; values as they are stored. A field without a condition is absent. */
 export type Matches = ReadonlyMap<Field, readonly Parameter[]>;
@@ -105,6 +116,8 @@ export function matchesOf(source: Source, filter: Filter): Matches | null {
     matches.set(field, ids);
   }
   for (const field of TEXT_FIELDS) if (filter[field].length > 0) matches.set(field, [...new Set(filter[field])]);
+  for (const field of ['refusal', 'error', 'tag'] as const) if (filter[field]?.length) matches.set(field, [...new Set(filter[field])]);
+  if (filter.estimated !== undefined) matches.set('estimated', [filter.estimated ? 1 : 0]);
   return matches;
 }
 
@@ -123,7 +136,10 @@ export function conditionOf(matches: Matches, unindexed: (field: Field) => boole
   const parameters: Parameter[] = [];
   for (const [field, values] of matches) {
     const plus = unindexed(field) ? '+' : '';
-    sql += values.length === 1 ? ` AND ${plus}${field} = ?` : ` AND ${plus}${field} IN (${values.map(() => '?').join(', ')})`;
+    const places = values.map(() => '?').join(', ');
+    const column = field in ROW_FIELDS ? ROW_FIELDS[field as keyof typeof ROW_FIELDS] : field;
+    if (typeof column === 'function') sql += ` AND ${column(places)}`;
+    else sql += values.length === 1 ? ` AND ${plus}${column} = ?` : ` AND ${plus}${column} IN (${places})`;
     parameters.push(...values);
     // What partial indexes leave out must be left out by the query in so many words, or the planner cannot use them.
     if (plus === '' && (field === 'user' || field === 'key') && !values.includes(NO_NAME)) sql += ` AND ${field} <> 0`;

@@ -6,7 +6,7 @@ import type { EpochMs } from '../../domain/ids.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import { addDurations, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
-import { conditionOf, matchesOf, NAME_FIELDS, type Columns, type Condition, type Source } from './reports-source.ts';
+import { conditionOf, matchesOf, NAME_FIELDS, needsRows, type Columns, type Condition, type Source } from './reports-source.ts';
 import { nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 
 /** Outcomes that are nobody's error, or not the provider's: see `UsageFigures.errors`. */
@@ -36,7 +36,7 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
     const segments = segmentsOf(query.filter.from, quietEnd(source, query.filter.to), source.zone, {
       hours: groupings.includes('hour'),
       users: groupings.includes('user') || matches.has('user'),
-      rows: matches.has('session') || matches.has('action'),
+      rows: needsRows(matches),
     });
     for (const segment of segments) readSegment(source, segment, groupings, condition, tallies);
   }

@@ -1,5 +1,6 @@
 // server/store/sqlite/reports.ts: every report by name, as the reading thread runs them; each reads one instant of the ledger.
 
+import { actions } from './reports-actions.ts';
 import { audit } from './reports-audit.ts';
 import { checkDay, daysKept } from './reports-check.ts';
 import { bills, request } from './reports-detail.ts';
@@ -8,7 +9,7 @@ import type { Source } from './reports-source.ts';
 import { facets, hourlySpend } from './reports-spend.ts';
 import { usage } from './reports-usage.ts';
 
-const REPORTS = { usage, requests, requestsInOrder, request, bills, daysKept, checkDay, hourlySpend, audit, facets };
+const REPORTS = { usage, actions, requests, requestsInOrder, request, bills, daysKept, checkDay, hourlySpend, audit, facets };
 
 export type ReportName = keyof typeof REPORTS;
 /** What a report is asked with: one value, which can be sent to a thread. */
