@@ -76,7 +76,10 @@ export interface Services {
 export async function serve(call: Call, services: Services): Promise<void> {
   const settings = services.settings();
   const identified = await identify({ credentials: call.credentials, claimed: call.claimed, bodyUserId: null }, { directory: services.directory, settings, at: call.admittedAt });
-  if (!identified.ok) return turnAway(call, identified.refusal, services);
+  if (!identified.ok) {
+    const { refusal, caller: owner } = identified;
+    return owner === null ? turnAway(call, refusal, services) : refuse(call, intentOf(call, owner, null), refusal, services);
+  }
 
   const asked = await readAsk(call, settings, services.clock);
   const body = asked.ok ? asked.value : null;

@@ -3,7 +3,7 @@
 import type { Caller, ClaimedTags, Credentials, UpstreamCredential } from '../domain/call.ts';
 import { hashSecret, type Directory, type VirtualKey } from '../domain/directory.ts';
 import { DEFAULT_WORKSPACE, NAME_PATTERN, UNATTRIBUTED, type EpochMs, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
-import { granted, refused, type Verdict } from '../domain/refusal.ts';
+import { granted, refused, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { Settings, Workspace } from '../domain/settings.ts';
 import { flawOf } from './tags.ts';
 
@@ -31,21 +31,34 @@ export interface Claim {
  * A workflow must be declared, unless the workspace has open workflows or the key lists it. A key that has a list and no
  * workflow of its own must name one: leaving it out is no way around a workflow's rules.
  */
-export async function identify(claim: Claim, context: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Verdict<Caller>> {
-  const { settings } = context;
-  const { claimed } = claim;
+export async function identify(claim: Claim, context: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Identified> {
   const key = await findKey(claim.credentials, context);
-  if (!key.ok) return key;
+  if (!key.ok) return { ...key, caller: null };
+  const verdict = callerOf(key.value, claim, context.settings);
+  if (verdict.ok) return verdict;
+  return { ...verdict, caller: key.value === null ? null : ownerOf(key.value, claim.claimed) };
+}
 
+/** `caller` of a refusal: the owner of the key that was refused, for the ledger; null where no key of ours came. */
+export type Identified = { readonly ok: true; readonly value: Caller } | { readonly ok: false; readonly refusal: Refusal; readonly caller: Caller | null };
+
+/** Whose key it is that was refused. What the call said of its place is not taken over: that is what was refused. */
+const ownerOf = ({ id, workspace, workflow }: VirtualKey, { session, action }: ClaimedTags): Caller => ({
+  workspace, workflow: workflow ?? UNATTRIBUTED, key: id, user: null, session, action, tags: NO_TAGS, priority: 'interactive', upstream: { kind: 'callers_own' },
+});
+const NO_TAGS: ReadonlyMap<string, string> = new Map();
+
+function callerOf(key: VirtualKey | null, claim: Claim, settings: Settings): Verdict<Caller> {
+  const { claimed } = claim;
   const badName = [claimed.pathWorkspace, claimed.pathWorkflow, claimed.headerWorkflow].find((name) => name !== null && !NAME_PATTERN.test(name));
   if (badName !== undefined) {
     return refused('malformed', 'a workspace or workflow is named by 1 to 64 lower-case letters, digits, dots, dashes and underscores, and begins and ends with a letter or digit');
   }
-  const workspace = findWorkspace(key.value, claimed.pathWorkspace, settings);
+  const workspace = findWorkspace(key, claimed.pathWorkspace, settings);
   if (!workspace.ok) return workspace;
-  const workflow = findWorkflow(key.value, workspace.value, claimed);
+  const workflow = findWorkflow(key, workspace.value, claimed);
   if (!workflow.ok) return workflow;
-  const upstream = findUpstream(key.value, workspace.value, settings);
+  const upstream = findUpstream(key, workspace.value, settings);
   if (!upstream.ok) return upstream;
   const user = findUser(claimed.user, claim.bodyUserId);
   if (!user.ok) return user;
@@ -53,7 +66,7 @@ export async function identify(claim: Claim, context: { directory: Directory; se
   return granted({
     workspace: workspace.value.id,
     workflow: workflow.value,
-    key: key.value?.id ?? null,
+    key: key?.id ?? null,
     user: user.value,
     session: claimed.session,
     action: claimed.action,

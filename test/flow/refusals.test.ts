@@ -90,13 +90,6 @@ describe('before anyone knows whose a call is, its refusal is only counted', () 
     { name: 'a path of the organization', ask: () => call(SECRETS.support, { path: '/v1/organizations/usage_report/messages', method: 'GET', body: '' }), refusal: 'unknown_path', status: 404, type: 'not_found_error', message: /does not serve that method and path/ },
     { name: 'a method that the path does not have', ask: () => call(SECRETS.support, { method: 'PUT' }), refusal: 'unknown_path', status: 404, type: 'not_found_error', message: /\/v1\/messages/ },
     { name: 'an absolute path with dots in disguise', ask: () => call(SECRETS.support, { path: '/v1/messages/%2e%2e/organizations' }), ...INVALID, message: /encoded/ },
-    { name: 'a key of another workspace than the path\'s', ask: () => call(SECRETS.support, { path: '/w/engineering/v1/messages' }), ...FORBIDDEN, refusal: 'workspace_forbidden', message: /belongs to workspace support; the path names engineering/ },
-    { name: 'a key of another workflow than the path\'s', ask: () => call(SECRETS.triage, { path: '/w/support/reply-draft/v1/messages' }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /may not name workflow reply-draft\. Allowed: ticket-triage/ },
-    { name: 'a key of another workflow than the header\'s', ask: () => call(SECRETS.triage, { headers: { 'x-tollgate-workflow': 'reply-draft' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /Allowed: ticket-triage/ },
-    { name: 'a path and a header that contradict each other', ask: () => call(SECRETS.support, { path: '/w/support/reply-draft/v1/messages', headers: { 'x-tollgate-workflow': 'ticket-triage' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /path names workflow reply-draft, x-tollgate-workflow names ticket-triage/ },
-    { name: 'a workflow that nobody declared', ask: () => call(SECRETS.support, { headers: { 'x-tollgate-workflow': 'made-up' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /made-up is not declared in workspace support\. Declared: ticket-triage, reply-draft/ },
-    { name: 'a key with a list that names none of it', ask: () => call(KEYS.lists), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /must name its workflow\. Allowed: a, b/ },
-    { name: 'a workflow outside a key\'s list', ask: () => call(KEYS.lists, { headers: { 'x-tollgate-workflow': 'c' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /Allowed: a, b/ },
     { name: 'a tag that cannot be one', ask: () => call(SECRETS.support, { headers: { 'x-tollgate-tags': 'no equals sign' } }), ...INVALID, message: /x-tollgate-tags/ },
     { name: 'a priority that is none', ask: () => call(SECRETS.support, { headers: { 'x-tollgate-priority': 'urgent' } }), ...INVALID, message: /interactive or background/ },
   ])('$name: $refusal', async ({ ask, ...refused }) => {
@@ -126,6 +119,21 @@ describe('before anyone knows whose a call is, its refusal is only counted', () 
     const told = (samples: Sample[]): [string, number][] => [...turnedAway.keys()].map((reason) => [reason, count(samples, 'tollgate_turned_away_total', { reason })]);
     await eventually('the next scrape', async () => (told(await scrape(scene.gateway)).some(([reason, n]) => n !== turnedAway.get(reason)) ? null : true));
     expect(turnedAway.get('unauthenticated')).toBe(7);
+  });
+});
+
+describe('a key that names a place that is not its own', () => {
+  test.each<{ name: string; ask: () => Promise<Sent>; row: Partial<RequestRow> } & Refused>([
+    { name: 'a key of another workspace than the path\'s', ask: () => call(SECRETS.support, { path: '/w/engineering/v1/messages' }), ...FORBIDDEN, refusal: 'workspace_forbidden', message: /belongs to workspace support; the path names engineering/, row: { workspace: 'support', workflow: 'unattributed', key_id: 'support-any' } },
+    { name: 'a key of another workflow than the path\'s', ask: () => call(SECRETS.triage, { path: '/w/support/reply-draft/v1/messages' }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /may not name workflow reply-draft\. Allowed: ticket-triage/, row: { workspace: 'support', workflow: 'ticket-triage', key_id: 'triage-prod' } },
+    { name: 'a key of another workflow than the header\'s', ask: () => call(SECRETS.triage, { headers: { 'x-tollgate-workflow': 'reply-draft' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /Allowed: ticket-triage/, row: { workspace: 'support', workflow: 'ticket-triage', key_id: 'triage-prod' } },
+    { name: 'a path and a header that contradict each other', ask: () => call(SECRETS.support, { path: '/w/support/reply-draft/v1/messages', headers: { 'x-tollgate-workflow': 'ticket-triage' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /path names workflow reply-draft, x-tollgate-workflow names ticket-triage/, row: { workspace: 'support', workflow: 'unattributed', key_id: 'support-any' } },
+    { name: 'a workflow that nobody declared', ask: () => call(SECRETS.support, { headers: { 'x-tollgate-workflow': 'made-up' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /made-up is not declared in workspace support\. Declared: ticket-triage, reply-draft/, row: { workspace: 'support', workflow: 'unattributed', key_id: 'support-any' } },
+    { name: 'a key with a list that names none of it', ask: () => call(KEYS.lists), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /must name its workflow\. Allowed: a, b/, row: { workspace: 'strict', workflow: 'unattributed', key_id: 'lists' } },
+    { name: 'a workflow outside a key\'s list', ask: () => call(KEYS.lists, { headers: { 'x-tollgate-workflow': 'c' } }), ...FORBIDDEN, refusal: 'workflow_forbidden', message: /Allowed: a, b/, row: { workspace: 'strict', workflow: 'unattributed', key_id: 'lists' } },
+    { name: 'a name that cannot be one', ask: () => call(SECRETS.support, { headers: { 'x-tollgate-workflow': 'Ticket Triage' } }), ...INVALID, message: /is named by 1 to 64/, row: { workspace: 'support', workflow: 'unattributed', key_id: 'support-any' } },
+  ])('$name: $refusal, with a row of its owner', async ({ ask, row, ...refused }) => {
+    await expectNo(ask, refused, row);
   });
 });
 

@@ -68,6 +68,7 @@ describe('without a valid key', () => {
     expect(await send(credentials, claimed, { directory: withEnded })).toEqual({
       ok: false,
       refusal: { reason: 'unauthenticated', message: 'this gateway needs a valid key of its own, in x-api-key or as a bearer token', rule: null, retryAfterSeconds: null },
+      caller: null,
     });
   });
 });
