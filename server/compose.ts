@@ -13,7 +13,7 @@ import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
-import { epochMs, type Clock } from './domain/ids.ts';
+import type { Clock } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
 import type { Pricing } from './domain/price.ts';
@@ -32,6 +32,7 @@ import { joinObservers } from './observe/join.ts';
 import { createLog } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { createOpportunities } from './observe/opportunities.ts';
+import { createTroubleLog, logOverload } from './observe/trouble-log.ts';
 import type { PriceBook } from './price/book.ts';
 import { explain } from './price/explain.ts';
 import { loadBook } from './price/load-files.ts';
@@ -39,6 +40,7 @@ import { priceWarnings } from './price/check-prices.ts';
 import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
 import { createReckoning } from './reckoning.ts';
+import { SteadyClock } from './steady-clock.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
 
@@ -68,14 +70,12 @@ export class StartFailure extends Error {
   }
 }
 
-const systemClock: Clock = { now: () => epochMs(Date.now()), monotonic: () => performance.now() };
-
 /** @throws StartFailure */
 export async function compose(initial: Settings): Promise<Gateway> {
-  const clock = systemClock;
+  const log = createLog(initial.log.level);
+  const clock = new SteadyClock((direction, ms) => log.warn('clock_stepped', { reason: direction, ms }));
   const startedAt = clock.now();
   const version = packageVersion();
-  const log = createLog(initial.log.level);
   let settings = initial;
   let book = readPriceBook(initial);
   let pricing: Pricing = pricingOf(book, initial);
@@ -142,6 +142,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
     ledgerHealth: () => ledger.health(),
     openHolds: () => metrics.inFlight(),
     overload: () => dataPort.overload,
+    clockSteps: () => clock.steps,
+    sockets: () => ({ client: dataPort.sockets, upstream: upstream.sockets }),
     databaseBytes,
     config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
     keys: () => keys.list(),
@@ -195,7 +197,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer);
+  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log));
   const batches = createBatchCare({
     settings: () => settings,
     store: store.batches,
@@ -227,6 +229,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     drains: new Drains(() => settings.drainAbort),
     onTheWire: new Roster<Exchange>(),
   });
+  const overloadLog = logOverload(() => dataPort.overload, log);
   const adminServer = createServer(admin.app);
   await alerts.start();
 
@@ -270,6 +273,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
     async close(drainMs) {
       await dataPort.drain(drainMs);
+      overloadLog.close();
       await batches.close();
       await upstream.close();
       await reckoning.close();
@@ -280,6 +284,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       await alerts.close();
       await reports.close();
       await ledger.close();
+      clock.close();
     },
   };
 }

@@ -101,7 +101,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
 
     const opened = openEntry(intent, clearance, quote, admitted.value);
-    if (!(await openInLedger(opened, services))) {
+    if (!(await openInLedger(opened, admitted.value, services))) {
       admitted.value.release(NO_MONEY, null);
       return refuse(call, intent, LEDGER_UNAVAILABLE, services);
     }
@@ -251,11 +251,13 @@ const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission
   price: quote.row,
 });
 
-async function openInLedger(entry: OpenEntry, { ledger, log }: Services): Promise<boolean> {
+async function openInLedger(entry: OpenEntry, { tightest }: Admission, { ledger, log }: Services): Promise<boolean> {
   try {
     await ledger.open(entry);
     return true;
   } catch (error) {
+    // Where no hard budget is at stake, people's work goes on before the disk does.
+    if (tightest === null && error instanceof LedgerUnavailable && ledger.journal(entry)) return true;
     log.error('ledger_unavailable', { call: entry.id, workspace: entry.caller.workspace, code: error instanceof Error ? error.name : 'unknown' });
     return false;
   }

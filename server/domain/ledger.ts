@@ -89,10 +89,16 @@ export interface Recovery {
  */
 export interface Ledger {
   open(entry: OpenEntry): Promise<void>;
+  /**
+   * For a call that no hard budget covers, while the store is unwritable: the entry waits in memory and is written when the store is
+   * writable again. A crash until then loses it. False when there is no room for more.
+   */
+  journal(entry: OpenEntry): boolean;
   /** A further try of an open call, durable before its first byte goes upstream. The first try needs none: the intent is its record. */
   attempt(id: CallId, number: number, startedAt: EpochMs): Promise<void>;
   /** Entry, child rows and roll-ups in one transaction. Kept in memory and tried again while the store is unwritable: a settlement is never dropped. */
   settle(settlement: Settlement): Promise<void>;
+  /** Kept in memory while the store is unwritable, as long as there is room. */
   refuse(entry: RefusedEntry): Promise<void>;
   /** Correction and roll-ups in one transaction. Rejects, writing nothing, when the call costs something else than `before` by now. */
   correct(correction: Correction): Promise<void>;

@@ -15,6 +15,8 @@ export interface Upstream {
   /** Takes new settings; calls in flight finish on the sockets that they have. */
   reload(settings: UpstreamSettings): void;
   readonly settings: UpstreamSettings;
+  /** Connections to the provider that are open. */
+  readonly sockets: number;
   /** Bytes of answers that wait for their cost, of all exchanges together. */
   readonly waiting: { bytes: number };
   close(): Promise<void>;
@@ -42,6 +44,9 @@ export function createUpstream(initial: UpstreamSettings): Upstream {
     },
     get settings() {
       return settings;
+    },
+    get sockets() {
+      return pool.stats.connected;
     },
     waiting: { bytes: 0 },
     close: () => pool.destroy(),

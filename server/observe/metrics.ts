@@ -32,6 +32,10 @@ export interface MetricSources {
   openHolds(): number;
   /** Times each rung of the overload ladder was taken. */
   overload(): Readonly<Record<OverloadRung, number>>;
+  /** Times the wall clock stepped, by direction. */
+  clockSteps(): Readonly<Record<'back' | 'forward', number>>;
+  /** Open connections, of clients and to the provider. */
+  sockets(): Readonly<Record<'client' | 'upstream', number>>;
   /** Bytes; null when it cannot be told. */
   databaseBytes(): number | null;
   /** `ok`: whether the latest load of the config succeeded; `loadedAt`: when the one in force was. */

@@ -67,6 +67,8 @@ export interface Tallies {
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
   readonly incomplete: ReadonlyMap<string, number>;
   unpriced(): number;
+  /** Calls that cost more than was held for them. */
+  holdExceeded(): number;
   /** Makes the series of every configured workspace and workflow, at zero. */
   prepare(): void;
 }
@@ -99,6 +101,7 @@ export function createTallies(labels: Labels): Tallies {
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
   let unpriced = 0;
+  let holdExceeded = 0;
   let outcomeSets = 0;
 
   const callSeries = (workspace: string, workflow: string, model: string): CallSeries => {
@@ -218,6 +221,7 @@ export function createTallies(labels: Labels): Tallies {
     countCost(workspace, workflow, model, cost);
     countDecisions(workspace, opened);
     if (cost.basis === 'ceiling') unpriced++;
+    if (cost.total > opened.held) holdExceeded++;
     if (cost.estimated) {
       const reason = incompleteReason(settlement.outcome);
       incomplete.set(reason, (incomplete.get(reason) ?? 0) + 1);
@@ -292,6 +296,7 @@ export function createTallies(labels: Labels): Tallies {
     turnedAway,
     incomplete,
     unpriced: () => unpriced,
+    holdExceeded: () => holdExceeded,
     prepare() {
       const messages = METRIC_ENDPOINTS.indexOf('messages');
       for (const [workspace, workflow] of labels.pairs) {

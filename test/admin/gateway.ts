@@ -78,7 +78,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   const priceRows = () => [price('claude-haiku-4-5'), { ...price('claude-haiku-4-5', 'aaaa'), version: 'claude-haiku-4-5@2027-01-01#aaaa', effectiveFrom: periodAt('year', clock.now(), 'UTC').to }];
   const metrics = createMetrics({
     clock, version: '1.2.3', priceRows, bookName: () => null, standings, forecast, headroom: () => [], ledgerHealth: () => store.ledger.health(), openHolds: () => 0, overload: () => ({ close: 0, in_flight: 0, held_bodies: 0, journal: 0, loop_lag: 0, accept: 0 }),
-    databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(), opportunities: () => Promise.resolve([]),
+    clockSteps: () => ({ back: 0, forward: 0 }), sockets: () => ({ client: 0, upstream: 0 }), databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(), opportunities: () => Promise.resolve([]),
   });
   metrics.configured(state.settings);
   const corrected: AdminGateway['corrected'] = [];

@@ -34,25 +34,27 @@ async function fillDisk(): Promise<string[]> {
   return opened;
 }
 
-test('on a full disk settlements wait and new calls are refused; with space again, nothing is lost or counted twice', async () => {
+test('on a full disk settlements and refusals wait, and new calls are refused or wait too; with space again, nothing is lost or counted twice', async () => {
   const { ledger } = open;
   const opened = await fillDisk();
   const settled = Promise.all(opened.map((id) => ledger.settle(bulky(id))));
   await vi.waitFor(() => expect(ledger.health().writable).toBe(false), { timeout: 5_000 });
 
   await expect(ledger.open(openEntry('req_new'))).rejects.toMatchObject({ name: 'LedgerUnavailable' });
-  await expect(ledger.refuse(refusedEntry('req_no'))).rejects.toMatchObject({ name: 'LedgerUnavailable' });
-  expect(ledger.health()).toMatchObject({ writable: false, queued: 40, trouble: expect.stringContaining('SQLITE_FULL') });
+  const refused = ledger.refuse(refusedEntry('req_no'));
+  expect(ledger.journal(openEntry('req_soft'))).toBe(true);
+  const soft = ledger.settle(bulky('req_soft'));
+  expect(ledger.health()).toMatchObject({ writable: false, queued: 43, trouble: expect.stringContaining('SQLITE_FULL') });
   expect(await ledger.spent(EVERYTHING, openEntry('').admittedAt, settlement('').endedAt)).toBe(0n);
   expect(log.lines.filter((line) => line.event === 'ledger_unwritable')).toHaveLength(1);
 
   await open.limitPages(1_000_000);
-  await settled;
+  await Promise.all([settled, refused, soft]);
   expect(ledger.health()).toMatchObject({ writable: true, queued: 0, trouble: null });
   await ledger.open(openEntry('req_new'));
   await ledger.settle(bulky('req_new'));
   await ledger.close();
-  expect(place.read('SELECT outcome, count(*) AS n, sum(cost) AS cost FROM call GROUP BY outcome')).toEqual([{ outcome: 'ok', n: 41, cost: 410 }]);
+  expect(place.read('SELECT outcome, count(*) AS n, sum(cost) AS cost FROM call GROUP BY outcome')).toEqual([{ outcome: 'ok', n: 42, cost: 420 }, { outcome: 'refused', n: 1, cost: 0 }]);
   expect(storedSums(place)).toEqual(recomputedSums(place, 'Europe/Berlin'));
 });
 

@@ -22,6 +22,8 @@ export interface DataPort {
   /** Calls that are being served. */
   readonly inFlight: number;
   readonly heldBodyBytes: number;
+  /** Connections of clients that are open. */
+  readonly sockets: number;
   readonly draining: boolean;
   /** Times each rung of the overload ladder was taken. */
   readonly overload: Readonly<Record<OverloadRung, number>>;
@@ -177,6 +179,9 @@ export function createDataPort(services: Services): DataPort {
     },
     get heldBodyBytes() {
       return bodies.held;
+    },
+    get sockets() {
+      return connections.open;
     },
     get draining() {
       return draining;

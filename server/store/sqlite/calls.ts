@@ -27,11 +27,13 @@ interface OpenCall {
 }
 
 export interface Calls {
-  open(op: OpenOp): void;
+  /** @param again as for `settle` */
+  open(op: OpenOp, again: boolean): void;
   attempt(op: AttemptOp): void;
   /** @param again true when it was tried before: then a row that is settled already is no error */
   settle(op: SettleOp, again: boolean): void;
-  refuse(op: RefuseOp): void;
+  /** @param again as for `settle` */
+  refuse(op: RefuseOp, again: boolean): void;
   /** The id of a price row, which is written if it is new. */
   priceId(ref: PriceRef): number;
   committed(): void;
@@ -86,7 +88,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
 
   return {
     priceId,
-    open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price]) {
+    open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price], again) {
       const call = {
         admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),
       };
@@ -94,7 +96,10 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         id, admittedAt, call.workspace, call.workflow, call.key, call.user, call.modelSent, call.modelSent, modelRequested === modelSent ? null : modelRequested,
         endpoint, stream, background, clientRetry, session, action, tags, decisions, held, price === null ? null : priceId(price),
       );
-      if (changes === 0) throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
+      if (changes === 0) {
+        if (again) return;
+        throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
+      }
       const n = Number(lastInsertRowid);
       inFlight.set(id, { n, ...call });
       openedNow.push(id);
@@ -131,13 +136,16 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       });
     },
 
-    refuse([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, endedAt, refusal, status, durationUs]) {
+    refuse([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, endedAt, refusal, status, durationUs], again) {
       const dimensions = { workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), model: names.refusedModel(modelRequested) };
       const { changes } = insertRefused.run(
         id, admittedAt, dimensions.workspace, dimensions.workflow, dimensions.key, dimensions.user, dimensions.model, 0, modelRequested,
         endpoint, stream, background, clientRetry, session, action, tags, decisions, 0, 0, 'refused', endedAt, refusal, status, durationUs,
       );
-      if (changes === 0) throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
+      if (changes === 0) {
+        if (again) return;
+        throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
+      }
       rollups.add({
         admittedAt, ...dimensions, modelSent: 0, endpoint, outcome: 'refused', attempts: 0, input: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 0,
         webSearch: 0, cost: 0n, estimated: false, cacheSavings: 0n, durationUs, ttftUs: null,

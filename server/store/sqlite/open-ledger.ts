@@ -101,6 +101,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
 function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRing, release: () => void): Ledger {
   return {
     open: (entry) => client.write(openOp(entry, priceRef)),
+    journal: (entry) => client.journal(openOp(entry, priceRef)),
     attempt: (id, number, startedAt) => client.write([OP.attempt, id, number, startedAt]),
     settle: (settlement) => client.write(settleOp(settlement, priceRef)),
     refuse: (entry) => client.write(refuseOp(entry)),

@@ -41,10 +41,10 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
 
   const applyOne = (op: Op, again: boolean): void => {
     switch (op[0]) {
-      case OP.open: return calls.open(op);
+      case OP.open: return calls.open(op, again);
       case OP.attempt: return calls.attempt(op);
       case OP.settle: return calls.settle(op, again);
-      case OP.refuse: return calls.refuse(op);
+      case OP.refuse: return calls.refuse(op, again);
       case OP.correct: return corrections.correct(op);
       case OP.audit: return audit({ at: op[1], actor: op[2], action: op[3], subject: op[4], detail: op[5] });
       case OP.keyCreate: return keys.create(op);

@@ -17,9 +17,13 @@ const PATIENT: readonly Op[0][] = [OP.settle, OP.refuse, OP.keysUsed];
 const PATIENCE_MS = 5;
 /** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
 const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.own];
+/** What nobody waits for is kept too, while there is room. */
+const KEPT_WITH_ROOM: readonly Op[0][] = [OP.refuse];
 
 interface Pending {
   readonly op: Op;
+  /** Waits while the store cannot be written, instead of being given up. */
+  readonly kept: boolean;
   /** True once a try of it failed: it may have been written all the same. */
   again: boolean;
   readonly resolve: () => void;
@@ -96,15 +100,27 @@ export class WriterClient {
    * Rejects with `LedgerUnavailable` when it was not and will not be, with `OperationFailed` when the writer said no to it alone.
    */
   write(op: Op): Promise<void> {
-    const kept = KEPT.includes(op[0]);
-    if (this.dead || this.closing || (!kept && (this.trouble !== null || this.queue.length >= QUEUE_LIMIT))) {
+    const always = KEPT.includes(op[0]);
+    const kept = always || KEPT_WITH_ROOM.includes(op[0]);
+    if (this.dead || this.closing || (!kept && this.trouble !== null) || (!always && this.queue.length >= QUEUE_LIMIT)) {
       return Promise.reject(new LedgerUnavailable(this.trouble ?? (this.closing ? 'the ledger is closing' : 'too many changes wait for the disk')));
     }
     return new Promise((resolve, reject) => {
-      this.queue.push({ op, again: false, resolve, reject });
+      this.queue.push({ op, kept, again: false, resolve, reject });
       if (PATIENT.includes(op[0])) this.scheduleLater();
       else this.schedule();
     });
+  }
+
+  /**
+   * Takes an operation without a promise that it is on disk: it waits in memory until the store can be written again.
+   * False when there is no room, or no store any more.
+   */
+  journal(op: Op): boolean {
+    if (this.dead || this.closing || this.queue.length >= QUEUE_LIMIT) return false;
+    this.queue.push({ op, kept: true, again: false, resolve: () => {}, reject: (error) => this.log.error('journaled_change_lost', { code: error.name }) });
+    this.scheduleLater();
+    return true;
   }
 
   /** Whether the writer still needs a price row's content. */
@@ -236,8 +252,8 @@ export class WriterClient {
     this.trouble = trouble;
     const all = [...(this.underWay ?? []).map((p) => Object.assign(p, { again: true })), ...this.queue];
     this.underWay = null;
-    this.queue = all.filter((p) => KEPT.includes(p.op[0]));
-    for (const p of all) if (!KEPT.includes(p.op[0])) p.reject(new LedgerUnavailable(trouble));
+    this.queue = all.filter((p) => p.kept);
+    for (const p of all) if (!p.kept) p.reject(new LedgerUnavailable(trouble));
     if (this.closing) {
       this.die(trouble);
       return;
@@ -250,7 +266,7 @@ export class WriterClient {
     this.retry = null;
     if (this.underWay !== null) return;
     // With nothing to write there would be nothing to find out by.
-    if (this.queue.length === 0) this.queue.push({ op: [OP.probe, Date.now()], again: false, resolve: () => {}, reject: () => {} });
+    if (this.queue.length === 0) this.queue.push({ op: [OP.probe, Date.now()], kept: false, again: false, resolve: () => {}, reject: () => {} });
     this.send();
   }
 

@@ -23,9 +23,9 @@ const settings = workerData as WriterSettings;
 const port = parentPort;
 if (port === null) throw new Error('the writer runs as a thread');
 const post = (message: FromWriter): void => port.postMessage(message);
-// The gateway's clock is handed in; this thread follows it at the distance it had when it was last told.
-let clockAhead = settings.now - Date.now();
-const now = (): number => Date.now() + clockAhead;
+// The gateway's clock, from when it was last told: a step of the wall clock must not make rows look old enough to delete.
+let told = { now: settings.now, at: performance.now() };
+const now = (): number => told.now + Math.round(performance.now() - told.at);
 
 try {
   start();
@@ -86,7 +86,7 @@ function serve(db: Database, checked: boolean): void {
       case 'max_pages': db.pragma(`max_page_count = ${what.pages}`); return null;
       case 'retention':
         retentionDays = what.days;
-        clockAhead = what.now - Date.now();
+        told = { now: what.now, at: performance.now() };
         clearTimeout(retention);
         retire();
         return null;

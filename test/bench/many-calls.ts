@@ -1,0 +1,85 @@
+// test/bench/many-calls.ts: a ledger of millions of calls: three months of a busy company. The rows are put in as they would stand; the roll-ups are cut from them by the writer's own code.
+
+import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
+import { openForWriting } from '../../server/store/sqlite/database.ts';
+import { namesOf } from '../../server/store/sqlite/names.ts';
+import { recut } from '../../server/store/sqlite/recovery.ts';
+
+export const ZONE = 'Europe/Berlin';
+export const DAYS = 90;
+const HOUR_MS = 3_600_000;
+const LENGTH_MS = DAYS * 24 * HOUR_MS;
+/** One transaction's worth. */
+const AT_ONCE = 50_000;
+
+const MODELS = ['claude-haiku-4-5', 'claude-sonnet-4-6', 'claude-opus-4-8', 'claude-sonnet-4-5', 'claude-opus-4-5', 'claude-haiku-4-5'] as const;
+const OUTCOMES = ['client_abort', 'upstream_error', 'refused', 'client_error', 'truncated', 'upstream_timeout', 'upstream_reset'] as const;
+const WORKSPACES = 12;
+const WORKFLOWS = 4;
+const USERS = 2_000;
+
+/** The same numbers in every run: mulberry32. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const COLUMNS = [
+  'id', 'admitted_at', 'workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'model_served', 'endpoint', 'stream', 'background', 'held', 'outcome', 'ended_at', 'status',
+  'input', 'cache_write_5m', 'cache_read', 'output', 'cost', 'cache_savings', 'estimated', 'attempts', 'duration_us', 'ttft_us', 'overhead_us', 'request_bytes', 'response_bytes',
+  'basis', 'stop_reason', 'service_tier', 'upstream_request_id', 'session', 'action', 'decisions',
+];
+
+/**
+ * Writes `count` calls that end at `to`: 12 workspaces with 4 workflows each, 48 keys, 2,000 users of whom few make most of the calls,
+ * 5 models, 8 outcomes; most of them by day.
+ * @param told hears how many are written, now and then
+ */
+export function writeManyCalls(file: string, count: number, to: number, told: (what: string) => void): void {
+  const { db } = openForWriting(file, 'normal');
+  db.pragma('cache_size = -1000000');
+  const names = namesOf(db);
+  const insert = db.prepare(`INSERT INTO call (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`);
+  const next = numbers(count);
+  // Squared: the first of each kind are the busiest.
+  const few = (many: number): number => Math.floor(next() * next() * many);
+  const write = (number: number): void => {
+    const evenly = to - LENGTH_MS + (number / count) * LENGTH_MS;
+    const hour = (evenly / HOUR_MS) % 24;
+    // Two of three calls of the night are moved to the day.
+    const at = Math.floor(hour < 7 && next() < 0.66 ? evenly + (7 - hour + next()) * HOUR_MS : evenly);
+    const user = few(USERS);
+    const workspace = user % WORKSPACES;
+    const workflow = few(WORKFLOWS);
+    const model = names.id(MODELS[few(MODELS.length)]!);
+    const outcome = next() < 0.95 ? 'ok' : OUTCOMES[few(OUTCOMES.length)]!;
+    const refused = outcome === 'refused';
+    const input = refused ? 0 : 200 + few(20_000);
+    const output = refused ? 0 : 20 + few(2_000);
+    const cacheRead = !refused && next() < 0.6 ? few(100_000) : 0;
+    const durationMs = 300 + next() * next() * 20_000;
+    insert.run(
+      `req_${String(number).padStart(26, '0')}`, at, names.id(`workspace-${workspace}`), names.id(`workflow-${workspace}-${workflow}`), names.id(`key-${workspace}-${workflow}`), names.id(`user-${user}`),
+      model, model, refused ? 0 : model, 'messages', 1, 0, 24_000_000, outcome, at + Math.floor(durationMs), refused ? 429 : 200,
+      input, cacheRead === 0 ? few(8_000) : 0, cacheRead, output, input * 1_000 + output * 5_000 + cacheRead * 100, cacheRead * 900, outcome === 'client_abort' ? 1 : 0, refused ? 0 : 1,
+      Math.floor(durationMs * 1_000), outcome === 'ok' ? Math.floor(150_000 + next() * next() * 2_000_000) : null, 250, 2_048, 4_096,
+      'listed', 'end_turn', 'standard', `req_up${number}`, `session-${user}-${Math.floor(at / HOUR_MS)}`, `action-${user}-${Math.floor(at / 60_000)}`, '[["models:support","allow"]]',
+    );
+  };
+  for (let written = 0; written < count; ) {
+    db.exec('BEGIN');
+    for (const end = Math.min(written + AT_ONCE, count); written < end; written++) write(written);
+    db.exec('COMMIT');
+    told(`${written} of ${count} calls written`);
+  }
+  told('the roll-ups are being cut');
+  recut(db, bucketsIn(ZONE), ZONE);
+  // As the writer does when it closes: what the planner knows of the tables belongs to a ledger.
+  db.pragma('optimize');
+  db.close();
+}

@@ -1,0 +1,131 @@
+// test/bench/queries.ts: `npm run bench:queries`: every question that a page of the dashboard asks, put to ledgers of a million and ten million calls.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { periodAt } from '../../server/domain/calendar.ts';
+import { epochMs } from '../../server/domain/ids.ts';
+import type { Filter, Grouping } from '../../server/domain/reports.ts';
+import { openSource, type Source } from '../../server/store/sqlite/reports-source.ts';
+import { report, type Question, type ReportName } from '../../server/store/sqlite/reports.ts';
+import { writeManyCalls, ZONE } from './many-calls.ts';
+
+const { values } = parseArgs({
+  options: {
+    calls: { type: 'string', default: '1000000,10000000' },
+    rounds: { type: 'string', default: '21' },
+    /** Where the ledgers are kept, and found again by the next run. */
+    keep: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log('npm run bench:queries -- [--calls 1000000,10000000] [--rounds 21] [--keep FOLDER]');
+  process.exit(0);
+}
+const rounds = Number(values.rounds);
+/** What DESIGN asks of any chart at ten million calls. */
+const GOAL_MS = 60;
+const DAY_MS = 86_400_000;
+/** A quarter of an hour past an hour of the afternoon: the range ends inside an hour and inside a day, as ranges do. */
+const NOW = Date.UTC(2026, 5, 17, 13, 15);
+
+interface Case {
+  readonly page: string;
+  readonly name: ReportName;
+  readonly question: Question<ReportName>;
+  /** Money and counts of a list are drawn at once; these are asked for by hand. */
+  readonly chart: boolean;
+}
+
+const nothing = { workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] } as const;
+const since = (days: number): { from: Filter['from']; to: Filter['to'] } =>
+  ({ from: days === 1 ? epochMs(NOW - 86_400_000) : epochMs(periodAt('day', epochMs(NOW - (days - 1) * DAY_MS), ZONE).from), to: epochMs(NOW) });
+
+function cases(): Case[] {
+  const usage = (page: string, groupBy: readonly Grouping[], range: ReturnType<typeof since>, filter: Partial<Filter> = {}): Case =>
+    ({ page, name: 'usage', question: { filter: { ...nothing, ...range, ...filter }, groupBy, limit: 10_000 }, chart: true });
+  const list = (page: string, range: ReturnType<typeof since>, limit: number, filter: Partial<Filter> = {}): Case =>
+    ({ page, name: 'requests', question: { filter: { ...nothing, ...range, ...filter }, limit, cursor: null }, chart: true });
+  const before = (days: number): ReturnType<typeof since> => ({ from: epochMs(since(days).from - days * DAY_MS), to: epochMs(NOW - days * DAY_MS) });
+  const all: Case[] = [];
+  for (const days of [1, 7, 30, 90]) {
+    const range = since(days);
+    const unit: Grouping = days <= 3 ? 'hour' : 'day';
+    const at = `${days} d`;
+    all.push(
+      usage(`overview: figures, ${at}`, [unit], range),
+      usage(`overview: figures of the period before, ${at}`, [unit], before(days)),
+      usage(`overview: spend by workspace, ${at}`, ['workspace', unit], range),
+      usage(`overview: hours of the week, ${at}`, ['hour'], range),
+      usage(`workspaces, ${at}`, ['workspace'], range),
+      usage(`workflows, ${at}`, ['workspace', 'workflow'], range),
+      usage(`workflows: outcomes, ${at}`, ['workspace', 'workflow', 'outcome'], range),
+      usage(`one workflow, ${at}`, [unit], range, { workspace: ['workspace-3'], workflow: ['workflow-3-1'] }),
+      usage(`models, ${at}`, ['model'], range),
+      usage(`models: outcomes, ${at}`, ['model', 'outcome'], range),
+      usage(`models: by workflow, ${at}`, ['model', 'workspace', 'workflow'], range),
+      usage(`users, ${at}`, ['user'], range),
+      usage(`users by day, ${at}`, ['user', 'day'], range),
+      usage(`one user, ${at}`, [unit], range, { user: ['user-17'] }),
+      usage(`limits: outcomes, ${at}`, ['outcome', unit], range),
+      list(`requests: the newest, ${at}`, range, 50),
+      list(`requests: failed, ${at}`, range, 200, { outcome: ['upstream_error', 'upstream_timeout', 'upstream_reset'] }),
+      list(`requests: of one user, ${at}`, range, 50, { user: ['user-17'] }),
+      list(`requests: of one model and outcome, ${at}`, range, 50, { model: ['claude-opus-4-8'], outcome: ['truncated'] }),
+      list(`requests: of one session, ${at}`, range, 50, { session: ['session-17-495000'] }),
+      { page: `filters: what there is, ${at}`, name: 'facets', question: { ...range, limit: 200 }, chart: true },
+      { page: `budgets: forecast of all, ${at}`, name: 'hourlySpend', question: { scope: { workspace: null, workflow: null, key: null, user: null, model: null }, ...range }, chart: true },
+      { page: `budgets: forecast of a workspace, ${at}`, name: 'hourlySpend', question: { scope: { workspace: 'workspace-3', workflow: null, key: null, user: null, model: null }, ...range }, chart: true },
+      { page: `budgets: forecast of a user, ${at}`, name: 'hourlySpend', question: { scope: { workspace: null, workflow: null, key: null, user: 'user-17', model: null }, ...range }, chart: true },
+    );
+  }
+  return all;
+}
+
+interface Measured {
+  readonly page: string;
+  readonly p50: number;
+  readonly p95: number;
+}
+
+function measure(source: Source, { page, name, question }: Case): Measured {
+  const took: number[] = [];
+  // The first time reads pages from the disk and prepares the statement; a dashboard that is open asks again and again.
+  for (let round = -1; round < rounds; round++) {
+    const began = performance.now();
+    report(source, name, question);
+    if (round >= 0) took.push(performance.now() - began);
+  }
+  took.sort((a, b) => a - b);
+  return { page, p50: took[Math.floor(took.length * 0.5)]!, p95: took[Math.min(took.length - 1, Math.floor(took.length * 0.95))]! };
+}
+
+console.log(`Node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}; ${rounds} rounds\n`);
+let missed = 0;
+for (const calls of values.calls.split(',').map(Number)) {
+  const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'tollgate-queries-')) : join(values.keep, String(calls));
+  try {
+    const file = join(folder, 'ledger.db');
+    if (!existsSync(file)) {
+      mkdirSync(folder, { recursive: true });
+      const began = performance.now();
+      writeManyCalls(file, calls, NOW, (what) => process.stderr.write(`\r${what}`));
+      process.stderr.write(`\n${((performance.now() - began) / 1000).toFixed(0)} s\n`);
+    }
+    console.log(`${calls.toLocaleString('en')} calls, ${(statSync(file).size / 2 ** 30).toFixed(2)} GiB\n\n${'question'.padEnd(56)}${'p50 ms'.padStart(10)}${'p95 ms'.padStart(10)}`);
+    const source = openSource(file, ZONE);
+    for (const one of cases()) {
+      const { page, p50, p95 } = measure(source, one);
+      const miss = p50 > GOAL_MS;
+      if (miss) missed++;
+      console.log(`${page.padEnd(56)}${p50.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}${miss ? `  over ${GOAL_MS}` : ''}`);
+    }
+    source.close();
+    console.log('');
+  } finally {
+    if (values.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+console.log(missed === 0 ? `Every question was answered in ${GOAL_MS} ms (p50).` : `${missed} took longer than ${GOAL_MS} ms (p50).`);
