@@ -1,5 +1,6 @@
 // server/compose.ts: the one place that knows every room: picks the implementations and hands each what it needs.
 
+import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -226,6 +227,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     batches,
     observer,
     log,
+    prefixKey: createHash('sha256').update(`prefixes of prompts ${store.installSecret}`).digest('base64url'),
     drains: new Drains(() => settings.drainAbort),
     onTheWire: new Roster<Exchange>(),
   });

@@ -29,6 +29,8 @@ import { scanAsk, spliceModels } from './identify/ask.ts';
 import { scanBatch } from './identify/batch.ts';
 import { DECODE_CAPS, decodeBody } from './identify/body.ts';
 import { identify, withBodyUser } from './identify/caller.ts';
+import { PromptLayout } from './identify/prompt-layout.ts';
+import { promptMarks } from './identify/prompt-marks.ts';
 
 /** One request, as the data port hands it over: routed, and nothing more. */
 export interface Call {
@@ -66,6 +68,8 @@ export interface Services {
   readonly batches: BatchCare;
   readonly observer: Observer;
   readonly log: Log;
+  /** The key that prefixes of prompts are hashed with, 43 characters of base64url. */
+  readonly prefixKey: string;
   /** Answers that are read on after their client left. */
   readonly drains: Drains;
   /** Exchanges on the wire, for draining. */
@@ -130,13 +134,15 @@ interface InspectedBody {
   readonly bytes: Buffer;
   /** Without its content-encoding; the same buffer where there is none. */
   readonly decoded: Buffer;
+  /** Where the parts of the prompt stand in `decoded`; null where nobody wants to know. */
+  readonly layout: PromptLayout | null;
   /** Milliseconds on the monotonic clock. */
   readonly readAt: number;
   release(): void;
 }
 
 /** Null on routes whose body nobody reads. */
-async function readAsk(call: Call, { body }: Settings, clock: Clock): Promise<Verdict<InspectedBody | null>> {
+async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): Promise<Verdict<InspectedBody | null>> {
   if (call.route.inspect === null) return granted(null);
   const read = await call.readBody();
   if (!read.ok) return read;
@@ -148,11 +154,12 @@ async function readAsk(call: Call, { body }: Settings, clock: Clock): Promise<Ve
   if (!decoded.ok) return release(), decoded;
   if (call.route.inspect === 'batch') {
     const items = await scanBatch(decoded.value);
-    return items.ok ? granted({ ask: null, items: items.value, bytes, decoded: decoded.value, readAt, release }) : (release(), items);
+    return items.ok ? granted({ ask: null, items: items.value, bytes, decoded: decoded.value, layout: null, readAt, release }) : (release(), items);
   }
-  const ask = scanAsk(decoded.value, call.route.endpoint);
+  const layout = savings.prefixHashes && call.route.billed ? new PromptLayout() : null;
+  const ask = scanAsk(decoded.value, call.route.endpoint, layout);
   if (!ask.ok) return release(), ask;
-  return granted({ ask: ask.value, items: null, bytes, decoded: decoded.value, readAt, release });
+  return granted({ ask: ask.value, items: null, bytes, decoded: decoded.value, layout, readAt, release });
 }
 
 /** What a batch's row shows as its model: the one that all of its items ask for. */
@@ -399,6 +406,8 @@ function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null,
     errorCode: reading.errorCode,
     requestBytes: body?.bytes.length ?? Number(call.request.headers['content-length'] ?? 0),
     responseBytes: result.responseBytes,
+    // The client has its answer by now, so it waits for none of this.
+    prompt: body?.layout && body.ask ? promptMarks(body.decoded, body.layout, body.ask, services.prefixKey) : null,
   };
   services.ledger.settle(settlement).catch((error: unknown) => {
     services.log.error('settlement_failed', { call: opened.id, code: error instanceof Error ? error.name : 'unknown' });

@@ -39,6 +39,8 @@ export interface Settlement {
   readonly errorCode?: string | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** Keyed hashes of the prompt's prefixes with their lengths (`promptMarks`), for the savings advisor. Null or absent where none were taken. */
+  readonly prompt?: string | null;
 }
 
 /** A call that we refused: a row of its own, with no hold, no attempt and no cost. */

@@ -173,6 +173,7 @@ export interface Settings {
     readonly gatherMs: number;
   };
   readonly retention: { readonly requestsDays: number };
+  readonly savings: { /** Whether keyed hashes of prompts' prefixes go into the ledger, for the savings advisor. */ readonly prefixHashes: boolean };
   readonly batches: { /** Between two looks at a batch that has not ended. */ readonly pollMs: number };
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */
   readonly onAbort: 'drain' | 'cut';

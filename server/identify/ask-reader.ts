@@ -2,6 +2,7 @@
 
 import type { Ask, Endpoint } from '../domain/call.ts';
 import { Names, type Cursor } from '../domain/json-cursor.ts';
+import type { PromptLayout } from './prompt-layout.ts';
 
 const BODY = new Names([
   'model', 'messages', 'system', 'tools', 'max_tokens', 'stream', 'metadata', 'cache_control', 'speed', 'service_tier', 'inference_geo',
@@ -43,6 +44,7 @@ const UNFIT_FOR_A_MODEL = /[\p{Cc}\p{Cs}]/u;
 export class AskReader {
   readonly #cursor: Cursor;
   readonly #endpoint: Endpoint;
+  readonly #layout: PromptLayout | null;
 
   #model: string | null = null;
   #modelSpan: readonly [number, number] = [0, 0];
@@ -68,9 +70,11 @@ export class AskReader {
   #container = false;
   #thinking = false;
 
-  constructor(cursor: Cursor, endpoint: Endpoint) {
+  /** @param layout filled on the way; null notes nothing */
+  constructor(cursor: Cursor, endpoint: Endpoint, layout: PromptLayout | null = null) {
     this.#cursor = cursor;
     this.#endpoint = endpoint;
+    this.#layout = layout;
   }
 
   read(): Ask {
@@ -116,9 +120,9 @@ export class AskReader {
         return;
       case 'messages':
       case 'system':
-        return this.#blocks();
+        return this.#layout === null ? this.#blocks() : this.#section(this.#layout, name, this.#block);
       case 'tools':
-        return this.#each(this.#tool);
+        return this.#layout === null ? this.#each(this.#tool) : this.#section(this.#layout, name, this.#tool);
       case 'max_tokens':
       case 'max_completion_tokens':
       case 'max_tokens_to_sample':
@@ -144,6 +148,7 @@ export class AskReader {
         this.#inferenceGeo = this.#text();
         return;
       case 'cache_control':
+        if (this.#layout !== null && cursor.kind() !== 'null') this.#layout.automatic = true;
         return this.#cacheControl();
       case 'fallbacks':
         return this.#fallbacks();
@@ -226,7 +231,7 @@ export class AskReader {
           return;
         case 'cache_control':
         case 'caching':
-          return this.#cacheControl();
+          return this.#marker();
         case 'name':
           return this.#toolName();
         case 'function':
@@ -261,6 +266,25 @@ export class AskReader {
     else this.#searches += maxUses;
   }
 
+  /** A part of the prompt, noting where its elements end and which of them are marked for the cache. */
+  #section(layout: PromptLayout, name: 'tools' | 'system' | 'messages', element: () => void): void {
+    const cursor = this.#cursor;
+    const isList = cursor.kind() === 'array';
+    const start = cursor.at;
+    const ends: number[] = [];
+    const marked: number[] = [];
+    if (!isList) element();
+    else {
+      cursor.array(() => {
+        const known = layout.markers.length;
+        element();
+        if (layout.markers.length > known) marked.push(ends.length);
+        ends.push(cursor.at);
+      });
+    }
+    layout[name] = { start, end: cursor.at, ends, marked };
+  }
+
   /** Messages, system prompts and content blocks alike: text, one block, or a list of them. */
   #blocks(): void {
     const kind = this.#cursor.kind();
@@ -293,7 +317,7 @@ export class AskReader {
         case 'tool_changes':
           return this.#blocks();
         case 'cache_control':
-          return this.#cacheControl();
+          return this.#marker();
         case 'tool':
           return this.#maybe(TOOL_CHANGE, this.#tool);
         case 'file_id':
@@ -341,6 +365,14 @@ export class AskReader {
     if (cursor.kind() === 'object') cursor.object(IMAGE_URL, (name) => (name === null ? cursor.skip() : url()));
     else url();
     return inline;
+  }
+
+  /** The `cache_control` of a block; its name was passed last. */
+  #marker(): void {
+    const start = this.#cursor.stringStart - 1;
+    const isSet = this.#cursor.kind() !== 'null';
+    this.#cacheControl();
+    if (isSet) this.#layout?.markers.push(start, this.#cursor.at);
   }
 
   #cacheControl(): void {

@@ -5,6 +5,7 @@ import type { Ask, Endpoint } from '../domain/call.ts';
 import { granted, refused, type Verdict } from '../domain/refusal.ts';
 import { AskReader } from './ask-reader.ts';
 import { Cursor, ScanFailure } from '../domain/json-cursor.ts';
+import type { PromptLayout } from './prompt-layout.ts';
 
 /**
  * What a request body asks for. Pure, and quick on large prompts: it follows strings by native search and builds nothing for
@@ -15,12 +16,13 @@ import { Cursor, ScanFailure } from '../domain/json-cursor.ts';
  * Where parsers differ, another one must not be able to read another model than this one did. Fields that nobody governs
  * may stand twice and hold what they like: they are forwarded as they came.
  * @param body decoded (`decodeBody`)
+ * @param layout gets the places of the prompt's parts; null asks for none
  */
-export function scanAsk(body: Buffer, endpoint: Endpoint): Verdict<Ask> {
+export function scanAsk(body: Buffer, endpoint: Endpoint, layout: PromptLayout | null = null): Verdict<Ask> {
   return scanned(() => {
     checkUtf8(body);
     const cursor = new Cursor(body);
-    const ask = new AskReader(cursor, endpoint).read();
+    const ask = new AskReader(cursor, endpoint, layout).read();
     cursor.finish();
     return ask;
   });

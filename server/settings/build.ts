@@ -66,6 +66,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       gatherMs: config.alerts.group,
     },
     retention: { requestsDays: config.retention.requests_days },
+    savings: { prefixHashes: config.savings.prefix_hashes },
     batches: { pollMs: config.batches.poll },
     onAbort: config.on_abort,
     drainAbort: { max: config.drain_abort.max, forMs: config.drain_abort.for },

@@ -202,6 +202,9 @@ export const configSchema = section({
   retention: section({
     requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),
   }).prefault({}).describe('How long data is kept.'),
+  savings: section({
+    prefix_hashes: flag().prefault(true).describe('Whether keyed hashes of the beginnings of prompts are kept with each request, by which the savings advisor sees what repeats. No text is kept. Default: true.'),
+  }).prefault({}).describe('The savings advisor.'),
   public_url: baseUrl().optional().describe('What apps reach `listen` by, where that is not what they send as Host, e.g. behind a proxy that ends TLS: https://claude.example.com. Left out: as each app reached it.'),
   batches: section({
     poll: duration().prefault('60s').describe('How often to ask the provider whether a message batch has ended, so that its results are booked. Default: 60s.'),

@@ -34,7 +34,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
       priceBook: { enabled: true, afterDays: 30 }, delivery: { enabled: true },
     },
   },
-  retention: { requestsDays: 90 },
+  retention: { requestsDays: 90 }, savings: { prefixHashes: true },
   onAbort: 'drain',
   drainAbort: { max: 100, forMs: 600_000 },
   body: { messagesBytes: 1, batchesBytes: 1, filesBytes: 1, heldBytes: 1 },

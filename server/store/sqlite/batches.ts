@@ -104,7 +104,7 @@ export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId:
       if (creator === undefined) return items.map(() => false);
       const fresh = items.map(([itemId, customId, modelSent, settle]) => {
         const [, , endedAt, outcome, , input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution, cost, cacheSavings, estimated,
-          , , , , , basis, stopReason, , estimateMethod, speed, serviceTier, inferenceGeo, , modelServed, parts, priceRefs] = settle;
+          , , , , , basis, stopReason, , estimateMethod, speed, serviceTier, inferenceGeo, , modelServed, parts, , priceRefs] = settle;
         const [price, ...morePrices] = priceRefs.map(priceId);
         const sent = names.model(modelSent);
         const served = names.model(modelServed);

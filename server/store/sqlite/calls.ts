@@ -58,7 +58,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
   const SETTLED = [
     'ended_at', 'outcome', 'status', 'input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'web_fetch', 'code_execution',
     'cost', 'cache_savings', 'estimated', 'duration_us', 'ttft_us', 'overhead_us', 'request_bytes', 'response_bytes', 'basis', 'stop_reason', 'error_type',
-    'estimate_method', 'speed', 'service_tier', 'inference_geo', 'upstream_request_id', 'model_served', 'model', 'parts', 'more_prices', 'attempts',
+    'estimate_method', 'speed', 'service_tier', 'inference_geo', 'upstream_request_id', 'model_served', 'model', 'parts', 'more_prices', 'attempts', 'prompt',
   ];
   const updateSettled = db.prepare(`UPDATE call SET ${SETTLED.map((c) => `${c} = ?`).join(', ')}, price = coalesce(?, price) WHERE n = ? AND outcome IS NULL`);
   const selectPrice = db.prepare<[string], number>('SELECT id FROM price_version WHERE version = ?').pluck();
@@ -114,7 +114,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
     settle(op, again) {
       const [, id, endedAt, outcome, status, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution, cost, cacheSavings, estimated,
         durationUs, ttftUs, overheadUs, requestBytes, responseBytes, basis, stopReason, errorType, estimateMethod, speed, serviceTier, inferenceGeo,
-        upstreamRequestId, modelServed, parts, priceRefs, attempts] = op;
+        upstreamRequestId, modelServed, parts, prompt, priceRefs, attempts] = op;
       const call = findOpen(id);
       const [price, ...morePrices] = priceRefs.map(priceId);
       const served = names.model(modelServed);
@@ -123,7 +123,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         endedAt, outcome, status, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution,
         cost, cacheSavings, estimated, durationUs, ttftUs, overheadUs, requestBytes, responseBytes, basis, stopReason, errorType,
         estimateMethod, speed, serviceTier, inferenceGeo, upstreamRequestId, served, model, parts,
-        morePrices.length === 0 ? null : JSON.stringify(morePrices), attempts.length, price ?? null, call.n,
+        morePrices.length === 0 ? null : JSON.stringify(morePrices), attempts.length, prompt, price ?? null, call.n,
       );
       if (changes === 0) {
         if (again) return;

@@ -274,8 +274,24 @@ const GRANTS = `
   CREATE INDEX budget_grant_until ON budget_grant (until);
 `;
 
+/** What the savings advisor reads beside the figures, and what people decided about its findings. */
+const SAVINGS = `
+  ALTER TABLE call ADD COLUMN prompt TEXT; -- lengths and keyed hashes of the prompt's prefixes (identify/prompt-marks.ts); NULL where none were taken
+
+  -- One row per finding that someone has touched; the others are open.
+  CREATE TABLE saving (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,               -- open, doing, done or dismissed
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    owner TEXT,
+    reason TEXT,
+    baseline TEXT                      -- JSON: what the work cost before it was done; NULL before that
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -27,7 +27,7 @@ export type SettleOp = [
   webSearch: number, webFetch: number, codeExecution: number, cost: bigint, cacheSavings: bigint, estimated: number,
   durationUs: number, ttftUs: number | null, overheadUs: number, requestBytes: number, responseBytes: number,
   basis: string, stopReason: Text, errorType: Text, estimateMethod: Text, speed: Text, serviceTier: Text, inferenceGeo: Text,
-  upstreamRequestId: Text, modelServed: Text, parts: Text, prices: PriceRef[], attempts: SettledAttempt[],
+  upstreamRequestId: Text, modelServed: Text, parts: Text, prompt: Text, prices: PriceRef[], attempts: SettledAttempt[],
 ];
 export type CorrectOp = [
   typeof OP.correct, id: string, at: number, run: string, reason: string, actor: string, before: bigint, cost: bigint, cacheSavings: bigint,
@@ -79,7 +79,7 @@ export function settleOp(s: Settlement, priceRef: PriceRefOf): SettleOp {
     serverTools.webSearch, serverTools.webFetch, serverTools.codeExecution, cost.total, cost.cacheSavings, cost.estimated ? 1 : 0,
     micros(s.durationMs), microsOrNull(s.timeToFirstTokenMs), micros(s.overheadMs), s.requestBytes, s.responseBytes,
     cost.basis, s.stopReason, s.errorType, cost.estimateMethod, cost.speed, cost.serviceTier, cost.inferenceGeo,
-    s.upstreamRequestId, cost.modelServed, cost.parts.length === 0 ? null : JSON.stringify(cost.parts), cost.prices.map(priceRef),
+    s.upstreamRequestId, cost.modelServed, cost.parts.length === 0 ? null : JSON.stringify(cost.parts), s.prompt ?? null, cost.prices.map(priceRef),
     s.attempts.map((a) => [a.number, a.startedAt, a.outcome, a.status, microsOrNull(a.headersMs), micros(a.durationMs), a.upstreamRequestId, a.errorType]),
   ];
 }
