@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGate, type SpentOf } from './admit/gate.ts';
 import { createHeadroom } from './admit/headroom.ts';
+import { createAdvisor } from './advise/advisor.ts';
 import { createAlerts } from './alert/alerts.ts';
 import { createBatchCare } from './batch/care.ts';
 import { createDesk } from './batch/desk.ts';
@@ -132,6 +133,18 @@ export async function compose(initial: Settings): Promise<Gateway> {
     gate.grant(grants);
     alerts.limitsMoved();
   };
+  const advisor = createAdvisor({
+    file: ledgerFile,
+    threadEntry: new URL('advise/thread.js', import.meta.url),
+    decisions: store.savings,
+    clock,
+    settings: () => settings,
+    models: () => book.models().flatMap(({ id, status, bytesPerToken }) => {
+      const row = status === 'active' ? book.lookup(id, clock.now())?.row : undefined;
+      return row === undefined ? [] : [{ row, bytesPerToken }];
+    }),
+    log,
+  });
   const metrics = createMetrics({
     clock,
     version,
@@ -149,7 +162,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     config: () => ({ ok: lastReload?.error == null, loadedAt: configLoadedAt }),
     keys: () => keys.list(),
     verification: () => reckoning.verification(),
-    opportunities: createOpportunities({ reports, clock }),
+    opportunities: createOpportunities({ advisor }),
     alerts: () => alerts.counts(),
   });
   metrics.configured(initial);
@@ -167,6 +180,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     grants: store.grants,
     headroom,
     alerts,
+    advisor,
     priceRows: () => book.rows(),
     explain,
     plan: (task, at) => planOf(task, book, at),
@@ -284,6 +298,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       adminServer.closeAllConnections();
       metrics.close();
       await alerts.close();
+      await advisor.close();
       await reports.close();
       await ledger.close();
       clock.close();

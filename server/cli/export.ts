@@ -9,19 +9,29 @@ import type { Grouping } from '../domain/reports.ts';
 import { adminClient } from './admin-client.ts';
 import { CommandError, EXIT } from './exit.ts';
 import type { Terminal } from './main.ts';
-import { asJson, example, queryOf, withRange, type RangeOptions } from './options.ts';
+import { asJson, example, queryOf, withGateway, withRange, type AskOptions, type RangeOptions } from './options.ts';
 import { groupings } from './report.ts';
 
 type ExportOptions = RangeOptions & { output?: string; by?: Grouping[] };
 
 export function exportCommand(program: Command, terminal: Terminal): void {
-  const exports = program.command('export').description('write requests or usage as CSV').helpCommand(false).addHelpText('after', example('export requests --from now-30d --output requests.csv'));
+  const exports = program.command('export').description('write requests, usage or savings as CSV').helpCommand(false).addHelpText('after', example('export requests --from now-30d --output requests.csv'));
   const output = ['-o, --output <file>', 'write to this file (default: standard output)'] as const;
 
   withRange(exports.command('requests').description('one line per call'))
     .option(...output)
     .addHelpText('after', example('export requests --from now-30d --output requests.csv', 'export requests --workspace support | head'))
     .action((options: ExportOptions) => write(`/api/export/requests.csv?${queryOf(options)}`, options, terminal));
+
+  withGateway(exports.command('savings').description('one line per thing that need not be paid, of the past 30 days'))
+    .option(...output)
+    .option('--workspace <workspace>', 'only this workspace')
+    .option('--workflow <workflow>', 'only this workflow')
+    .addHelpText('after', example('export savings --output savings.csv'))
+    .action((options: Omit<ExportOptions, 'workspace' | 'workflow'> & { workspace?: string; workflow?: string }) => {
+      const query = new URLSearchParams(Object.entries({ workspace: options.workspace, workflow: options.workflow }).filter((entry): entry is [string, string] => entry[1] !== undefined));
+      return write(`/api/export/savings.csv?${query.toString()}`, options, terminal);
+    });
 
   withRange(exports.command('usage').description('one line per group'))
     .option(...output)
@@ -30,7 +40,7 @@ export function exportCommand(program: Command, terminal: Terminal): void {
     .action((options: ExportOptions) => write(`/api/export/usage.csv?${queryOf(options, { group_by: options.by?.join(',') })}`, options, terminal));
 }
 
-async function write(path: string, options: ExportOptions, terminal: Terminal): Promise<void> {
+async function write(path: string, options: AskOptions & { output?: string }, terminal: Terminal): Promise<void> {
   if (options.json && options.output === undefined) throw new CommandError('--json tells what was written; it needs --output', EXIT.usage);
   const body = await adminClient(options, terminal.env).stream(path);
   if (options.output === undefined) {

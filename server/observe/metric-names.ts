@@ -40,7 +40,7 @@ export const METRICS = {
   headroom: { name: 'tollgate_upstream_headroom_ratio_min', help: "The least that was left of the provider's limit in the past minute, 0 to 1, by its response headers.", type: 'gauge', labels: ['credential', 'model_class', 'dimension'] },
   upstreamRequestsLimit: { name: 'tollgate_upstream_requests_per_minute_limit', help: "The provider's limit, from response headers.", type: 'gauge', labels: ['credential', 'model_class'] },
   upstreamTokensLimit: { name: 'tollgate_upstream_tokens_per_minute_limit', help: "The provider's limit, from response headers; direction all where it is one pool.", type: 'gauge', labels: ['credential', 'model_class', 'direction'] },
-  opportunity: { name: 'tollgate_opportunity_usd', help: 'Money of the past 30 days that need not be spent, by what would save it; a signal is the money at stake.', type: 'gauge', labels: ['workspace', 'lever', 'confidence'] },
+  opportunity: { name: 'tollgate_opportunity_usd', help: 'Money of the past 30 days that need not have been spent, at least, by what would save it; a signal is the money at stake.', type: 'gauge', labels: ['workspace', 'lever', 'confidence'] },
   alertsActive: { name: 'tollgate_alerts_active', help: 'Alerts of the gateway that are firing now.', type: 'gauge', labels: ['rule', 'severity'] },
   alertDeliveries: { name: 'tollgate_alert_deliveries_total', help: 'Messages about alerts, by what became of them.', type: 'counter', labels: ['channel', 'result'] },
   recordsDropped: { name: 'tollgate_records_dropped_total', help: 'Ledger rows that could not be written and are not tried again while the gateway runs.', type: 'counter', labels: ['reason'] },

@@ -9,7 +9,6 @@ import type { Exemplar, Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
 import { COST_KINDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, OTHER, OVERHEAD_PHASES, POLICY_ACTIONS, RETRY_REASONS, type MetricKey } from './metric-names.ts';
 import type { MetricSources } from './metrics.ts';
-import { OPPORTUNITY_LEVERS } from './opportunities.ts';
 import type { CallSeries, Tallies } from './tallies.ts';
 
 type LabelSet = Readonly<Record<string, string>>;
@@ -114,11 +113,11 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
 
     async opportunity() {
       const sums = new Map<string, Sample>();
-      for (const { workspace, lever, usd } of await sources.opportunities()) {
+      for (const { workspace, lever, confidence, usd } of await sources.opportunities()) {
         // Workspaces of an older config are summed under one name.
         const label = labels.isWorkspace(workspace) ? workspace : OTHER;
-        const key = `${label} ${lever}`;
-        sums.set(key, { labels: { workspace: label, lever, confidence: OPPORTUNITY_LEVERS[lever] }, value: (sums.get(key)?.value ?? 0) + usd });
+        const key = `${label} ${lever} ${confidence}`;
+        sums.set(key, { labels: { workspace: label, lever, confidence }, value: (sums.get(key)?.value ?? 0) + usd });
       }
       return [...sums.values()];
     },

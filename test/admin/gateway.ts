@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createAdvisor } from '../../server/advise/advisor.ts';
 import type { Budget, ScopeSubject, Standing } from '../../server/domain/budget.ts';
 import { periodAt } from '../../server/domain/calendar.ts';
 import type { BudgetId, WorkspaceId } from '../../server/domain/ids.ts';
@@ -89,8 +90,12 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   const alerts = createAlerts({
     settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
   });
+  const advisor = createAdvisor({
+    file: disk.file, threadEntry: new URL('../../dist/server/advise/thread.js', import.meta.url), decisions: store.savings, clock, settings: () => state.settings, models: () => [], log,
+  });
   const port = createAdminPort({
     alerts,
+    advisor,
     settings: () => state.settings,
     clock,
     reports,
@@ -136,6 +141,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
       if (server.listening) await new Promise((resolve) => server.close(resolve));
       metrics.close();
       await reckoning.close();
+      await advisor.close();
       await reports.close();
       await store.ledger.close();
       rmSync(disk.dir, { recursive: true, force: true });

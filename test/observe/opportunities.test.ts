@@ -1,65 +1,58 @@
-// test/observe/opportunities.test.ts: which money the ledger alone shows to be spent for nothing.
+// test/observe/opportunities.test.ts: the savings advisor's findings as a gauge.
 
 import { expect, test } from 'vitest';
+import { LEVER_GRADES, type Saving, type SavingsView } from '../../server/domain/advice.ts';
+import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
-import type { UsageQuery, UsageRow } from '../../server/domain/reports.ts';
-import { NO_TOKENS } from '../../server/domain/usage.ts';
 import { createOpportunities, opportunitiesOf } from '../../server/observe/opportunities.ts';
-import { handClock, metricsWith, scrape } from './gateway.ts';
+import { metricsWith, scrape } from './gateway.ts';
 
-const usage = (group: UsageRow['group'], figures: { cost?: bigint; savings?: bigint }): UsageRow => ({
-  group, requests: 1, attempts: 1, refused: 0, errors: 0, tokens: NO_TOKENS, webSearches: 0,
-  cost: nanodollars(figures.cost ?? 0n), estimatedCost: nanodollars(0n), cacheSavings: nanodollars(figures.savings ?? 0n),
-  duration: { p50: null, p95: null }, timeToFirstToken: { p50: null, p95: null },
+type Parts = Partial<Pick<Saving, 'state'>> & Partial<Saving['finding']>;
+const usd = (dollars: number) => nanodollars(BigInt(dollars * 1e9));
+
+const saving = ({ state = 'open', ...finding }: Parts): Saving => ({
+  state, reopened: false, decision: null, effect: null,
+  finding: { id: 'x', lever: 'broken_cache', grade: 'exact', workspace: 'shop', workflow: 'w', models: [], low: usd(0), high: usd(0), atStake: usd(0), calls: 1, examples: [], days: [], facts: {}, ...finding },
 });
 
-test('a cache that loses money with one model is an opportunity, whatever another model gains', () => {
-  const models = [usage({ workspace: 'support', model: 'a' }, { savings: -2_000_000_000n }), usage({ workspace: 'support', model: 'b' }, { savings: 5_000_000_000n })];
-  expect(opportunitiesOf(models, [])).toEqual([
-    { workspace: 'support', lever: 'unread_cache_writes', usd: 2 },
-    { workspace: 'support', lever: 'truncated_answers', usd: 0 },
-    { workspace: 'support', lever: 'abandoned_answers', usd: 0 },
+const view = (...savings: Saving[]): SavingsView => ({
+  advice: { at: epochMs(0), from: epochMs(0), to: epochMs(1), dayStarts: [], findings: [], workflows: ['shop', 'press'].map((workspace) => ({ workspace, workflow: 'w', cost: [], captured: [], calls: [], actions: [] })), calls: 1, hashed: 1, tookMs: 1 },
+  savings,
+});
+
+test('what is claimed counts at its least, a signal at what is at stake, and what was done or dismissed not at all', () => {
+  const found = opportunitiesOf(view(
+    saving({ low: usd(2), high: usd(2) }), saving({ workflow: 'v', grade: 'bounded', low: usd(1), high: usd(9) }), saving({ lever: 'server_tools', grade: 'signal', atStake: usd(4) }),
+    saving({ lever: 'repeated_calls', low: usd(7), high: usd(7), state: 'dismissed' }), saving({ lever: 'premiums', low: usd(7), high: usd(7), state: 'done' }), saving({ lever: 'smaller_model', grade: 'estimate', low: usd(5), high: usd(6), state: 'doing' }),
+  ));
+  expect(found.filter(({ usd: amount }) => amount > 0)).toEqual([
+    { workspace: 'shop', lever: 'broken_cache', confidence: 'exact', usd: 2 },
+    { workspace: 'shop', lever: 'broken_cache', confidence: 'bounded', usd: 1 },
+    { workspace: 'shop', lever: 'smaller_model', confidence: 'estimate', usd: 5 },
+    { workspace: 'shop', lever: 'server_tools', confidence: 'signal', usd: 4 },
   ]);
+  // Series that are missing until something is found could not be alerted on.
+  expect(found.filter(({ workspace }) => workspace === 'press').length).toBe(Object.values(LEVER_GRADES).flat().length);
 });
 
-test('answers cut short and answers left by their client are told apart from good ones', () => {
-  const outcomes = [
-    usage({ workspace: 'shop', outcome: 'ok' }, { cost: 9_000_000_000n }),
-    usage({ workspace: 'shop', outcome: 'truncated' }, { cost: 1_500_000_000n }),
-    usage({ workspace: 'shop', outcome: 'client_abort' }, { cost: 250_000_000n }),
-  ];
-  expect(Object.fromEntries(opportunitiesOf([], outcomes).map(({ lever, usd }) => [lever, usd]))).toEqual({ unread_cache_writes: 0, truncated_answers: 1.5, abandoned_answers: 0.25 });
-});
-
-test('the reports are asked again after ten minutes, and a failure keeps what was known', async () => {
-  const clock = handClock();
-  const asked: UsageQuery[] = [];
-  let fails = false;
-  const opportunities = createOpportunities({
-    clock,
-    reports: {
-      usage: (query) => {
-        asked.push(query);
-        return fails ? Promise.reject(new Error('busy')) : Promise.resolve({ rows: [usage({ workspace: 'shop', model: 'a', outcome: 'truncated' }, { cost: 1_000_000_000n })], total: usage({}, {}) });
-      },
-    },
-  });
+test('while the ledger cannot be read, or a look takes long, what was known before stands', async () => {
+  let answer: () => Promise<SavingsView> = () => Promise.resolve(view(saving({ low: usd(3), high: usd(3) })));
+  const opportunities = createOpportunities({ advisor: { view: () => answer() } });
   const first = await opportunities();
-  expect(first.find((o) => o.lever === 'truncated_answers')?.usd).toBe(1);
-  await opportunities();
-  expect(asked.length).toBe(2);
-  fails = true;
-  clock.ran += 600_000;
+  expect(first.find(({ usd: amount }) => amount > 0)?.usd).toBe(3);
+  answer = () => Promise.reject(new Error('busy'));
   expect(await opportunities()).toEqual(first);
-  expect(asked.length).toBe(4);
+  answer = () => new Promise(() => undefined);
+  expect(await opportunities()).toEqual(first);
 });
 
 test('workspaces that are no labels are summed under other', async () => {
-  const { metrics } = metricsWith({ opportunities: () => Promise.resolve([{ workspace: 'old-a', lever: 'truncated_answers', usd: 1 }, { workspace: 'old-b', lever: 'truncated_answers', usd: 2 }, { workspace: 'support', lever: 'unread_cache_writes', usd: 4 }]) });
+  const found = { lever: 'cut_answers', confidence: 'signal' } as const;
+  const { metrics } = metricsWith({ opportunities: () => Promise.resolve([{ workspace: 'old-a', ...found, usd: 1 }, { workspace: 'old-b', ...found, usd: 2 }, { workspace: 'support', lever: 'unread_cache_writes', confidence: 'bounded', usd: 4 }]) });
   const samples = await scrape(metrics);
   metrics.close();
   expect([...samples].filter(([name]) => name.startsWith('tollgate_opportunity_usd'))).toEqual([
-    ['tollgate_opportunity_usd{workspace="other",lever="truncated_answers",confidence="signal"}', 3],
+    ['tollgate_opportunity_usd{workspace="other",lever="cut_answers",confidence="signal"}', 3],
     ['tollgate_opportunity_usd{workspace="support",lever="unread_cache_writes",confidence="bounded"}', 4],
   ]);
 });

@@ -1,5 +1,6 @@
 // server/http/admin/errors.ts: the no of the admin API: a status, a code for programs, a sentence for people.
 
+import { AdviceError } from '../../domain/advice.ts';
 import { KeyRingError } from '../../domain/directory.ts';
 import { GrantError } from '../../domain/grant.ts';
 import { LedgerUnavailable } from '../../domain/ledger.ts';
@@ -30,6 +31,7 @@ export function expected(error: unknown): AdminError | null {
   if (error instanceof AdminError) return error;
   if (error instanceof BadQuery) return badQuery(error.message);
   if (error instanceof KeyRingError) return new AdminError(KEY_RING_STATUS[error.code] ?? 400, error.code, error.message);
+  if (error instanceof AdviceError) return new AdminError(404, error.code, error.message);
   if (error instanceof GrantError) return new AdminError(404, error.code, error.message);
   if (error instanceof LedgerUnavailable) return new AdminError(503, 'ledger_unavailable', 'The ledger cannot be written now; nothing was changed.', 5);
   if (error instanceof ReportsUnavailable) return new AdminError(503, 'reports_unavailable', 'The reports cannot be read now, or too many are being read at once. Ask again in a moment.', 2);

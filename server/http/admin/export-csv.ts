@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { stringify } from 'csv-stringify';
 import type { ActionGrouping, Grouping } from '../../domain/reports.ts';
-import type { ActionsRow, RequestRow, UsageRow } from './wire.ts';
+import type { ActionsRow, RequestRow, SavingRow, UsageRow } from './wire.ts';
 
 /** A cell that is written as it is: a figure of ours, which may begin with a minus. */
 class Figure {
@@ -97,6 +97,34 @@ export function writeActions(groupBy: readonly ActionGrouping[], rows: readonly 
   const groups = Object.fromEntries(groupBy.map((name) => [name, (row: ActionsRow): Cell => row[name] ?? null]));
   return write({ ...groups, ...ACTION_COLUMNS }, rows, to);
 }
+
+const SAVING_COLUMNS: Readonly<Record<string, (row: SavingRow) => Cell>> = {
+  id: (r) => r.id,
+  lever: (r) => r.lever,
+  title: (r) => r.title,
+  workspace: (r) => r.workspace,
+  workflow: (r) => r.workflow,
+  models: (r) => r.models.join(' '),
+  grade: (r) => r.grade,
+  low_usd: (r) => new Figure(r.low_usd),
+  high_usd: (r) => new Figure(r.high_usd),
+  at_stake_usd: (r) => new Figure(r.at_stake_usd),
+  calls: (r) => r.calls,
+  state: (r) => r.state,
+  reopened: (r) => r.reopened,
+  owner: (r) => r.owner,
+  reason: (r) => r.reason,
+  decided_at: (r) => r.decided_at,
+  decided_by: (r) => r.decided_by,
+  effect_actions: (r) => r.effect?.actions ?? null,
+  effect_before_usd: (r) => (r.effect === null ? null : new Figure(r.effect.before_usd)),
+  effect_since_usd: (r) => (r.effect === null ? null : new Figure(r.effect.since_usd)),
+  effect_saved_usd: (r) => (r.effect === null ? null : new Figure(r.effect.saved_usd)),
+  why: (r) => r.why,
+  fix: (r) => r.fix,
+};
+
+export const writeSavings = (rows: readonly SavingRow[], to: Writable): Promise<void> => write(SAVING_COLUMNS, rows, to);
 
 export const writeRequests = (rows: AsyncIterable<RequestRow>, to: Writable): Promise<void> => write(REQUEST_COLUMNS, rows, to);
 

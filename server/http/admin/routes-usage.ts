@@ -1,9 +1,9 @@
 // server/http/admin/routes-usage.ts: what was used and what it cost: usage, requests, one request, pickers, exports.
 
-import type { Response } from 'express';
 import type { CallRow } from '../../domain/reports.ts';
 import { actionsAnswer, iso, requestDetail, requestRow, usageFigures, usageRow } from './encode.ts';
 import { AdminError } from './errors.ts';
+import { attach, audited } from './export-route.ts';
 import { writeActions, writeRequests, writeUsage } from './export-csv.ts';
 import { actionGroupingsOf, filterOf, groupingsOf, rangeOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
@@ -146,17 +146,4 @@ export const usageRoutes: readonly Route[] = [
 
 async function* rows(calls: AsyncIterable<CallRow>): AsyncGenerator<wire.RequestRow> {
   for await (const call of calls) yield requestRow(call);
-}
-
-function attach(res: Response, name: string): void {
-  res.status(200).setHeader('content-type', 'text/csv; charset=utf-8; header=present').setHeader('content-disposition', `attachment; filename="${name}"`);
-}
-
-/** Who took what out. A ledger that cannot be written does not keep anyone from reading. */
-async function audited({ services, actor, now }: Pick<Input<unknown, null>, 'services' | 'actor' | 'now'>, action: string, range: { from: string; to: string }): Promise<void> {
-  try {
-    await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action, subject: `${range.from}/${range.to}`, detail: '{}' });
-  } catch {
-    services.log.warn('audit_failed', { reason: action });
-  }
 }

@@ -8,6 +8,7 @@ import { keyRoutes } from './routes-keys.ts';
 import { moneyRoutes } from './routes-money.ts';
 import { operationRoutes } from './routes-operation.ts';
 import { ruleRoutes } from './routes-rules.ts';
+import { savingRoutes } from './routes-savings.ts';
 import { usageRoutes } from './routes-usage.ts';
 import { NoQuery } from './wire.ts';
 
@@ -16,6 +17,7 @@ export const ROUTES: readonly Route[] = [
   ...ruleRoutes,
   ...alertRoutes,
   ...moneyRoutes,
+  ...savingRoutes,
   ...keyRoutes,
   ...operationRoutes,
   json({

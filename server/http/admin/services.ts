@@ -1,6 +1,7 @@
 // server/http/admin/services.ts: what the admin port needs from the rest of the gateway, as contracts.
 
 import type { Gate } from '../../domain/admission.ts';
+import type { Advisor } from '../../domain/advice.ts';
 import type { AlertDesk } from '../../domain/alert.ts';
 import type { Standing } from '../../domain/budget.ts';
 import type { KeyRing } from '../../domain/directory.ts';
@@ -27,6 +28,7 @@ export interface AdminServices {
   readonly grants: GrantBook;
   readonly headroom: Pick<Headroom, 'rows'>;
   readonly alerts: AlertDesk;
+  readonly advisor: Advisor;
   /** Every row of the price book in force, past and coming dates included. */
   priceRows(): readonly PriceRow[];
   /** The bill of a stored call, line by line, from its parts and the prices stored with it. */

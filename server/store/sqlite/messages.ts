@@ -8,6 +8,7 @@ import type { StoredGrant } from './grants-table.ts';
 import type { StoredKey } from './keys-table.ts';
 import type { BookItem, Op } from './operations.ts';
 import type { LedgerRefusalCode } from './refusal.ts';
+import type { StoredSaving } from './savings-table.ts';
 
 export interface WriterSettings {
   readonly file: string;
@@ -32,6 +33,7 @@ export interface Ask {
     | { readonly kind: 'keys' }
     | { readonly kind: 'alerts' }
     | { readonly kind: 'grants'; readonly since: number }
+    | { readonly kind: 'savings' }
     | { readonly kind: 'retention'; readonly days: number; readonly now: number }
     /** A maximum size of the file, to rehearse a full disk. */
     | { readonly kind: 'max_pages'; readonly pages: number }
@@ -63,7 +65,7 @@ export type FromWriter =
   | { readonly committedMs: number; readonly failed: readonly OpFailure[] }
   /** Nothing of the batch was written. */
   | { readonly trouble: string }
-  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | readonly boolean[] | readonly StoredBatch[] | readonly (readonly [id: string, workspace: string])[] | AlertsKept | readonly StoredGrant[] | null }
+  | { readonly answer: number; readonly value: bigint | BackupDone | readonly StoredKey[] | readonly boolean[] | readonly StoredBatch[] | readonly (readonly [id: string, workspace: string])[] | AlertsKept | readonly StoredGrant[] | readonly StoredSaving[] | null }
   | { readonly answer: number; readonly error: string }
   | { readonly opened: Opened }
   | { readonly refused: { readonly code: LedgerRefusalCode | 'failed'; readonly message: string } }

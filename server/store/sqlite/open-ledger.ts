@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { SavingDecisions } from '../../domain/advice.ts';
 import type { AlertsKept, AlertStore } from '../../domain/alert.ts';
 import type { BatchStore } from '../../domain/batch.ts';
 import type { Clock } from '../../domain/ids.ts';
@@ -15,6 +16,7 @@ import { lockLedger } from './lock.ts';
 import { batchStoreOf } from './batch-store.ts';
 import { auditOp, correctOp, OP, openOp, refuseOp, settleOp, type PriceRefOf } from './operations.ts';
 import { refusalOf } from './refusal.ts';
+import { savingDecisionsOf } from './savings.ts';
 import { priceContent } from './stored-price.ts';
 import { WriterClient } from './writer-client.ts';
 
@@ -42,6 +44,7 @@ export interface OpenLedger {
   readonly keys: SqliteKeyRing;
   readonly alerts: AlertStore;
   readonly grants: SqliteGrants;
+  readonly savings: SavingDecisions;
   readonly batches: BatchStore;
   readonly recovery: Recovery;
   /** 256 bits in hex, made with the ledger: a seed for what must stay the same over restarts, e.g. signing sessions. */
@@ -84,6 +87,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
         save: (changes) => client.write([OP.alerts, JSON.stringify(changes), clock.now()]),
       },
       grants,
+      savings: savingDecisionsOf(client),
       batches: batchStoreOf(client, priceRef),
       recovery,
       installSecret: opened.installSecret,

@@ -13,6 +13,7 @@ import type { Batch, FromWriter, OpFailure } from './messages.ts';
 import type { Names } from './names.ts';
 import { OP, type Op } from './operations.ts';
 import { rollupsOf } from './rollups.ts';
+import { savingsTableOf, type SavingsTable } from './savings-table.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 
 export interface Transactions {
@@ -21,6 +22,7 @@ export interface Transactions {
   readonly keys: KeysTable;
   readonly alerts: AlertsTable;
   readonly grants: GrantsTable;
+  readonly savings: Pick<SavingsTable, 'all'>;
   readonly batches: Pick<Batches, 'unfinished' | 'owners'>;
   /** Books items of a batch in a transaction of its own, all or none; see `BatchStore.book`. @throws when the store cannot be written */
   book(...[id, items, end]: Parameters<Batches['book']>): boolean[];
@@ -37,6 +39,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   const keys = keysTableOf(db, audit);
   const alerts = alertsTableOf(db);
   const grants = grantsTableOf(db, audit);
+  const savings = savingsTableOf(db, audit);
   const probe = db.prepare("INSERT INTO meta (key, value) VALUES ('last_probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value");
 
   const applyOne = (op: Op, again: boolean): void => {
@@ -54,9 +57,8 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.alerts: return alerts.apply(op);
       case OP.grant: return grants.create(op);
       case OP.grantRevoke: return grants.revoke(op);
-      case OP.batchPromise: return batches.promise(op);
+      case OP.saving: return savings.decide(op);
       case OP.batchOpen: return batches.open(op);
-      case OP.batchWithdraw: return batches.withdraw(op[1]);
       case OP.own: return batches.own(op);
       case OP.disown: return batches.disown(op[1]);
       case OP.probe: probe.run(String(op[1])); return;
@@ -89,6 +91,7 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
     keys,
     alerts,
     grants,
+    savings,
     batches,
     book(id, items, end) {
       try {

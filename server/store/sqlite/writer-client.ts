@@ -16,7 +16,7 @@ const RETRY_MS = 500;
 const PATIENT: readonly Op[0][] = [OP.settle, OP.refuse, OP.keysUsed];
 const PATIENCE_MS = 5;
 /** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
-const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.batchWithdraw, OP.own];
+const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.own];
 /** What nobody waits for is kept too, while there is room. */
 const KEPT_WITH_ROOM: readonly Op[0][] = [OP.refuse];
 
@@ -242,7 +242,7 @@ export class WriterClient {
       const price = op[op.length - 1] as PriceRef | null;
       if (price !== null) learn(price);
     } else if (op[0] === OP.settle) (op[op.length - 2] as PriceRef[]).forEach(learn);
-    else if (op[0] === OP.batchPromise) op[5].forEach(([, , , , , price]) => price !== null && learn(price));
+    else if (op[0] === OP.batchOpen) op[7].forEach(([, , , , , price]) => price !== null && learn(price));
     else if (op[0] === OP.correct) (op[op.length - 1] as PriceRef[]).forEach(learn);
   }
 

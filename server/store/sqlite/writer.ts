@@ -80,6 +80,7 @@ function serve(db: Database, checked: boolean): void {
       case 'keys': return transactions.keys.all();
       case 'alerts': return transactions.alerts.load();
       case 'grants': return transactions.grants.all(what.since);
+      case 'savings': return transactions.savings.all();
       case 'book': return transactions.book(what.batch, what.items, what.end);
       case 'batches': return transactions.batches.unfinished();
       case 'owners': return transactions.batches.owners(what.ids);
