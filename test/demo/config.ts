@@ -45,6 +45,8 @@ export interface ConfigInput {
   readonly now: number;
   readonly zone: string;
   readonly upstream: string;
+  /** Where alerts go: a listener of the demo's own. */
+  readonly alertsTo: string;
   readonly pricesFile: string;
 }
 
@@ -106,7 +108,13 @@ ${keys.map((k) => `  - { id: ${k.key}, workspace: ${k.workspace}, workflow: ${k.
 
 # Sized so that one stands near its limit and one is past it.
 budgets:
-${limits.map(({ budget, limit }) => `  - id: ${budget.id}\n    scope: { ${Object.entries(budget.scope).map(([name, value]) => `${name}: ${value}`).join(', ')} }\n    limit_usd: ${limit}\n    period: ${budget.period}\n    mode: ${budget.mode}\n    alert_at: [50%, 80%, 100%]`).join('\n')}
+${limits.map(({ budget, limit }) => `  - id: ${budget.id}\n    scope: { ${Object.entries(budget.scope).map(([name, value]) => `${name}: ${value}`).join(', ')} }\n    limit_usd: ${limit}\n    period: ${budget.period}\n    mode: ${budget.mode}\n    alert_at: [50%, 80%, 100%]\n    notify: [lamp-ops]`).join('\n')}
+
+# Slack, Teams, PagerDuty and e-mail are set up alike. This one is a listener that the demo runs itself, on this machine.
+alerts:
+  private_addresses: true
+  channels:
+    lamp-ops: { type: webhook, url: ${input.alertsTo} }
 `;
 }
 

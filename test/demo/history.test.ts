@@ -117,7 +117,7 @@ test('a directory with a ledger that the demo did not make is left alone', async
 test('the demo\'s config is one that the gateway takes, with a key for each workflow of the cast', async () => {
   const { store } = await openWithPast(past());
   const file = join(dir, 'tollgate.yaml');
-  writeFileSync(file, await demoConfig({ ledger: store.ledger, now: NOW, zone: ZONE, upstream: 'http://127.0.0.1:9', pricesFile: join(ROOT, 'config/prices.yaml') }));
+  writeFileSync(file, await demoConfig({ ledger: store.ledger, now: NOW, zone: ZONE, upstream: 'http://127.0.0.1:9', alertsTo: 'http://127.0.0.1:9/alerts', pricesFile: join(ROOT, 'config/prices.yaml') }));
   await store.ledger.close();
   const loaded = loadSettings({ file, env: {} });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));

@@ -7,6 +7,7 @@ import { startStandin } from '../standin/standin.ts';
 import { demoConfig } from './config.ts';
 import { ROOT, ZONE } from './ledger.ts';
 import { openWithPast } from './past.ts';
+import { startReceiver } from './receiver.ts';
 import { keepAppsRunning, portTrouble, startGateway, stop, type Program } from './processes.ts';
 
 const { values } = parseArgs({
@@ -44,6 +45,7 @@ async function run(): Promise<number> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (stopping.signal.aborted ? process.exit(130) : (stopping.abort(), done())));
   });
   const standin = await startStandin({ seed: 'demo', pace: { firstByteMs: [250, 900], msPerToken: 9 }, log: { requests: 100, bodyBytes: 1_024 } });
+  const receiver = await startReceiver();
   const config = join(dataDir, 'tollgate.yaml');
   let gateway: Program | null = null;
   const onLine = verbose ? (line: string) => console.log(`  ${line}`) : () => undefined;
@@ -51,7 +53,7 @@ async function run(): Promise<number> {
     console.log(`history: 30 days of a lamp maker's calls, in ${dataDir}`);
     const { store, written } = await openWithPast({ dataDir, now: Date.now(), calls: Number(values.calls), signal: stopping.signal, onProgress: (text) => console.log(`  ${text}`) });
     try {
-      writeFileSync(config, await demoConfig({ ledger: store.ledger, now: Date.now(), zone: ZONE, upstream: standin.url, pricesFile: join(ROOT, 'config/prices.yaml') }));
+      writeFileSync(config, await demoConfig({ ledger: store.ledger, now: Date.now(), zone: ZONE, upstream: standin.url, alertsTo: receiver.url, pricesFile: join(ROOT, 'config/prices.yaml') }));
     } finally {
       await store.ledger.close();
     }
@@ -71,6 +73,7 @@ async function run(): Promise<number> {
     return fail(cause instanceof Error ? cause.message : String(cause));
   } finally {
     if (gateway) await stop(gateway);
+    await receiver.close();
     await standin.close();
   }
 }

@@ -39,7 +39,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ['g m', 'Models'],
   ['g r', 'Requests'],
   ['g l', 'Limits & health'],
-  ['g b', 'Budgets'],
+  ['g b', 'Budgets & alerts'],
   ['g p', 'Policies & audit'],
   ['g n', 'Planner'],
   ['d  w  m  q', 'Last 24 hours, 7, 30, 90 days'],

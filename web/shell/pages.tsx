@@ -15,7 +15,7 @@ export interface PageProps {
 
 export const NAMES: Readonly<Record<Page, string>> = {
   overview: 'Overview', workspaces: 'Workspaces', workflows: 'Workflows', users: 'Users', models: 'Models',
-  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets', policies: 'Policies & audit', planner: 'Planner',
+  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets & alerts', policies: 'Policies & audit', planner: 'Planner',
 };
 
 /** The order of work: what happened, who spends, what exactly, what holds it. */

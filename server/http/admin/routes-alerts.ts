@@ -4,6 +4,7 @@ import { ALERT_RULES, type AlertRule, type AlertState, type Delivery } from '../
 import type { Standing } from '../../domain/budget.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import type { Settings } from '../../domain/settings.ts';
+import { ruleYaml } from './alert-yaml.ts';
 import { iso, isoOrNull } from './encode.ts';
 import { AdminError, badQuery } from './errors.ts';
 import { instantAt } from './query.ts';
@@ -28,13 +29,14 @@ export const alertRoutes: readonly Route[] = [
     name: 'Alerts',
     answer: wire.AlertsAnswer,
     handle({ services, now }) {
-      const { alerts } = services.settings();
+      const settings = services.settings();
+      const { alerts } = settings;
       const states = services.alerts.states();
       const of = (...wanted: AlertState['state'][]) => states.filter(({ state }) => wanted.includes(state)).map(alertRow);
       return {
         at: iso(now),
         channels: alerts.channels.map(({ id, type, minSeverity, fallback }) => ({ id, type, min_severity: minSeverity, fallback })),
-        rules: ALERT_RULES.map((rule) => ({ rule, enabled: isEnabled(rule, alerts) })),
+        rules: ALERT_RULES.map((rule) => ({ rule, enabled: isEnabled(rule, alerts), yaml: ruleYaml(rule, settings) })),
         firing: of('firing', 'acked'),
         pending: of('pending'),
         resolved: of('resolved'),

@@ -39,3 +39,11 @@ export function burnOf(budget: BudgetRow, now: number): Burn {
     cut: wanted > end,
   };
 }
+
+/** When the forecast line meets the limit; null where it does not within the period. */
+export function reachedAt(budget: BudgetRow, now: number): number | null {
+  if (!budget.forecast_usd) return null;
+  const [spent, goal, limit] = [Number(nanos(budget.spent_usd)), Number(nanos(budget.forecast_usd.p50)), Number(limitOf(budget))];
+  if (goal <= limit || goal <= spent) return null;
+  return now + ((Date.parse(budget.period.to) - now) * (limit - spent)) / (goal - spent);
+}
