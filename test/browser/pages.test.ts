@@ -155,9 +155,9 @@ describe('with traffic', () => {
     await page.locator('.lines').first().waitFor();
     await page.keyboard.press('t');
     await page.locator('.chart-table table').first().waitFor();
-    await page.getByRole('button', { name: /^Calls/ }).click();
-    await page.waitForURL((url) => url.searchParams.get('sort') === '-calls');
-    expect(await page.locator('th[aria-sort="descending"]').textContent()).toContain('Calls');
+    await page.getByRole('button', { name: /^Actions/ }).click();
+    await page.waitForURL((url) => url.searchParams.get('sort') === '-actions');
+    expect(await page.locator('th[aria-sort="descending"]').textContent()).toContain('Actions');
     await page.getByRole('link', { name: /^catalog\/.*show in detail/ }).click();
     await page.waitForURL((url) => (url.searchParams.get('open') ?? '').startsWith('catalog/'));
     await page.keyboard.press('Escape');

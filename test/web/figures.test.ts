@@ -6,7 +6,7 @@ import { slotsFor } from '../../web/charts/palette.ts';
 import { burnOf } from '../../web/pages/budgets/scale.ts';
 import { monthEnd } from '../../web/pages/overview/forecast.ts';
 import { group, MEASURES, perBucket } from '../../web/pages/overview/measures.ts';
-import { cause, moversOf } from '../../web/pages/overview/moves.ts';
+import { causesFor, moversOf, why } from '../../web/pages/overview/moves.ts';
 import { bucketsOf } from '../../web/state/buckets.ts';
 
 const monday = Date.UTC(2026, 10, 16);
@@ -56,13 +56,18 @@ describe('movers', () => {
   });
 
   test.each([
-    { name: 'more calls', now: 20n, before: 10n, calls: 20, callsBefore: 10, is: 'more calls' },
-    { name: 'dearer calls', now: 20n, before: 10n, calls: 10, callsBefore: 10, is: 'dearer calls' },
-    { name: 'cheaper calls', now: 5n, before: 10n, calls: 10, callsBefore: 10, is: 'cheaper calls' },
-    { name: 'something new', now: 5n, before: 0n, calls: 1, callsBefore: 0, is: 'new' },
-    { name: 'something that stopped', now: 0n, before: 5n, calls: 0, callsBefore: 3, is: 'stopped' },
-  ])('are put down to $name', ({ now, before, calls, callsBefore, is }) => {
-    expect(cause({ value: 'x', now: now * 1_000_000_000n, before: before * 1_000_000_000n, calls, callsBefore })).toBe(is);
+    { name: 'more calls', now: { cost: 20, requests: 20 }, is: 'more calls +$10.00' },
+    { name: 'another model', now: { cost: 20, requests: 10, model: 'o' }, is: 'dearer models +$10.00' },
+    { name: 'something that stopped', now: null, is: 'stopped' },
+  ])('are put down to $name', ({ now, is }) => {
+    const before = [usage({ workspace: 'x', model: 'h', cost: 10, requests: 10 })];
+    const rows = now ? [usage({ workspace: 'x', model: 'h', ...now })] : [];
+    const [mover] = moversOf(answer(rows), answer(before), 'workspace');
+    expect(why(mover!, causesFor(mover!, rows, before, 'workspace'))).toBe(is);
+  });
+  test('are new where nothing was before', () => {
+    const [mover] = moversOf(answer([usage({ workspace: 'x', cost: 1 })]), answer([usage({ workspace: 'y', cost: 1 })]), 'workspace');
+    expect(why(mover!, null)).toBe('new');
   });
 });
 

@@ -2,9 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, RequestRow, UsageRow } from '../../server/http/admin/wire.ts';
+import { parse } from 'yaml';
+import type { ActionsRow, BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, RequestRow, UsageRow } from '../../server/http/admin/wire.ts';
 import { quantile } from '../../web/figures.ts';
 import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
+import { reachedAt } from '../../web/pages/budgets/scale.ts';
+import { suggestionOf } from '../../web/pages/budgets/suggest.ts';
 import { failuresOf, headroomOf, overheadOf } from '../../web/pages/limits/figures.ts';
 import { priceOf, sizesOf } from '../../web/pages/models/figures.ts';
 import { weekOf } from '../../web/pages/overview/week.ts';
@@ -12,7 +15,8 @@ import { monthEndOf } from '../../web/pages/overview/forecast.ts';
 import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
 import { refusedBy } from '../../web/pages/policies/figures.ts';
 import { spreadOf, stuck, usersOf } from '../../web/pages/users/figures.ts';
-import { actionsOf, causesOf, stepsOf, workflowsOf } from '../../web/pages/workflows/figures.ts';
+import { causesOf, strongest } from '../../web/causes.ts';
+import { actionCost, workflowsOf } from '../../web/pages/workflows/figures.ts';
 import { budgetOf, scaleOf, workspacesOf } from '../../web/pages/workspaces/figures.ts';
 
 const monday = Date.UTC(2026, 10, 16);
@@ -80,36 +84,44 @@ test('the week puts each hour under the weekday and hour of the zone, and adds u
 });
 
 describe('workflows', () => {
-  test('cost per call, retries and truncated answers stand per workflow', () => {
-    const [one] = workflowsOf([usage({ workspace: 'a', workflow: 'f', requests: 10, refused: 2, attempts: 12, cost: 5 })], null, [usage({ workspace: 'a', workflow: 'f', outcome: 'truncated', requests: 1 })]);
-    expect(one).toMatchObject({ each: nano / 2n, eachBefore: null, truncated: 0.1, retries: 0.5 });
+  const counted = (more: Partial<ActionsRow>): ActionsRow => ({ workspace: 'a', workflow: 'f', actions: 4, calls: 10, named_calls: 8, cost_usd: usd(5), per_action_usd: { p50: usd(1), p95: usd(2) }, ...more });
+
+  test('cost per action, retries and truncated answers stand per workflow', () => {
+    const [one] = workflowsOf([usage({ workspace: 'a', workflow: 'f', requests: 10, refused: 2, attempts: 12, cost: 5 })], [counted({})], null, [usage({ workspace: 'a', workflow: 'f', outcome: 'truncated', requests: 1 })]);
+    expect(one).toMatchObject({ action: { actions: 4, named: 0.8, mean: (5n * nano) / 4n, p50: nano, p95: 2n * nano }, actionBefore: null, truncated: 0.1, retries: 0.5 });
   });
 
-  test('the causes of a change add up to it to the nano-dollar', () => {
-    const figures = fc.record({ requests: fc.integer({ min: 1, max: 1e6 }), cost: fc.integer({ min: 0, max: 1e5 }), input: fc.integer({ min: 1, max: 1e9 }) }).map(usage);
-    fc.assert(fc.property(figures, figures, (now, before) => {
-      const causes = causesOf(now, before)!;
-      expect(causes.calls + causes.tokens + causes.rate).toBe(BigInt(now.cost_usd.replace('.', '')) - BigInt(before.cost_usd.replace('.', '')));
+  test('a workflow whose actions are not counted, or has none, has no cost per action', () => {
+    expect(workflowsOf([usage({ workspace: 'a', workflow: 'f' })], [], [], [])[0]).toMatchObject({ action: null, actionBefore: null });
+    expect(actionCost(counted({ actions: 0, per_action_usd: { p50: null, p95: null } }))).toBeNull();
+  });
+});
+
+describe('the causes of a change', () => {
+  const rows = fc.array(fc.record({ model: fc.constantFrom('haiku', 'opus', null), requests: fc.integer({ min: 0, max: 1e6 }), cost: fc.integer({ min: 0, max: 1e5 }), input: fc.integer({ min: 0, max: 1e9 }), saved: fc.integer({ min: -1e4, max: 1e4 }) }).map(({ saved, ...row }) => usage({ ...row, cache_savings_usd: usd(saved) })), { maxLength: 4 });
+
+  test('add up to it to the nano-dollar, whatever came and went', () => {
+    fc.assert(fc.property(rows, rows, (now, before) => {
+      const causes = causesOf(now, before);
+      const spent = (all: readonly UsageRow[]) => all.reduce((sum, row) => sum + BigInt(row.cost_usd.replace('.', '')), 0n);
+      if (causes === null) expect(Math.min(...[now, before].map((all) => all.reduce((sum, row) => sum + row.requests, 0)))).toBe(0);
+      else expect(Object.values(causes).reduce((a, b) => a + b, 0n)).toBe(spent(now) - spent(before));
     }));
   });
 
-  test('twice the calls of the same kind are more calls and nothing else; none before have no cause', () => {
-    const causes = causesOf(usage({ requests: 20, cost: 2, input: 200 }), usage({ requests: 10, cost: 1, input: 100 }));
-    expect(causes).toEqual({ calls: nano, tokens: 0n, rate: 0n });
-    expect(causesOf(usage({ requests: 20, input: 1 }), usage({ requests: 0 }))).toBeNull();
+  const none = { calls: 0n, mix: 0n, tokens: 0n, cache: 0n, rate: 0n };
+  test.each([
+    { name: 'twice the calls of the same kind', now: [usage({ model: 'h', requests: 20, cost: 2, input: 200 })], causes: { ...none, calls: nano } },
+    { name: 'the same calls on a model ten times as dear', now: [usage({ model: 'o', requests: 10, cost: 10, input: 100 })], causes: { ...none, mix: 9n * nano } },
+    { name: 'prompts twice as long', now: [usage({ model: 'h', requests: 10, cost: 2, input: 200 })], causes: { ...none, tokens: nano } },
+    { name: 'caching that saves what it did not before', now: [usage({ model: 'h', requests: 10, cost: 0.4, input: 100, cache_savings_usd: usd(0.6) })], causes: { ...none, cache: (-6n * nano) / 10n } },
+    { name: 'the same tokens at twice the price', now: [usage({ model: 'h', requests: 10, cost: 2, input: 100 })], causes: { ...none, rate: nano } },
+  ])('$name have one cause and no other', ({ now, causes }) => {
+    expect(causesOf(now, [usage({ model: 'h', requests: 10, cost: 1, input: 100 })])).toEqual(causes);
   });
 
-  test('calls that name one action are one; refused calls and those in flight are none', () => {
-    const actions = actionsOf([call({ id: '1', action: 't', cost_usd: usd(1) }), call({ id: '2', action: 't', cost_usd: usd(2) }), call({ id: '3', cost_usd: usd(1) }), call({ id: '4', outcome: 'refused' }), call({ id: '5', outcome: null })]);
-    expect(actions).toMatchObject({ named: 2, count: 2, calls: 3, p50: nano, p95: 3n * nano });
-  });
-
-  test('steps hold every cost above nothing exactly once, and begin and end with one', () => {
-    fc.assert(fc.property(fc.array(fc.bigInt({ min: 0n, max: 10n ** 12n })), (costs) => {
-      const steps = stepsOf(costs);
-      expect(steps.reduce((sum, step) => sum + step.count, 0)).toBe(costs.filter((cost) => cost > 0n).length);
-      if (steps.length) expect(Math.min(steps[0]!.count, steps.at(-1)!.count)).toBeGreaterThan(0);
-    }));
+  test('the strongest come first, in words that say which way', () => {
+    expect(strongest({ ...none, calls: -100n, tokens: 900n, rate: 1n })).toEqual([{ cause: 'tokens', word: 'more tokens a call', amount: 900n }, { cause: 'calls', word: 'fewer calls', amount: -100n }]);
   });
 });
 
@@ -177,6 +189,19 @@ describe('limits', () => {
 test('refused calls are counted by reason, others are left out', () => {
   const refusals = refusedBy([call({ outcome: 'refused', refusal: 'rate_limited' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({})]);
   expect(refusals.map((one) => [one.reason, one.calls.length])).toEqual([['budget_exhausted', 2], ['rate_limited', 1]]);
+});
+
+test('a budget reaches its limit where the forecast line meets it, or not in this period', () => {
+  // $25 of $70 on the second day of seven; $65 at the end.
+  expect(reachedAt(budget({}), monday + 2 * dayMs)).toBeNull();
+  // $115 at the end: $45 more are gone half-way through the five days that are left.
+  expect(reachedAt(budget({ forecast_usd: { p50: usd(115), p90: usd(120) } }), monday + 2 * dayMs)).toBe(monday + 4.5 * dayMs);
+  expect(reachedAt(budget({ forecast_usd: null }), monday)).toBeNull();
+});
+
+test('three budgets are suggested that fit the spend, as YAML that the config takes', () => {
+  const { budgets } = parse(suggestionOf([10, 30, 20], [{ name: 'support', dollars: 41 }, { name: 'catalog', dollars: 19 }])) as { budgets: { id: string; limit_usd: number; mode: string }[] };
+  expect(budgets.map(({ id, limit_usd, mode }) => [id, limit_usd, mode])).toEqual([['everything-month', 72, 'soft'], ['support-month', 50, 'soft'], ['runaway-day', 60, 'hard']]);
 });
 
 describe('the burn-up of a budget', () => {

@@ -8,9 +8,10 @@ import { follow } from '../../state/location.ts';
 import { comparedName } from '../../state/period.ts';
 import { requestsOf } from './main-chart.tsx';
 import { GROUP_WORDS, nameOf, type Group } from './measures.ts';
-import { cause, moversOf, relative, size } from './moves.ts';
+import { causesFor, inFull, moversOf, relative, size, why } from './moves.ts';
 
-export function Movers({ answer, before: past, by }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group }) {
+/** @param models usage by group and model, of now and before: what the causes are worked out from; null while they are not known */
+export function Movers({ answer, before: past, by, models }: { answer: UsageAnswer; before: UsageAnswer | null; by: Group; models: { now: UsageAnswer; before: UsageAnswer } | null }) {
   const movers = moversOf(answer, past, by);
   const slots = slotsFor(by, movers.map((mover) => nameOf(by, mover.value)));
   const most = movers.reduce((top, mover) => (size(mover.now - mover.before) > top ? size(mover.now - mover.before) : top), 1n);
@@ -28,7 +29,7 @@ export function Movers({ answer, before: past, by }: { answer: UsageAnswer; befo
                 {past && <th scope="col" class="figure narrow-off">Before</th>}
                 <th scope="col" class="figure">Now</th>
                 {past && <th scope="col" class="figure">Change</th>}
-                {past && <th scope="col" class="wide-only" title="More or fewer calls, or a call costing more or less; both where neither explains it alone">Why</th>}
+                {past && <th scope="col" class="why" title="Calls, models, tokens a call, caching, and what tokens cost: the parts add up to the change">Why</th>}
               </tr>
             </thead>
             <tbody>
@@ -36,6 +37,7 @@ export function Movers({ answer, before: past, by }: { answer: UsageAnswer; befo
                 const to = requestsOf(by, mover.value);
                 const moved = mover.now - mover.before;
                 const name = nameOf(by, mover.value);
+                const causes = causesFor(mover, models?.now.rows ?? null, models?.before.rows ?? null, by);
                 return (
                   <tr key={name}>
                     <th scope="row"><span class="named" title={name}><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : <span>{name}</span>}</span></th>
@@ -50,7 +52,7 @@ export function Movers({ answer, before: past, by }: { answer: UsageAnswer; befo
                         </span>
                       </td>
                     )}
-                    {past && <td class="muted wide-only">{cause(mover)}</td>}
+                    {past && <td class="muted why" title={causes ? inFull(causes) : undefined}>{why(mover, causes)}</td>}
                   </tr>
                 );
               })}

@@ -1,7 +1,8 @@
 // web/pages/overview/moves.ts: which groups moved the spend between two periods, and by what.
 
-import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { change, nanos } from '../../format.ts';
+import type { UsageAnswer, UsageRow } from '../../../server/http/admin/wire.ts';
+import { CAUSES, CAUSE_WORDS, causesOf, strongest, type Causes } from '../../causes.ts';
+import { change, money, nanos } from '../../format.ts';
 import { valueIn, type Group } from './measures.ts';
 
 interface Mover {
@@ -33,16 +34,23 @@ export function moversOf(answer: UsageAnswer, before: UsageAnswer | null, by: Gr
   return [...rank((mover) => mover.now - mover.before).slice(0, 5), ...rank((mover) => mover.before - mover.now).slice(0, 5).reverse()];
 }
 
-/** Which part of a change more calls explain at the old cost of a call, and which part the cost of a call. */
-export function cause({ now, before, calls, callsBefore }: Mover): string {
-  if (before === 0n || callsBefore === 0) return 'new';
-  if (now === 0n || calls === 0) return 'stopped';
-  const volume = (Number(before) / callsBefore) * (calls - callsBefore);
-  const rest = Number(now - before) - volume;
-  if (Math.abs(volume) > 2 * Math.abs(rest)) return calls > callsBefore ? 'more calls' : 'fewer calls';
-  if (Math.abs(rest) > 2 * Math.abs(volume)) return rest > 0 ? 'dearer calls' : 'cheaper calls';
-  return 'both';
+/** Why a group's spend moved; null where it is new, gone, or not known yet. @param rows by group and model */
+export function causesFor(mover: Mover, rows: readonly UsageRow[] | null, before: readonly UsageRow[] | null, by: Group): Causes | null {
+  const of = (all: readonly UsageRow[]) => all.filter((row) => valueIn(row, by) === mover.value);
+  return rows && before ? causesOf(of(rows), of(before)) : null;
 }
+
+/** The strongest cause or two, with their amounts: `more calls +$3.10, less caching −$0.40`. */
+export function why(mover: Mover, causes: Causes | null): string {
+  if (mover.before === 0n) return 'new';
+  if (mover.now === 0n) return 'stopped';
+  if (causes === null) return '';
+  return strongest(causes).slice(0, 2).map((one) => `${one.word} ${one.amount > 0n ? '+' : ''}${money(one.amount)}`).join(', ');
+}
+
+/** Every cause, for who wants them all. */
+export const inFull = (causes: Causes): string =>
+  CAUSES.map((cause) => `${causes[cause] < 0n ? CAUSE_WORDS[cause].less : CAUSE_WORDS[cause].more} ${causes[cause] > 0n ? '+' : ''}${money(causes[cause])}`).join('\n');
 
 /** The change as a share of what was; no share of nothing. */
 export function relative({ now, before }: Mover): string {

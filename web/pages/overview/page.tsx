@@ -38,6 +38,9 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
   const before = ask(unit, other, 'before');
   const grouped = ask(`${by},${unit}`, range.value, 'grouped');
   const groupedBefore = ask(by, other, 'grouped-before');
+  const byModel = by === 'model' ? 'model' : `${by},model`;
+  const models = ask(byModel, other && range.value, 'models');
+  const modelsBefore = ask(byModel, other, 'models-before');
   const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
   // A period without a single call is nothing to compare with.
   const past = other && before.data && before.data.total.requests > 0 ? before.data : null;
@@ -51,7 +54,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
           {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : !usage.failure && <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
           <div class="columns">
             {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
-            {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} />}
+            {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} models={models.data && modelsBefore.data && { now: models.data, before: modelsBefore.data }} />}
           </div>
           <Heat />
         </>
