@@ -125,6 +125,15 @@ const OUTCOME_WORDS: Readonly<Record<string, string>> = {
 /** An outcome in words; in flight where there is none yet. */
 export const outcomeWord = (outcome: string | null): string => (outcome === null ? 'In flight' : (OUTCOME_WORDS[outcome] ?? outcome));
 
+/** Why a call was refused, in words. */
+export const REASONS: Readonly<Record<string, string>> = {
+  unauthenticated: 'No valid key', workspace_forbidden: 'Workspace not allowed', workflow_forbidden: 'Workflow not allowed', model_not_allowed: 'Model not allowed', feature_not_allowed: 'Feature not allowed',
+  unknown_path: 'Unknown address', unknown_object: 'Not theirs, or not there', malformed: 'Malformed call', loop: 'Proxy loop', unpriced_model: 'Model without a price', too_large: 'Too large',
+  budget_exhausted: 'Budget used up', budget_held: 'Budget held by calls in flight', rate_limited: 'Limit per minute', overloaded: 'Too many at once', draining: 'Shutting down', ledger_unavailable: 'Ledger not writable',
+  upstream_unreachable: 'Provider unreachable', upstream_timeout: 'Provider timeout',
+};
+export const reasonWord = (reason: string | null): string => (reason === null ? 'No reason noted' : (REASONS[reason] ?? reason));
+
 /** What stands under a tick of a time axis. */
 export const bucketLabelFormats: Readonly<Record<'hour' | 'day' | 'month', (at: number, zone: string) => string>> = {
   hour: (at, zone) => {

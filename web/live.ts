@@ -1,10 +1,11 @@
-// web/live.ts: keeps the screen current: server-sent events while the page is seen, a slow poll where they do not come.
+// web/live.ts: keeps the screen current: server-sent events while the page is seen, a slow poll where they do not come. Pages of one browser share one stream.
 
 import { effect, signal } from '@preact/signals';
 import type { LiveTick } from '../server/http/admin/wire.ts';
 import { refresh, signedOut } from './server.ts';
 
-export const liveState = signal<'live' | 'polling' | 'reconnecting' | 'paused'>('reconnecting');
+type LiveState = 'live' | 'polling' | 'reconnecting' | 'paused';
+export const liveState = signal<LiveState>('reconnecting');
 /** Calls under way, as of the last tick; null before the first. */
 export const inFlight = signal<number | null>(null);
 
@@ -14,7 +15,15 @@ const calmMs = 4_000;
 const idleMs = 60_000;
 const pollMs = 10_000;
 
+/** What the page that holds the stream tells the others. */
+type Told = { readonly kind: 'state'; readonly state: LiveState } | { readonly kind: 'tick'; readonly inFlight: number } | { readonly kind: 'changed' } | { readonly kind: 'hello' };
+const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('tollgate-live');
+
 let source: EventSource | null = null;
+/** Lets the stream go to another page; null while another one, or none, holds it. */
+let release: (() => void) | null = null;
+/** Ends the wait for the stream. */
+let waitingFor: AbortController | null = null;
 let waiting: ReturnType<typeof setTimeout> | null = null;
 let lastRefresh = Date.now();
 
@@ -27,28 +36,73 @@ function refreshSoon(): void {
   }, Math.max(250, calmMs - (Date.now() - lastRefresh)));
 }
 
-function connect(): void {
+const tell = (told: Told): void => channel?.postMessage(told);
+
+function become(state: LiveState): void {
+  liveState.value = state;
+  if (source) tell({ kind: 'state', state });
+}
+
+function open(): void {
   if (source || typeof EventSource === 'undefined') return;
+  // The browser itself asks for what was missed when a stream breaks; a page that comes back asks for all figures anew.
   source = new EventSource('/api/live');
-  source.addEventListener('open', () => {
-    liveState.value = 'live';
-  });
+  source.addEventListener('open', () => become('live'));
   source.addEventListener('tick', (event) => {
     inFlight.value = (JSON.parse((event as MessageEvent<string>).data) as LiveTick).in_flight;
+    tell({ kind: 'tick', inFlight: inFlight.value });
     refreshSoon();
   });
-  for (const name of ['config', 'gap']) source.addEventListener(name, refreshSoon);
+  for (const name of ['config', 'alert', 'price', 'gap']) {
+    source.addEventListener(name, () => {
+      tell({ kind: 'changed' });
+      refreshSoon();
+    });
+  }
   source.addEventListener('error', () => {
     // The browser tries again by itself unless the server said no; then the poll below goes on alone.
-    liveState.value = source?.readyState === EventSource.CLOSED ? 'polling' : 'reconnecting';
-    if (source?.readyState === EventSource.CLOSED) disconnect();
+    const closed = source?.readyState === EventSource.CLOSED;
+    become(closed ? 'polling' : 'reconnecting');
+    if (closed) disconnect();
   });
+}
+
+/** Browsers allow six connections to one host: of several pages, one holds the stream and the others listen to it. */
+function connect(): void {
+  if (source || waitingFor) return;
+  // Locks are there on loopback and under https alone; elsewhere each page has a stream of its own.
+  if (!channel || !navigator.locks) return open();
+  const wait = new AbortController();
+  waitingFor = wait;
+  tell({ kind: 'hello' });
+  navigator.locks
+    .request('tollgate-live', { signal: wait.signal }, () => {
+      if (waitingFor !== wait) return undefined;
+      open();
+      return new Promise<void>((done) => (release = done));
+    })
+    .catch(() => undefined); // The wait was ended: this page was paused or hidden.
 }
 
 function disconnect(): void {
   source?.close();
   source = null;
+  waitingFor?.abort();
+  waitingFor = null;
+  release?.();
+  release = null;
 }
+
+channel?.addEventListener('message', ({ data }: MessageEvent<Told>) => {
+  if (data.kind === 'hello') return source ? tell({ kind: 'state', state: liveState.value }) : undefined;
+  if (source || liveState.value === 'paused' || document.hidden) return;
+  if (data.kind === 'state') liveState.value = data.state;
+  else {
+    liveState.value = 'live';
+    if (data.kind === 'tick') inFlight.value = data.inFlight;
+    refreshSoon();
+  }
+});
 
 /** `l`: stops and starts the updates. */
 export function toggleLive(): void {

@@ -3,12 +3,14 @@
 import { BarController, BarElement, Chart, LinearScale, LineController, LineElement, PointElement, Tooltip, type ChartConfiguration, type Plugin } from 'chart.js';
 import { signal } from '@preact/signals';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { touched, useDrag } from './drag.ts';
 import { colourOf } from './palette.ts';
-import type { Series } from './series.ts';
+import type { Happening, Series } from './series.ts';
 import { shade } from '../shell/theme.ts';
-import { axisMoney, bucketLabelFormats, compact } from '../format.ts';
+import { axisMoney, bucketLabelFormats, compact, dayAndTime } from '../format.ts';
 import { hourOfDay, hourMs, startOf } from '../state/zone.ts';
 import type { Bucket, BucketUnit } from '../state/buckets.ts';
+import { choose, now, unzoom } from '../state/period.ts';
 
 Chart.register(BarController, BarElement, LineController, LineElement, PointElement, LinearScale, Tooltip);
 
@@ -30,6 +32,8 @@ interface TimeBarsProps {
   /** One sentence: total, peak, change. */
   readonly summary: string;
   readonly height?: 'tall' | 'low';
+  /** What happened at instants of the period, e.g. a price that changed: dotted lines, and a list below. */
+  readonly notes?: readonly Happening[];
   readonly onPick: (bucket: Bucket, series: Series | null) => void;
 }
 
@@ -69,6 +73,31 @@ function timeTicks(buckets: readonly Bucket[], unit: BucketUnit, zone: string, w
   // From the right, so that the present always has its name.
   return buckets.filter((_, index) => (buckets.length - 1 - index) % step === 0).map((bucket) => (bucket.from + bucket.to) / 2);
 }
+
+/** Dotted lines where something happened. */
+const happenings = (notes: () => readonly Happening[]): Plugin => ({
+  id: 'happenings',
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea, scales } = chart;
+    ctx.save();
+    ctx.strokeStyle = css('--text');
+    ctx.fillStyle = css('--text');
+    ctx.lineWidth = 1;
+    ctx.setLineDash([1, 3]);
+    for (const note of notes()) {
+      const x = Math.round(scales['x']!.getPixelForValue(note.at)) + 0.5;
+      if (x < chartArea.left || x > chartArea.right) continue;
+      ctx.beginPath();
+      ctx.moveTo(x, chartArea.top);
+      ctx.lineTo(x, chartArea.bottom);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(x, chartArea.top + 2, 2.5, 0, 2 * Math.PI);
+      ctx.fill();
+    }
+    ctx.restore();
+  },
+});
 
 /** A line down the bucket that the keyboard or the pointer stands on. */
 const crosshair: Plugin = {
@@ -156,7 +185,7 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
         },
       },
     },
-    plugins: [crosshair as Plugin<'bar' | 'line'>],
+    plugins: [crosshair as Plugin<'bar' | 'line'>, happenings(() => readable().notes ?? []) as Plugin<'bar' | 'line'>],
   };
 }
 
@@ -167,6 +196,8 @@ export function TimeBars(props: TimeBarsProps) {
   const latest = useRef(props);
   latest.current = props;
   const [at, setAt] = useState<number | null>(null);
+  /** Where Shift began to mark from. */
+  const anchor = useRef<number | null>(null);
   const hint = useId();
   const asTable = tablesShown.value;
   const tone = shade.value;
@@ -175,13 +206,15 @@ export function TimeBars(props: TimeBarsProps) {
     if (asTable || !canvas.current) return;
     const made = new Chart(canvas.current, config(latest.current, () => latest.current));
     chart.current = made;
+    // Text that was drawn before its typeface had come is drawn again.
+    void document.fonts.ready.then(() => chart.current === made && made.update('none'));
     return () => {
       made.destroy();
       chart.current = null;
     };
   }, [asTable]);
 
-  const shape = JSON.stringify([props.buckets, props.series, props.before, props.measure, tone]);
+  const shape = JSON.stringify([props.buckets, props.series, props.before, props.measure, props.notes, tone]);
   const drawn = useRef('');
   useEffect(() => {
     if (!chart.current || drawn.current === shape) return;
@@ -192,7 +225,14 @@ export function TimeBars(props: TimeBarsProps) {
     drawn.current = shape;
   }, [shape]);
 
-  const stand = (index: number) => {
+  const zoom = (first: number, last: number) => choose({ from: props.buckets[first]!.from, to: Math.min(props.buckets[last]!.to, now.value) });
+  const area = () => chart.current?.chartArea ?? { left: 0, width: 1 };
+  const drag = useDrag(area, props.buckets.length > 1 ? (draft) => {
+    const { first, last } = touched(draft, props.buckets.length);
+    zoom(first, last);
+  } : null);
+  const stand = (index: number, keepAnchor = false) => {
+    if (!keepAnchor) anchor.current = index;
     setAt(index);
     const elements = props.series.map((_, i) => ({ datasetIndex: i + (props.before ? 1 : 0), index }));
     chart.current?.setActiveElements(elements);
@@ -205,19 +245,26 @@ export function TimeBars(props: TimeBarsProps) {
     const to = moves[event.key];
     if (to !== undefined) {
       event.preventDefault();
-      stand(to);
+      stand(to, event.shiftKey && anchor.current !== null);
     } else if (event.key === 'Enter' && at !== null) {
       event.preventDefault();
-      props.onPick(props.buckets[at]!, null);
+      if (anchor.current !== null && anchor.current !== at) zoom(Math.min(anchor.current, at), Math.max(anchor.current, at));
+      else props.onPick(props.buckets[at]!, null);
     }
   };
   const onClick = (event: MouseEvent) => {
+    if (drag.swallows()) return;
     const hits = chart.current?.getElementsAtEventForMode(event, 'nearest', { intersect: true }, false) ?? [];
     const any = hits[0] ?? chart.current?.getElementsAtEventForMode(event, 'x', { intersect: false }, false)[0];
-    if (!any) return;
+    if (!any) return drag.once(() => undefined, unzoom);
     const dataset = chart.current!.data.datasets[any.datasetIndex];
-    props.onPick(props.buckets[any.index]!, hits[0] ? (props.series.find((one) => one.name === dataset?.label) ?? null) : null);
+    const pick = () => props.onPick(props.buckets[any.index]!, hits[0] ? (props.series.find((one) => one.name === dataset?.label) ?? null) : null);
+    // On a bar a click is a click; beside the bars, two of them take a zoom back.
+    if (hits[0]) pick();
+    else drag.once(pick, unzoom);
   };
+  const reach = at !== null && anchor.current !== null && anchor.current !== at ? { first: Math.min(anchor.current, at), last: Math.max(anchor.current, at) } : null;
+  const selected = drag.draft ?? (reach && { left: reach.first / props.buckets.length, right: (reach.last + 1) / props.buckets.length });
 
   return (
     <div class="chart">
@@ -226,14 +273,32 @@ export function TimeBars(props: TimeBarsProps) {
       ) : (
         <div class={`chart-canvas ${props.height ?? 'tall'}`}>
           {/* A canvas cannot be read aloud; the sentence says what it shows, the arrow keys read it bar by bar. */}
-          <canvas ref={canvas} role="img" aria-label={props.summary} aria-describedby={hint} tabIndex={0} onKeyDown={onKey} onClick={onClick} onBlur={() => setAt(null)} />
-          <p id={hint} class="unseen">Arrow keys read the bars one by one; Enter opens the requests behind one.</p>
+          <canvas
+            ref={canvas} role="img" aria-label={props.summary} aria-describedby={hint} tabIndex={0} onKeyDown={onKey} onClick={onClick} onBlur={() => setAt(null)}
+            onPointerDown={drag.onPointerDown} onPointerMove={drag.onPointerMove} onPointerUp={drag.onPointerUp} onPointerCancel={drag.onPointerCancel}
+          />
+          {selected && <span class="chart-draft" style={{ left: `${area().left + selected.left * area().width}px`, width: `${(selected.right - selected.left) * area().width}px` }} aria-hidden="true" />}
+          <p id={hint} class="unseen">Arrow keys read the bars one by one; Enter opens the requests behind one. With Shift, arrow keys mark a stretch and Enter zooms into it.</p>
           <p class="unseen" aria-live="polite">
-            {at !== null && props.buckets[at] ? `${props.nameOf(props.buckets[at])}: ${props.totalOf(at)}` : ''}
+            {at !== null && props.buckets[at] ? `${props.nameOf(props.buckets[at])}: ${props.totalOf(at)}${reach ? `; marked from ${props.nameOf(props.buckets[reach.first]!)} to ${props.nameOf(props.buckets[reach.last]!)}` : ''}` : ''}
           </p>
         </div>
       )}
+      <Happened notes={props.notes ?? []} zone={props.zone} />
     </div>
+  );
+}
+
+const MOST_NOTES = 6;
+
+/** The dotted lines in words. */
+function Happened({ notes, zone }: { notes: readonly Happening[]; zone: string }) {
+  if (notes.length === 0) return null;
+  return (
+    <ul class="happened" aria-label="What happened in this period">
+      {notes.slice(0, MOST_NOTES).map((note) => <li key={note.at + note.name}><span class="muted">{dayAndTime(note.at, zone)}</span> {note.name}</li>)}
+      {notes.length > MOST_NOTES && <li class="muted">and {notes.length - MOST_NOTES} more</li>}
+    </ul>
   );
 }
 

@@ -12,3 +12,9 @@ export interface Series {
   /** The same, as they are read. */
   readonly exact: readonly string[];
 }
+
+/** Something that happened at an instant and may explain a bend. */
+export interface Happening {
+  readonly at: number;
+  readonly name: string;
+}

@@ -11,6 +11,7 @@ import { FilterDialog } from './filter-dialog.tsx';
 import { Help } from './help.tsx';
 import { helpOpen } from './keyboard.ts';
 import { GROUPS, NAMES, PageOn } from './pages.tsx';
+import { PeriodDialog } from './period-dialog.tsx';
 import { SignIn } from './sign-in.tsx';
 import { chooseTheme, theme, THEMES } from './theme.ts';
 
@@ -67,6 +68,7 @@ export function App() {
       </main>
       <Help />
       <FilterDialog />
+      <PeriodDialog />
     </div>
   );
 }

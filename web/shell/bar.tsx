@@ -6,7 +6,7 @@ import { addressWith, filterCount, filters, FILTER_FIELDS, FILTERS, follow, go, 
 import { choosePeriod, compared, comparedName, periodName, PERIODS, range, rangeName, reportingZone, toggleCompare, zone, type PeriodName } from '../state/period.ts';
 import { fullTime, timeOfDay, zoneName } from '../format.ts';
 import { FIELD_WORDS, valueWord } from './filter-dialog.tsx';
-import { filterOpen } from './keyboard.ts';
+import { filterOpen, periodOpen } from './keyboard.ts';
 import { browserZone } from '../state/zone.ts';
 
 /** Pages that show the present alone. */
@@ -25,12 +25,12 @@ export function Bar({ quiet }: { quiet: boolean }) {
               <button type="button" key={name} aria-pressed={periodName.value === name} onClick={() => choosePeriod(name)}>{PERIODS[name].name}</button>
             ))}
           </div>
-          {periodName.value === null && (
+          {periodName.value === null ? (
             <span class="chip strong">
-              {rangeName(range.value, zone.value)}
+              <button type="button" class="chip-name" onClick={() => (periodOpen.value = true)} title="Other days">{rangeName(range.value, zone.value)}</button>
               <a href={addressWith({ from: null, to: null })} onClick={follow} aria-label="Drop this period">×</a>
             </span>
-          )}
+          ) : <button type="button" class="filter-button" onClick={() => (periodOpen.value = true)}>Dates</button>}
           {COMPARING.includes(page.value) && (
             <label class="switch" title={compared.value ? `Compared with ${comparedName.value}` : 'Not compared'}>
               <input type="checkbox" checked={compared.value !== null} onChange={toggleCompare} />

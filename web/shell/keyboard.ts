@@ -26,6 +26,7 @@ export function switchKeys(on: boolean): void {
 
 export const helpOpen = signal(false);
 export const filterOpen = signal(false);
+export const periodOpen = signal(false);
 
 /** What a page adds: rows to walk through, a drawer to close. */
 export const rowKeys = signal<{ move: (by: 1 | -1) => void; close: () => void } | null>(null);
@@ -43,6 +44,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ['g p', 'Policies & audit'],
   ['g n', 'Planner'],
   ['d  w  m  q', 'Last 24 hours, 7, 30, 90 days'],
+  ['p', 'Any days, and what to compare with'],
   ['[  ]', 'The period before, the one after'],
   ['x', 'Compare with the period before, or not'],
   ['/', 'Filter'],
@@ -60,6 +62,7 @@ const PAGE_KEYS: Readonly<Record<string, Page>> = {
 const SIMPLE: Readonly<Record<string, () => void>> = {
   '?': () => (helpOpen.value = !helpOpen.value),
   '/': () => (filterOpen.value = true),
+  p: () => (periodOpen.value = true),
   d: () => choosePeriod('24h'),
   w: () => choosePeriod('7d'),
   m: () => choosePeriod('30d'),
@@ -90,6 +93,8 @@ export function listenForKeys(): void {
       event.preventDefault();
       return go(addressWith({}, PAGE_KEYS[event.key]!));
     }
+    // A modal dialog of ours is open, wherever the focus went.
+    if (document.querySelector('dialog[open]')) return;
     goAt = event.key === 'g' ? event.timeStamp : -Infinity;
     const act = SIMPLE[event.key];
     if (!act) return;

@@ -9,7 +9,7 @@ const PAGES = {
 export type Page = keyof typeof PAGES;
 
 /** The admin API's filter fields, with their short names in the address. */
-export const FILTERS = { workspace: 'ws', workflow: 'wf', user: 'user', model: 'm', key: 'key', outcome: 'o', session: 'session', action: 'action' } as const;
+export const FILTERS = { workspace: 'ws', workflow: 'wf', user: 'user', model: 'm', key: 'key', outcome: 'o', session: 'session', action: 'action', refusal: 'refusal', error: 'error', tag: 'tag', estimated: 'est' } as const;
 export type FilterField = keyof typeof FILTERS;
 export const FILTER_FIELDS = Object.keys(FILTERS) as FilterField[];
 export type Filters = Readonly<Record<FilterField, readonly string[]>>;
@@ -76,5 +76,7 @@ export function follow(event: MouseEvent): void {
 
 export function toggleFilter(field: FilterField, value: string): void {
   const now = filters.value[field];
+  // Either or: both at once would be everything.
+  if (field === 'estimated') return go(addressWith({ [FILTERS[field]]: now.includes(value) ? null : value }));
   go(addressWith({ [FILTERS[field]]: now.includes(value) ? now.filter((one) => one !== value) : [...now, value] }));
 }

@@ -4,7 +4,7 @@ import { computed, signal } from '@preact/signals';
 import { dayMonth, dayAndTime, hourMinute, weekday } from '../format.ts';
 import { bucketsOf, type BucketUnit, type Range } from './buckets.ts';
 import { addressWith, go, page, parameter, type Page } from './location.ts';
-import { addDays, browserZone, dayMs, hourMs, startOf } from './zone.ts';
+import { addDays, addMonths, browserZone, dayMs, hourMs, startOf } from './zone.ts';
 
 /** The present, as far as the screen goes: it moves when data is asked for anew, so that all panels end at one instant. */
 export const now = signal(Date.now());
@@ -35,11 +35,11 @@ export const zone = computed(() => {
   return asked === 'UTC' ? 'UTC' : reportingZone.value;
 });
 
-export const PERIODS = { '24h': { days: 1, name: '24 hours', key: 'd' }, '7d': { days: 7, name: '7 days', key: 'w' }, '30d': { days: 30, name: '30 days', key: 'm' }, '90d': { days: 90, name: '90 days', key: 'q' } } as const;
+export const PERIODS = { '24h': { days: 1, name: '24 hours' }, '7d': { days: 7, name: '7 days' }, '30d': { days: 30, name: '30 days' }, '90d': { days: 90, name: '90 days' }, month: { days: 31, name: 'This month' } } as const;
 export type PeriodName = keyof typeof PERIODS;
 
 /** The period a page shows unless the address says otherwise. */
-const STANDARD: Readonly<Partial<Record<Page, PeriodName>>> = { requests: '24h', limits: '24h', workspaces: '30d', workflows: '30d', users: '30d', models: '30d', policies: '30d' };
+const STANDARD: Readonly<Partial<Record<Page, PeriodName>>> = { requests: '24h', limits: '24h', workspaces: 'month', workflows: '30d', users: '30d', models: '30d', policies: '30d' };
 const standardPeriod = (): PeriodName => STANDARD[page.value ?? 'overview'] ?? '7d';
 
 /** The named period in force, or null where the address gives two instants. */
@@ -60,6 +60,7 @@ export const range = computed<Range>(() => {
     return { from: Number.isFinite(from) && from < end ? from : end - 7 * dayMs, to: end };
   }
   if (name === '24h') return { from: startOf('hour', now.value, zone.value) - 23 * hourMs, to: now.value };
+  if (name === 'month') return { from: startOf('month', now.value, reportingZone.value), to: now.value };
   return { from: addDays(startOf('day', now.value, reportingZone.value), 1 - PERIODS[name].days, reportingZone.value), to: now.value };
 });
 
@@ -73,12 +74,25 @@ export const bucketUnit = computed<BucketUnit>(() => {
 
 export const buckets = computed(() => bucketsOf(range.value, bucketUnit.value, reportingZone.value, running.value));
 
-/** The stretch before, moved back by whole weeks so that weekdays meet weekdays; null where comparing is switched off. */
-export const compared = computed<(Range & { readonly shiftDays: number }) | null>(() => {
-  if (parameter('cmp') === 'off') return null;
+export type Comparison = 'previous' | 'month' | 'off';
+/** What the period is compared with. */
+export const comparison = computed<Comparison>(() => {
+  const asked = parameter('cmp');
+  return asked === 'off' || asked === 'month' ? asked : 'previous';
+});
+
+/** The stretch before, moved back by whole weeks so that weekdays meet weekdays, or the same days a month before; null where comparing is switched off. */
+export const compared = computed<Range | null>(() => {
+  if (comparison.value === 'off') return null;
   const { from, to } = range.value;
+  const zone = reportingZone.value;
+  if (comparison.value === 'month' || periodName.value === 'month') {
+    // As far back as the period is long: three months are not compared with a part of themselves.
+    const months = Math.max(1, Math.ceil((to - from) / (31 * dayMs) - 0.05));
+    return { from: addMonths(from, -months, zone), to: addMonths(to, -months, zone) };
+  }
   const shiftDays = Math.max(1, Math.ceil((to - from) / (7 * dayMs) - 0.05)) * 7;
-  return { from: addDays(from, -shiftDays, reportingZone.value), to: addDays(to, -shiftDays, reportingZone.value), shiftDays };
+  return { from: addDays(from, -shiftDays, zone), to: addDays(to, -shiftDays, zone) };
 });
 
 /** `vs Mon 10 Nov to Sun 16 Nov`. */
@@ -100,21 +114,28 @@ export function bucketName(bucket: Range, unit: BucketUnit, inZone: string): str
 export function choosePeriod(name: PeriodName): void {
   go(addressWith({ from: name === standardPeriod() ? null : `now-${name}`, to: null }));
 }
-/** `[` and `]`: moves the period by its own length, in whole days where it is days long; never past the present. */
+/** `[` and `]`: moves the period by its own length, in whole days where it is days long, by months where it is one; never past the present. */
 export function shiftPeriod(by: 1 | -1): void {
   const { from, to } = range.value;
   const named = periodName.value;
+  const zone = reportingZone.value;
+  const monthly = startOf('month', from, zone) === from && (named === 'month' || addMonths(from, 1, zone) === to);
   const days = named ? PERIODS[named].days : Math.round((to - from) / dayMs);
-  const end = named && named !== '24h' ? addDays(startOf('day', to, reportingZone.value), 1, reportingZone.value) : to;
-  const moved = (at: number) => (days >= 1 ? addDays(at, by * days, reportingZone.value) : at + by * (to - from));
+  const end = monthly ? addMonths(from, 1, zone) : named && named !== '24h' ? addDays(startOf('day', to, zone), 1, zone) : to;
+  const moved = (at: number) => (monthly ? addMonths(at, by, zone) : days >= 1 ? addDays(at, by * days, zone) : at + by * (to - from));
   if (moved(from) >= now.value) return;
-  if (moved(end) > now.value) return go(addressWith({ from: named ? parameter('from') : new Date(moved(from)).toISOString(), to: null }));
+  if (moved(end) > now.value) return go(addressWith({ from: monthly ? 'now-month' : named ? parameter('from') : new Date(moved(from)).toISOString(), to: null }));
   go(addressWith({ from: new Date(moved(from)).toISOString(), to: new Date(moved(end)).toISOString() }));
 }
+/** Puts two instants into the address in place of times that move. */
+export const choose = ({ from, to }: Range): void => go(addressWith({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }));
+/** Back to the page's own period. */
+export const unzoom = (): void => go(addressWith({ from: null, to: null }));
 /** What carries the period on screen over to another page, whose own standard may differ. */
 export const periodParameters = (): { from: string; to: string | null } => ({ from: parameter('from') ?? `now-${periodName.value ?? '7d'}`, to: parameter('to') });
 
-export const toggleCompare = (): void => go(addressWith({ cmp: parameter('cmp') === 'off' ? null : 'off' }));
+export const compareWith = (what: Comparison): void => go(addressWith({ cmp: what === 'previous' ? null : what }));
+export const toggleCompare = (): void => compareWith(comparison.value === 'off' ? 'previous' : 'off');
 
 /** What puts one bucket's time into an address. */
 export const timeOf = (bucket: Range): { from: string; to: string } => ({ from: new Date(bucket.from).toISOString(), to: new Date(bucket.to).toISOString() });

@@ -52,3 +52,24 @@ export function next(unit: 'hour' | 'day' | 'month', start: number, zone: string
 export const hourOfDay = (at: number, zone: string): number => new Date(localMs(at, zone)).getUTCHours();
 
 export const browserZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** The first instant of a day written as `2026-11-29`; null where it is no such day. */
+export function dayOf(text: string, zone: string): number | null {
+  const match = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text);
+  if (!match) return null;
+  const local = Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]));
+  return new Date(local).toISOString().startsWith(text) ? instantOf(local, zone) : null;
+}
+
+/** The day that `at` lies in, as `2026-11-29`. */
+export const dayText = (at: number, zone: string): string => new Date(localMs(at, zone)).toISOString().slice(0, 10);
+
+/** The same wall-clock time so many months on; a day that the month does not have is its last one. */
+export function addMonths(at: number, months: number, zone: string): number {
+  const local = new Date(localMs(at, zone));
+  const day = local.getUTCDate();
+  local.setUTCDate(1);
+  local.setUTCMonth(local.getUTCMonth() + months);
+  local.setUTCDate(Math.min(day, new Date(Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + 1, 0)).getUTCDate()));
+  return instantOf(local.getTime(), zone);
+}

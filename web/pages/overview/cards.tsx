@@ -21,18 +21,19 @@ function points(now: number, before: number, enough: boolean): ReturnType<typeof
 }
 
 /** The budget's own forecast where one covers everything for a month, so that two screens cannot disagree; else ours. */
-function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint; spent: bigint } | null {
+function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint; spent: bigint } | 'asking' | null {
   const zone = reportingZone.value;
   const question = { ...filterQuestion(), group_by: 'day', limit: 100 };
   const days = useAsk<UsageAnswer>(address('/api/usage', question, forecastRange(now.value, zone)), address('forecast', question));
-  if (!days.data) return null;
+  if (!days.data) return days.failure ? null : 'asking';
   const own = budgets?.rows.find((budget) => budget.scope.organization && budget.period.kind === 'month' && budget.forecast_usd);
   if (own?.forecast_usd && filterCount.value === 0) return { p50: nanos(own.forecast_usd.p50), p90: nanos(own.forecast_usd.p90), spent: nanos(own.spent_usd) };
   return monthEndOf(days.data.rows.map((row) => ({ at: Date.parse(row.day ?? ''), cost: nanos(row.cost_usd) })), now.value, zone);
 }
 
 export function Cards({ usage, before, budgets }: { usage: UsageAnswer; before: UsageAnswer | null; budgets: BudgetsAnswer | null }) {
-  const forecast = useMonthEnd(budgets);
+  const month = useMonthEnd(budgets);
+  const forecast = month === 'asking' ? null : month;
   const total = usage.total;
   const past = before?.total ?? null;
   const enough = total.requests >= FEW && (past?.requests ?? 0) >= FEW;
@@ -55,7 +56,7 @@ export function Cards({ usage, before, budgets }: { usage: UsageAnswer; before: 
         {delta((f) => Number(nanos(f.cost_usd)), (value) => shortMoney(BigInt(value)), null)}
       </Card>
       <Card name="Forecast, month end" figure={forecast ? shortMoney(forecast.p50) : '–'} exact={forecast ? `p50 ${exactMoney(forecast.p50)}, p90 ${exactMoney(forecast.p90)}` : undefined}>
-        <span class="muted">{forecast ? <>up to {shortMoney(forecast.p90)} at 90%; {shortMoney(forecast.spent)} so far</> : 'after three full days of traffic'}</span>
+        <span class="muted">{forecast ? <>up to {shortMoney(forecast.p90)} at 90%; {shortMoney(forecast.spent)} so far</> : month === 'asking' ? '…' : 'after three full days of traffic'}</span>
       </Card>
       <Card name="Requests" figure={compact(total.requests)} exact={whole(total.requests)} line={line((f) => f.requests)}>
         {delta((f) => f.requests, compact, null)}

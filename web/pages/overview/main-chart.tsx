@@ -3,6 +3,7 @@
 import type { UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { TableSwitch, TimeBars } from '../../charts/chart.tsx';
 import { change, percent } from '../../format.ts';
+import { useHappenings } from '../../parts/happenings.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
@@ -24,6 +25,7 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
   const measure: Measure = MEASURES[measureName()];
   const by = groupName();
   const unit = bucketUnit.value;
+  const notes = useHappenings();
   return (
     <Panel
       title={`${measure.name} by ${by}`}
@@ -66,6 +68,7 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
               zone={unit === 'hour' ? zone.value : reportingZone.value}
               series={all.map((one) => one.series)}
               before={past?.map((amount) => toDraw(measure, amount)) ?? null}
+              notes={notes}
               nameOf={(bucket) => bucketName(bucket, unit, unit === 'hour' ? zone.value : reportingZone.value)}
               totalOf={(index) => measure.exact(totals[index]!)}
               summary={`${measure.name} by ${by}: ${measure.short(total)} in all, the most ${measure.short(totals[peak]!)} on ${bucketName(buckets.value[peak]!, unit, reportingZone.value)}${difference ? `, ${difference.direction === 'flat' ? difference.text : `${difference.direction} ${difference.text}`} against ${comparedName.value}` : ''}.`}

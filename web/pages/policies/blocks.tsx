@@ -4,13 +4,13 @@ import type { RequestsAnswer } from '../../../server/http/admin/wire.ts';
 import { TableSwitch, TimeBars } from '../../charts/chart.tsx';
 import { OTHER_SLOT, slotsFor } from '../../charts/palette.ts';
 import type { Series } from '../../charts/series.ts';
-import { dayMonth, whole } from '../../format.ts';
+import { dayMonth, reasonWord, whole } from '../../format.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, go } from '../../state/location.ts';
 import { bucketName, buckets, bucketUnit, reportingZone, timeOf, zone } from '../../state/period.ts';
-import { reasonWord, refusedBy } from './figures.ts';
+import { refusedBy } from './figures.ts';
 
 const MOST = 6;
 

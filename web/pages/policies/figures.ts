@@ -4,14 +4,6 @@ import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, RequestRow, StatusAnswe
 import { rowsBy } from '../../figures.ts';
 import { percent } from '../../format.ts';
 
-const REASONS: Readonly<Record<string, string>> = {
-  unauthenticated: 'No valid key', workspace_forbidden: 'Workspace not allowed', workflow_forbidden: 'Workflow not allowed', model_not_allowed: 'Model not allowed', feature_not_allowed: 'Feature not allowed',
-  unknown_path: 'Unknown address', unknown_object: 'Not theirs, or not there', malformed: 'Malformed call', loop: 'Proxy loop', unpriced_model: 'Model without a price', too_large: 'Too large',
-  budget_exhausted: 'Budget used up', budget_held: 'Budget held by calls in flight', rate_limited: 'Limit per minute', overloaded: 'Too many at once', draining: 'Shutting down', ledger_unavailable: 'Ledger not writable',
-  upstream_unreachable: 'Provider unreachable', upstream_timeout: 'Provider timeout',
-};
-export const reasonWord = (reason: string | null): string => (reason === null ? 'No reason noted' : (REASONS[reason] ?? reason));
-
 export interface Refused {
   readonly reason: string | null;
   readonly calls: readonly RequestRow[];

@@ -1,7 +1,7 @@
 // web/pages/policies/page.tsx: what was blocked, and who changed what?
 
 import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, RequestsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
-import { compact, dayAndTime, fromNow, fullTime, percent, whole } from '../../format.ts';
+import { compact, dayAndTime, fromNow, fullTime, percent, reasonWord, whole } from '../../format.ts';
 import { Listing, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -11,7 +11,7 @@ import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
 import { Audit } from './audit.tsx';
 import { Blocks } from './blocks.tsx';
-import { checksOf, reasonWord, refusedBy, type Check, type Refused } from './figures.ts';
+import { checksOf, refusedBy, type Check, type Refused } from './figures.ts';
 
 /** The newest refused calls that reasons are counted from. */
 const SAMPLE = 1_000;

@@ -12,6 +12,9 @@ import { rowKeys } from '../../shell/keyboard.ts';
 import { addressWith, follow, go, parameter } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 
+/** Without the family's first word and the date, which the title holds. */
+const shortModel = (model: string | null): string | null => model && model.replace(/^claude-/, '').replace(/-\d{8}$/, '');
+
 export const closeRow = (): void => go(addressWith({ row: null }));
 
 /** `j` and `k` walk over the rows; with one open, the drawer follows. */
@@ -64,6 +67,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
                 <tr>
                   <th scope="col">Time <span class="muted">{zoneName(Date.parse(answer.to), zone.value)}</span></th>
                   <th scope="col">Workspace / workflow</th>
+                  <th scope="col" class="wide-only">User</th>
                   <th scope="col">Model</th>
                   <th scope="col">Outcome</th>
                   <th scope="col">Tokens</th>
@@ -105,7 +109,8 @@ function Row({ row, most, after }: { row: RequestRow; most: number; after: strin
         </a>
       </th>
       <td data-name="Workflow"><span class="who"><span class="muted">{row.workspace} /</span> {row.workflow}</span></td>
-      <td data-name="Model"><span class="model">{row.model_served ?? row.model_requested ?? <span class="muted">{row.endpoint}</span>}</span></td>
+      <td data-name="User" class="wide-only user">{row.user === null ? <span class="muted">–</span> : <span title={row.user}>{row.user}</span>}</td>
+      <td data-name="Model"><span class="model" title={row.model_served ?? row.model_requested ?? undefined}>{shortModel(row.model_served ?? row.model_requested) ?? <span class="muted">{row.endpoint}</span>}</span></td>
       <td data-name="Outcome"><OutcomeMark outcome={row.outcome} status={row.status} /></td>
       <td data-name="Tokens"><TokensBar tokens={row.tokens} most={most} /></td>
       <td data-name="Cost" class="figure" title={exactMoney(cost)}>{row.estimated && <abbr class="muted" title={`Estimated: ${row.estimate_method ?? 'usage incomplete'}`}>est. </abbr>}{money(cost)}</td>
