@@ -131,7 +131,7 @@ describe('with traffic', () => {
   });
 
   test.each([
-    { from: '/workspaces', name: 'catalog', at: '/', query: { ws: 'catalog', from: 'now-30d' } },
+    { from: '/workspaces', name: 'catalog', at: '/', query: { ws: 'catalog', from: 'now-month' } },
     { from: '/users', name: 'u-2', at: '/requests', query: { user: 'u-2', from: 'now-30d' } },
     { from: '/users', name: '1 refused requests of no user', at: '/requests', query: { user: '', o: 'refused', from: 'now-30d' } },
     { from: '/models', name: /^catalog\/.* on claude-sonnet-4-6/, at: '/requests', query: { ws: 'catalog', m: 'claude-sonnet-4-6', from: 'now-30d' } },
