@@ -107,7 +107,7 @@ test('budgets show what is left and which thresholds were reached', async () => 
 test('alerts name what is configured and what fires, and claim no delivery', async () => {
   const body = await get<wire.AlertsAnswer>('/api/alerts');
   expect(body.firing.filter((f) => f.rule === 'budget').map((f) => [f.scope, f.state, f.severity, f.tier, f.value, f.threshold])).toEqual([['support-month', 'firing', 'warning', 2, 330, 320]]);
-  expect(body.rules.find((r) => r.rule === 'forecast')).toEqual({ rule: 'forecast', enabled: true });
+  expect(body.rules.find((r) => r.rule === 'forecast')).toEqual({ rule: 'forecast', enabled: true, yaml: expect.stringContaining('forecast:') });
   expect([body.delivering, body.deliveries]).toEqual([body.channels.length > 0, []]);
 });
 

@@ -47,21 +47,21 @@ function Alert({ alert, budgets }: { alert: AlertFiring; budgets: readonly Budge
 
 /** Acknowledging stops the repeats; the alert stays until its cause is gone. */
 function TakeOn({ alert }: { alert: AlertFiring }) {
-  const [state, setState] = useState<'idle' | 'sending' | string>('idle');
+  const [state, setState] = useState<{ sending: boolean; fault: string }>({ sending: false, fault: '' });
   const send = async () => {
-    setState('sending');
+    setState({ sending: true, fault: '' });
     try {
       await ask<AcknowledgeAnswer>('/api/alerts/acknowledge', { method: 'POST', body: JSON.stringify({ fingerprint: alert.fingerprint }) });
-      setState('idle');
+      setState({ sending: false, fault: '' });
       refresh();
     } catch (cause) {
-      setState(cause instanceof Failure ? cause.message : String(cause));
+      setState({ sending: false, fault: cause instanceof Failure ? cause.message : String(cause) });
     }
   };
   return (
     <>
-      <button type="button" disabled={state === 'sending'} onClick={() => void send()} title="It is not repeated then" aria-label={`Acknowledge: ${alert.title}`}>Acknowledge</button>
-      {state !== 'idle' && state !== 'sending' && <span class="problem" role="alert">{state}</span>}
+      <button type="button" disabled={state.sending} onClick={() => void send()} title="It is not repeated then" aria-label={`Acknowledge: ${alert.title}`}>Acknowledge</button>
+      {state.fault && <span class="problem" role="alert">{state.fault}</span>}
     </>
   );
 }
