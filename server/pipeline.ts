@@ -319,6 +319,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
         contentEncoding: headerOf(head.raw, 'content-encoding'),
         monotonic: () => services.clock.monotonic(),
         onStart: (started) => admission.started(started, price.ceilingAfterStart(started)),
+        onContent: admission.onContent,
       });
     },
     editor: (head) => (visit === null ? null : services.desk.editor(visit, head, async ({ id, expiresAt }) => {

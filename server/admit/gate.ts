@@ -5,16 +5,17 @@ import { limitOf, mostOf, type Budget, type ScopeSubject, type Standing } from '
 import type { Period } from '../domain/calendar.ts';
 import type { Caller, Decision } from '../domain/call.ts';
 import type { Grant } from '../domain/grant.ts';
-import type { BudgetId, Clock, EpochMs, WorkflowId, WorkspaceId } from '../domain/ids.ts';
-import { nanodollars, NO_MONEY, usdString, type Nanodollars } from '../domain/money.ts';
-import type { Quote } from '../domain/price.ts';
+import type { BudgetId, Clock, EpochMs } from '../domain/ids.ts';
+import { usdString, type Nanodollars } from '../domain/money.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
-import type { Policy, Settings } from '../domain/settings.ts';
-import type { Tokens } from '../domain/usage.ts';
+import type { Settings } from '../domain/settings.ts';
 import { budgetRefusal } from './budget-refusal.ts';
-import { Budgets, type BudgetHold, type Charge } from './budgets.ts';
+import { Budgets, type Charge } from './budgets.ts';
+import { layersOf, limitsIn, NO_LAYERS, type Layered, type Layers } from './layers.ts';
+import { LimitRules } from './limit-rules.ts';
 import { clearCall } from './model-policy.ts';
-import { ScopeLimits, type LimitHold } from './scope-limits.ts';
+import { OpenAdmission } from './open-admission.ts';
+import type { ScopeLimits } from './scope-limits.ts';
 import { OpenStandingHold } from './standing-hold.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -38,16 +39,6 @@ export interface ReloadableGate extends Gate {
   waiting(): number;
 }
 
-/** The rules of one scope, and its limits as they stand. */
-interface Layer {
-  readonly scope: string;
-  readonly policy: Policy;
-  readonly limits: ScopeLimits;
-}
-
-/** Layers by workspace; those of a workflow include the workspace's, first. */
-type Layers = ReadonlyMap<WorkspaceId, { readonly own: readonly Layer[]; readonly workflows: ReadonlyMap<WorkflowId, readonly Layer[]> }>;
-
 /** @param standingsAtStart what each budget has spent in its current period, from the ledger */
 export function createGate({ settings, clock, standingsAtStart }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[] }): ReloadableGate {
   return new RunningGate(settings, clock, standingsAtStart);
@@ -57,6 +48,7 @@ class RunningGate implements ReloadableGate {
   readonly #clock: Clock;
   readonly #budgets: Budgets;
   readonly #waitingRoom = new WaitingRoom();
+  readonly #limitRules: LimitRules;
   #layers: Layers;
   /** Reloads follow one another, so that each starts from what the one before put in force. */
   #reloading: Promise<void> = Promise.resolve();
@@ -65,10 +57,11 @@ class RunningGate implements ReloadableGate {
     this.#clock = clock;
     this.#budgets = new Budgets(settings.budgets, settings.timezone, standingsAtStart);
     this.#layers = layersOf(settings, new Map(), clock.monotonic());
+    this.#limitRules = new LimitRules(settings.limitRules, clock.monotonic());
   }
 
   clear(...[caller, endpoint, ask, betas = NO_BETAS]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
-    return clearCall(this.#layersFor(caller), endpoint, ask, betas);
+    return clearCall(this.#layersFor(caller).policies, endpoint, ask, betas);
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
@@ -100,15 +93,16 @@ class RunningGate implements ReloadableGate {
 
   buckets(): ReturnType<Gate['buckets']> {
     const now = this.#clock.monotonic();
-    const layers = [...this.#layers.values()].flatMap(({ own, workflows }) => [...own, ...[...workflows.values()].map((list) => list.at(-1)!)]);
-    return layers.flatMap(({ limits }) => limits.buckets(now));
+    return [...limitsIn(this.#layers).flatMap((limits) => limits.buckets(now)), ...this.#limitRules.buckets(now)];
   }
 
   reload(settings: Settings, spentOf: SpentOf): Promise<void> {
     const reloaded = this.#reloading.then(async () => {
       const putInForce = await this.#budgets.replace(settings.budgets, settings.timezone, this.#clock.now(), spentOf);
       putInForce();
-      this.#layers = layersOf(settings, limitsByScope(this.#layers), this.#clock.monotonic());
+      const now = this.#clock.monotonic();
+      this.#layers = layersOf(settings, new Map(limitsIn(this.#layers).map((limits) => [limits.scope, limits])), now);
+      this.#limitRules.change(settings.limitRules, now);
       this.#waitingRoom.wake();
     });
     // The next reload starts from the old settings when this one failed; who called hears of it.
@@ -133,7 +127,8 @@ class RunningGate implements ReloadableGate {
     const { caller, clearance, quote } = request;
     const at = this.#clock.now();
     const now = this.#clock.monotonic();
-    const layers = this.#layersFor(caller);
+    const layered = this.#layersFor(caller);
+    const limits = this.#limitRules.isEmpty ? layered.limits : [...layered.limits, ...this.#limitRules.covering(caller, clearance.model, now)];
     const subject = subjectOf(caller, clearance.model);
     const shares = request.shares?.map(({ model, amount }) => ({ subject: subjectOf(caller, model), amount })) ?? null;
 
@@ -147,32 +142,32 @@ class RunningGate implements ReloadableGate {
     // A batch runs when the provider has room, and its own limits are others than those of calls.
     const inputTokens = free || shares !== null ? null : quote.likelyInputTokens;
     /** Limits that only rehearse, and would have refused: the call takes nothing from them, as it would not have. */
-    let rehearsed: Map<Layer, Refusal> | null = null;
-    for (const layer of layers) {
-      const obstacle = layer.limits.obstacle(inputTokens, now);
+    let rehearsed: Map<ScopeLimits, Refusal> | null = null;
+    for (const each of limits) {
+      const obstacle = each.obstacle(inputTokens, now);
       if (obstacle === null) continue;
-      if (layer.policy.limits.dryRun !== true) return { kind: 'refused', refusal: obstacle };
-      (rehearsed ??= new Map()).set(layer, obstacle);
+      if (!each.dryRun) return { kind: 'refused', refusal: obstacle };
+      (rehearsed ??= new Map()).set(each, obstacle);
     }
     if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, ask, refusal: budgetRefusal(overrun, ask, at) };
 
     const decisions = [...clearance.decisions];
-    for (const layer of layers) {
-      const obstacle = rehearsed?.get(layer);
-      if (obstacle === undefined) decisions.push(...layer.limits.decisions);
+    for (const each of limits) {
+      const obstacle = rehearsed?.get(each);
+      if (obstacle === undefined) decisions.push(...each.decisions);
       else decisions.push({ rule: obstacle.rule ?? obstacle.reason, verdict: 'would_refuse', detail: obstacle.message });
     }
     if (shares === null) for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
     else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask));
-    const taking = rehearsed === null ? layers : layers.filter((layer) => !rehearsed!.has(layer));
-    const limitHolds = taking.map(({ limits }) => limits.take(inputTokens, now));
+    const taking = rehearsed === null ? limits : limits.filter((each) => !rehearsed!.has(each));
+    const limitHolds = taking.map((each) => each.take(inputTokens, now));
     const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
     return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();
 
-  #layersFor(caller: Caller): readonly Layer[] {
+  #layersFor(caller: Caller): Layered {
     const workspace = this.#layers.get(caller.workspace);
     return workspace === undefined ? NO_LAYERS : (workspace.workflows.get(caller.workflow) ?? workspace.own);
   }
@@ -181,110 +176,12 @@ class RunningGate implements ReloadableGate {
 type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; refusal: Refusal };
 
 const NO_BETAS: readonly string[] = [];
-const NO_LAYERS: readonly Layer[] = [];
-
-/** One admitted call. */
-class OpenAdmission implements Admission {
-  readonly quote: Quote;
-  readonly decisions: readonly Decision[];
-  readonly admittedAt: EpochMs;
-  readonly #parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; standings: readonly Standing[]; budgets: Budgets; clock: Clock; onFreed: () => void };
-  #released = false;
-
-  constructor(quote: Quote, decisions: readonly Decision[], admittedAt: EpochMs, parts: { limitHolds: readonly LimitHold[]; budgetHolds: readonly BudgetHold[]; standings: readonly Standing[]; budgets: Budgets; clock: Clock; onFreed: () => void }) {
-    this.quote = quote;
-    this.decisions = decisions;
-    this.admittedAt = admittedAt;
-    this.#parts = parts;
-  }
-
-  get tightest(): Standing | null {
-    let tightest: Standing | null = null;
-    for (const standing of this.#parts.standings) {
-      if (standing.budget.mode === 'hard' && (tightest === null || standing.spent * limitOf(tightest) > tightest.spent * limitOf(standing))) tightest = standing;
-    }
-    return tightest;
-  }
-
-  get held(): Nanodollars {
-    return this.#parts.budgetHolds.reduce((sum, { amount }) => nanodollars(sum + amount), NO_MONEY);
-  }
-
-  started(tokens: Tokens, ceiling: Nanodollars): void {
-    if (this.#released) return;
-    const { limitHolds, budgetHolds, budgets, clock, onFreed } = this.#parts;
-    const now = clock.monotonic();
-    for (const hold of limitHolds) hold.correctInput(limitedInput(tokens), now);
-    // Only a call for one model has a `message_start`.
-    if (budgetHolds.length === 1 && budgets.shrink(budgetHolds[0]!, ceiling)) onFreed();
-  }
-
-  release(cost: Nanodollars, tokens: Tokens | null): void {
-    if (this.#released) return;
-    this.#leaveLimits(tokens);
-    const { budgetHolds, budgets, onFreed } = this.#parts;
-    this.#chargedBy(cost).forEach((amount, at) => budgets.settle(budgetHolds[at]!, amount));
-    onFreed();
-  }
-
-  keep(): StandingHold {
-    const { budgetHolds, budgets, onFreed } = this.#parts;
-    if (!this.#released) this.#leaveLimits(null);
-    onFreed();
-    return new OpenStandingHold(budgets, budgetHolds, onFreed);
-  }
-
-  #leaveLimits(tokens: Tokens | null): void {
-    this.#released = true;
-    const { limitHolds, clock } = this.#parts;
-    const now = clock.monotonic();
-    for (const hold of limitHolds) {
-      hold.correctInput(tokens === null ? 0 : limitedInput(tokens), now);
-      hold.leave(tokens?.output ?? 0, now);
-    }
-  }
-
-  /** A cost by hold: a call for several models that ends with one is charged to each as far as it was held there. */
-  #chargedBy(cost: Nanodollars): readonly Nanodollars[] {
-    let rest = cost;
-    const { budgetHolds } = this.#parts;
-    return budgetHolds.map((hold, at) => {
-      const part = at === budgetHolds.length - 1 || rest < hold.amount ? rest : hold.amount;
-      rest = nanodollars(rest - part);
-      return part;
-    });
-  }
-}
 
 const subjectOf = (caller: Omit<Caller, 'upstream'>, model: string | null): ScopeSubject => ({ workspace: caller.workspace, workflow: caller.workflow, key: caller.key, user: caller.user, model });
-
-/** Input as the provider's own limits count it: what is read from the cache is free of them. */
-const limitedInput = (tokens: Tokens): number => tokens.input + tokens.cacheWrite5m + tokens.cacheWrite1h;
 
 function budgetDecision(standing: Standing, ask: Nanodollars): Decision {
   const { budget, spent, held } = standing;
   // Only soft budgets can be overrun here.
   const fits = spent + held + ask <= mostOf(standing);
   return { rule: `budget:${budget.id}`, verdict: fits ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(limitOf(standing))}` };
-}
-
-/** @param known limits in force, whose use goes on under the new numbers */
-function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLimits>, now: number): Layers {
-  const layer = (scope: string, policy: Policy): Layer => {
-    const limits = known.get(scope);
-    if (limits === undefined) return { scope, policy, limits: new ScopeLimits(scope, policy.limits, now) };
-    limits.change(policy.limits, now);
-    return { scope, policy, limits };
-  };
-  const layers = new Map<WorkspaceId, { own: readonly Layer[]; workflows: ReadonlyMap<WorkflowId, readonly Layer[]> }>();
-  for (const [id, workspace] of settings.workspaces) {
-    const own = [layer(id, workspace)];
-    layers.set(id, { own, workflows: new Map(workspace.workflows.map((workflow) => [workflow.id, [...own, layer(`${id}/${workflow.id}`, workflow)]])) });
-  }
-  return layers;
-}
-
-function limitsByScope(layers: Layers): Map<string, ScopeLimits> {
-  const all = [...layers.values()].flatMap(({ own, workflows }) => [...own, ...[...workflows.values()].flat()]);
-  return new Map(all.map(({ scope, limits }) => [scope, limits]));
 }

@@ -43,6 +43,12 @@ export class TokenBucket {
     return missing <= 0 ? 0 : Math.ceil(missing / this.#limit);
   }
 
+  /** True when nothing is used, which is how a new one begins. */
+  full(now: number): boolean {
+    this.#refill(now);
+    return this.#level === this.#limit * MINUTE_MS;
+  }
+
   /** Takes without asking; a negative amount gives back, at most to the full bucket. */
   take(amount: number, now: number): void {
     this.#refill(now);

@@ -15,20 +15,26 @@ const UNITS = { requests: 'requests', input_tokens: 'input tokens', output_token
 /** `now` is milliseconds on the monotonic clock throughout. */
 export class ScopeLimits {
   readonly scope: string;
+  /** How `scope` is called in messages and lists. */
+  #words: string;
+  #dryRun = false;
   #requests: TokenBucket | null = null;
   #input: TokenBucket | null = null;
   #output: TokenBucket | null = null;
   #places: Places | null = null;
   #decisions: readonly Decision[] = [];
 
-  /** @param scope `workspace` or `workspace/workflow` */
-  constructor(scope: string, limits: Limits, now: number) {
+  /** @param scope `workspace`, `workspace/workflow`, or the id of a rule, whose `words` tell what of it these are the limits of */
+  constructor(scope: string, limits: Limits, now: number, words = scope) {
     this.scope = scope;
-    this.change(limits, now);
+    this.#words = words;
+    this.change(limits, now, words);
   }
 
   /** Puts new limits in force; what calls have used and hold stays. */
-  change(limits: Limits, now: number): void {
+  change(limits: Limits, now: number, words = this.#words): void {
+    this.#words = words;
+    this.#dryRun = limits.dryRun === true;
     this.#requests = resized(this.#requests, limits.requestsPerMinute, now);
     this.#input = resized(this.#input, limits.inputTokensPerMinute, now);
     this.#output = resized(this.#output, limits.outputTokensPerMinute, now);
@@ -36,6 +42,16 @@ export class ScopeLimits {
     else if (this.#places === null) this.#places = new Places(limits.concurrent);
     else this.#places.resize(limits.concurrent);
     this.#decisions = this.buckets(now).map(({ dimension }) => ({ rule: this.#rule(dimension), verdict: 'allow', detail: null }));
+  }
+
+  /** True when these limits only rehearse. */
+  get dryRun(): boolean {
+    return this.#dryRun;
+  }
+
+  /** True when no call has used or holds anything of them: they are as good as new. */
+  isUnused(now: number): boolean {
+    return [this.#requests, this.#input, this.#output].every((bucket) => bucket === null || bucket.full(now)) && (this.#places === null || this.#places.remaining === this.#places.limit);
   }
 
   /** One per limit in force, for a call that all of them let through. */
@@ -57,12 +73,12 @@ export class ScopeLimits {
       if (waitMs > 0) return this.#perMinute('input_tokens', this.#input, waitMs);
     }
     if (this.#output !== null && inputTokens !== null) {
-      // How much will come is not known, so one token must be there; what comes is charged at the end.
+      // How much will come is not known, so one token must be there; what comes is charged as it streams, and made exact at the end.
       const waitMs = this.#output.waitMs(1, now);
       if (waitMs > 0) return this.#perMinute('output_tokens', this.#output, waitMs);
     }
     if (this.#places !== null && this.#places.remaining <= 0) {
-      const message = `${this.scope} has ${this.#places.limit} calls in flight, as many as its limit for calls at once allows`;
+      const message = `${this.#words} has ${this.#places.limit} calls in flight, as many as its limit for calls at once allows`;
       return refused('rate_limited', message, { rule: this.#rule('concurrent'), retryAfterSeconds: RETRY_PLACE_SECONDS }).refusal;
     }
     return null;
@@ -79,7 +95,7 @@ export class ScopeLimits {
   buckets(now: number): Bucket[] {
     const rows: Bucket[] = [];
     const add = (dimension: Bucket['dimension'], limit: number, remaining: number): void => {
-      rows.push({ scope: this.scope, dimension, limit, remaining: Math.max(remaining, 0) });
+      rows.push({ scope: this.#words, dimension, limit, remaining: Math.max(remaining, 0) });
     };
     if (this.#requests !== null) add('requests', this.#requests.limit, this.#requests.remaining(now));
     if (this.#input !== null) add('input_tokens', this.#input.limit, this.#input.remaining(now));
@@ -90,7 +106,7 @@ export class ScopeLimits {
 
   #perMinute(dimension: keyof typeof UNITS, bucket: TokenBucket, waitMs: number): Refusal {
     const retryAfterSeconds = Math.ceil(waitMs / 1000);
-    const message = `${this.scope} has used its limit of ${bucket.limit} ${UNITS[dimension]} per minute; this call fits in ${retryAfterSeconds} s`;
+    const message = `${this.#words} has used its limit of ${bucket.limit} ${UNITS[dimension]} per minute; this call fits in ${retryAfterSeconds} s`;
     return refused('rate_limited', message, { rule: this.#rule(dimension), retryAfterSeconds }).refusal;
   }
 
@@ -103,6 +119,7 @@ export class ScopeLimits {
 export class LimitHold {
   readonly #taken: { readonly input: TokenBucket | null; readonly output: TokenBucket | null; readonly places: Places | null };
   #inputTokens: number;
+  #outputTokens = 0;
 
   constructor(taken: { input: TokenBucket | null; output: TokenBucket | null; places: Places | null }, inputTokens: number) {
     this.#taken = taken;
@@ -115,9 +132,19 @@ export class LimitHold {
     this.#inputTokens = tokens;
   }
 
+  get limitsOutput(): boolean {
+    return this.#taken.output !== null;
+  }
+
+  /** All the output so far, as far as it is known: what was not charged yet is, and what was too much is given back. */
+  correctOutput(tokens: number, now: number): void {
+    if (tokens !== this.#outputTokens) this.#taken.output?.take(tokens - this.#outputTokens, now);
+    this.#outputTokens = tokens;
+  }
+
   /** Exactly once, at the end of the call. */
   leave(outputTokens: number, now: number): void {
-    if (outputTokens > 0) this.#taken.output?.take(outputTokens, now);
+    this.correctOutput(outputTokens, now);
     this.#taken.places?.leave();
   }
 }

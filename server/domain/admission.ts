@@ -44,6 +44,11 @@ export interface Admission {
   readonly tightest: Standing | null;
   /** Every rule asked, in order, those of the clearance included. */
   readonly decisions: readonly Decision[];
+  /**
+   * To be told of bytes of generated content as they stream, so that limits on output feel them before the call has ended; null where
+   * no such limit covers the call.
+   */
+  readonly onContent: ((bytes: number) => void) | null;
   /** At `message_start`: the true prompt corrects the input limit and the hold shrinks to `ceiling`; never grows. */
   started(tokens: Tokens, ceiling: Nanodollars): void;
   /** Ends the hold, however the call ended. The second and later calls do nothing. `tokens` null: nothing was used. */

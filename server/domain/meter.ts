@@ -13,6 +13,8 @@ export interface MeterRequest {
   readonly monotonic: () => number;
   /** Called once, when `message_start` told the true prompt. */
   readonly onStart: (started: Tokens) => void;
+  /** Called with the bytes of each piece of generated content of a stream; null where nobody wants to know. */
+  readonly onContent: ((bytes: number) => void) | null;
 }
 
 /** Reads one response. Never throws and never changes a byte: what it cannot read becomes `Reading.obstacle`. */

@@ -47,6 +47,16 @@ export interface Limits {
   readonly dryRun?: boolean;
 }
 
+/** Limits on calls wherever they come from, beside those of their workspace and workflow. */
+export interface LimitRule {
+  readonly id: string;
+  /** Every field given must match; all null is every call. The class of models is a glob over the pools that `modelClassOf` names. */
+  readonly scope: { readonly workspace: string | null; readonly workflow: string | null; readonly key: string | null; readonly modelClass: string | null };
+  /** Limits of its own for each key, or each class of models, that the scope covers; null: one for all of them together. */
+  readonly each: 'key' | 'model_class' | null;
+  readonly limits: Limits;
+}
+
 export interface Policy {
   readonly models: ModelRules;
   readonly limits: Limits;
@@ -159,6 +169,7 @@ export interface Settings {
   readonly workspaces: ReadonlyMap<WorkspaceId, Workspace>;
   readonly keys: readonly VirtualKey[];
   readonly budgets: readonly Budget[];
+  readonly limitRules: readonly LimitRule[];
   readonly alerts: {
     readonly channels: readonly Channel[];
     readonly anomaly: { readonly enabled: boolean; readonly floorUsdPerHour: number; /** Deviations above the median. */ readonly mad: number; readonly weeks: number; readonly forMs: number };

@@ -17,8 +17,11 @@ export class Account {
   #ended = false;
   contentBytes = 0;
 
-  constructor(monotonic: () => number) {
+  readonly #onContent: ((bytes: number) => void) | null;
+
+  constructor(monotonic: () => number, onContent: ((bytes: number) => void) | null = null) {
     this.#monotonic = monotonic;
+    this.#onContent = onContent;
   }
 
   /** A Messages usage. @param final whether its output is the real count, and not the placeholder of `message_start` */
@@ -54,6 +57,7 @@ export class Account {
   content(bytes: number): void {
     this.#firstContentAt ??= this.#monotonic();
     this.contentBytes += bytes;
+    if (this.#onContent !== null) this.#onContent(bytes);
   }
 
   /** The first obstacle is the one that is told. */

@@ -12,9 +12,9 @@ import { chatReader, completionReader } from './text-stream.ts';
 /** Endpoints whose answers hold usage; of others only an error is read, since their bodies can be files. */
 const METERED: ReadonlySet<Endpoint> = new Set(['messages', 'chat_completions', 'complete']);
 
-/** See `Meter`. `onStart` must not throw: it is called from within `tap`. */
+/** See `Meter`. `onStart` and `onContent` must not throw: they are called from within `tap`. */
 export const openMeter: OpenMeter = (request) => {
-  const account = new Account(request.monotonic);
+  const account = new Account(request.monotonic, request.onContent);
   if (!METERED.has(request.endpoint) && request.status < 400) return { tap: () => {}, close: async () => account.reading() };
   const sink = new Body(request, account);
   const encoding = (request.contentEncoding ?? '').trim().toLowerCase();

@@ -5,7 +5,7 @@ import type { Budget } from '../domain/budget.ts';
 import { hashSecret, type VirtualKey } from '../domain/directory.ts';
 import { DEFAULT_WORKSPACE, epochMs, type BudgetId, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, usdNumber } from '../domain/money.ts';
-import type { Channel, HostPort, Policy, Settings, Workspace } from '../domain/settings.ts';
+import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, Workspace } from '../domain/settings.ts';
 import type { Config } from './schema.ts';
 
 /** What is decided outside the file. */
@@ -50,6 +50,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     workspaces: workspacesOf(config),
     keys: config.keys.map((key) => virtualKey(key, config.timezone)),
     budgets: config.budgets.map(budgetOf),
+    limitRules: config.limits.map(limitRuleOf),
     alerts: {
       channels: Object.entries(config.alerts.channels).map(([id, channel]) => channelOf(id, channel, config.timezone)),
       anomaly: {
@@ -142,15 +143,24 @@ const FIRST_WORKSPACE: Workspace = {
 
 const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'max_output_tokens'>): Policy => ({
   models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)), ...rehearsed(written.models) },
-  limits: {
-    requestsPerMinute: written.limits.requests_per_minute ?? null,
-    inputTokensPerMinute: written.limits.input_tokens_per_minute ?? null,
-    outputTokensPerMinute: written.limits.output_tokens_per_minute ?? null,
-    concurrent: written.limits.concurrent ?? null,
-    ...rehearsed(written.limits),
-  },
+  limits: limitsOf(written.limits),
   ...(written.features === undefined ? {} : { features: { allow: written.features.allow, deny: written.features.deny, ...rehearsed(written.features) } }),
   ...mostOutput(written.max_output_tokens),
+});
+
+const limitsOf = (written: Config['workspaces'][number]['limits']): Limits => ({
+  requestsPerMinute: written.requests_per_minute ?? null,
+  inputTokensPerMinute: written.input_tokens_per_minute ?? null,
+  outputTokensPerMinute: written.output_tokens_per_minute ?? null,
+  concurrent: written.concurrent ?? null,
+  ...rehearsed(written),
+});
+
+const limitRuleOf = (written: Config['limits'][number]): LimitRule => ({
+  id: written.id,
+  scope: { workspace: written.scope.workspace ?? null, workflow: written.scope.workflow ?? null, key: written.scope.key ?? null, modelClass: written.scope.model_class ?? null },
+  each: written.each ?? null,
+  limits: limitsOf(written),
 });
 
 /** Absent where a rule is meant as it stands, so that it reads as such. */

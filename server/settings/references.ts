@@ -29,6 +29,11 @@ export function referenceMistakes(document: ConfigDocument): Mistake[] {
     for (const channel of budget.list('notify')) mistakes.push(...unknownName(channel, declared.channels, 'a channel in alerts.channels', document));
     mistakes.push(...orderMistakes(budget.list('alert_at'), document));
   }
+  for (const limit of config.list('limits')) {
+    mistakes.push(...scopeMistakes(limit.field('scope'), declared, document));
+    const id = limit.field('id');
+    if (declared.workspaces.has(id.text() ?? '')) mistakes.push(document.mistake(id.path, 'a workspace has this name, so that nobody could tell their limits apart', 'another name'));
+  }
   const alerts = config.field('alerts');
   for (const channel of alerts.list('notify')) mistakes.push(...unknownName(channel, declared.channels, 'a channel in alerts.channels', document));
   for (const name of alerts.field('channels').names()) {
@@ -63,6 +68,7 @@ function declarations(config: Cursor, document: ConfigDocument, mistakes: Mistak
   if (config.field('access').text() !== 'keys' || config.list('workspaces').length === 0) workspaces.add(DEFAULT_WORKSPACE, true);
   if (workspaces.has(DEFAULT_WORKSPACE) && !workflows.has(DEFAULT_WORKSPACE)) workflows.set(DEFAULT_WORKSPACE, { names: new Names(), open: true });
   declaredIds(config, 'budgets', 'budget', document, mistakes);
+  declaredIds(config, 'limits', 'limit', document, mistakes);
   return {
     workspaces,
     workflows,

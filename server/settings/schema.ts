@@ -15,6 +15,14 @@ const feature = () => z.string({ error: FEATURES }).regex(/^(?:(?:server_tool|to
 const dryRun = () => flag().prefault(false).describe('`true` records what would be refused, and lets it pass. Default: false.');
 const MAX_OUTPUT = 'a whole number from 1, or a mapping of most and dry_run';
 
+const limits = {
+  requests_per_minute: whole(1).optional().describe('Requests per minute, as a bucket that refills steadily. Left out: no limit.'),
+  input_tokens_per_minute: whole(1).optional().describe('Input tokens per minute; cache writes count, cache reads do not. Left out: no limit.'),
+  output_tokens_per_minute: whole(1).optional().describe('Output tokens per minute, charged as they stream. Left out: no limit.'),
+  concurrent: whole(1).optional().describe('Calls in flight at once. Left out: no limit.'),
+  dry_run: dryRun(),
+};
+
 const policy = {
   models: section({
     allow: list(glob(), 'model names').optional().describe('Models that may be called; `*` stands for any run of characters. Left out: every model. An empty list: none.'),
@@ -30,13 +38,7 @@ const policy = {
     deny: list(feature(), FEATURES).prefault([]).describe('What may not be used, whatever `allow` says.'),
     dry_run: dryRun(),
   }).optional().describe('What else of the API may be used: server_tool:TYPE, tool:NAME, mcp_server:URL, beta:NAME, geo:PLACE, speed:SPEED, thinking, files, skills, container, batches; `*` stands for any run of characters. Left out: everything.'),
-  limits: section({
-    requests_per_minute: whole(1).optional().describe('Requests per minute, as a bucket that refills steadily. Left out: no limit.'),
-    input_tokens_per_minute: whole(1).optional().describe('Input tokens per minute; cache writes count, cache reads do not. Left out: no limit.'),
-    output_tokens_per_minute: whole(1).optional().describe('Output tokens per minute. Left out: no limit.'),
-    concurrent: whole(1).optional().describe('Calls in flight at once. Left out: no limit.'),
-    dry_run: dryRun(),
-  }).prefault({}).describe('How fast calls may come.'),
+  limits: section(limits).prefault({}).describe('How fast calls may come.'),
   max_output_tokens: z.union([whole(1), section({ most: whole(1).describe('The maximum.'), dry_run: dryRun() })], { error: MAX_OUTPUT }).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
 };
 
@@ -75,6 +77,20 @@ const budget = section({
   alert_forecast: flag().prefault(true).describe('Whether to alert when the limit will be reached before the period ends. Default: true.'),
   notify: list(name(), 'channel names').prefault([]).describe('Channels of `alerts.channels` that are told. The dashboard shows every alert.'),
 });
+
+const LIMITED = 'at least one of requests_per_minute, input_tokens_per_minute, output_tokens_per_minute and concurrent';
+const MODEL_CLASS = 'a class of models as the provider limits them, such as opus-4 or haiku-4-5, where `*` stands for any run of characters';
+const limitRule = section({
+  id: name().describe('The name of the rule; no workspace may have the same.'),
+  scope: section({
+    workspace: name().optional().describe('Calls of this workspace.'),
+    workflow: name().optional().describe('Calls of this workflow.'),
+    key: name().optional().describe('Calls with this key; it may also be one that `tollgate keys create` issued.'),
+    model_class: modelName(MODEL_CLASS, /^[a-z0-9.*?-]{1,64}$/).optional().describe('Calls of these models, by the class that `GET /api/limits` shows: opus-4 is Opus 4.5 to 4.8, sonnet-4 is Sonnet 4.5 and 4.6, any other model has its own. `*` stands for any run of characters.'),
+  }).prefault({}).describe('Which calls it covers. All that is written must match. Left out: every call.'),
+  each: choice(['key', 'model_class']).optional().describe('Gives each key, or each class of models, a limit of its own. Left out: one for all the calls together.'),
+  ...limits,
+}).refine((rule) => [rule.requests_per_minute, rule.input_tokens_per_minute, rule.output_tokens_per_minute, rule.concurrent].some((limit) => limit !== undefined), { error: LIMITED });
 
 const key = section({
   id: name().describe('The public name of the key.'),
@@ -154,6 +170,7 @@ export const configSchema = section({
   }).prefault({}).describe('What calls cost.'),
   workspaces: list(workspace, 'workspaces').prefault([]).describe('Who pays. In open access, and where none is listed, there is a workspace `default` too.'),
   keys: list(key, 'keys').prefault([]).describe('Tollgate keys declared here; others are issued by `tollgate keys create`.'),
+  limits: list(limitRule, 'limits').prefault([]).describe('How fast calls may come, by key and by class of models; beside the limits of workspaces and workflows.'),
   budgets: list(budget, 'budgets').prefault([]).describe('Limits in dollars.'),
   alerts: section({
     channels: z.record(name(), channel, { error: 'a mapping of names to channels' }).prefault({}).describe('Who is told, by name.'),

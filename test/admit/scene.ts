@@ -9,7 +9,7 @@ import type { BudgetId, Clock, EpochMs, KeyId, WorkflowId, WorkspaceId } from '.
 import { nanoFromUsd, type Nanodollars } from '../../server/domain/money.ts';
 import type { Quote } from '../../server/domain/price.ts';
 import type { Verdict } from '../../server/domain/refusal.ts';
-import type { FeatureRules, Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
+import type { FeatureRules, LimitRule, Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
 import type { Tokens } from '../../server/domain/usage.ts';
 
 export const usd = (text: string): Nanodollars => nanoFromUsd(text);
@@ -59,10 +59,14 @@ export function budget(id: string, limit: string, more: { scope?: Partial<Scope>
 }
 
 /** What this room reads of the settings. */
-export function settings(parts: { workspaces?: Workspace[]; budgets?: Budget[]; timezone?: string }): Settings {
-  const read: Partial<Settings> = { workspaces: new Map((parts.workspaces ?? []).map((w) => [w.id, w])), budgets: parts.budgets ?? [], timezone: parts.timezone ?? 'UTC' };
+export function settings(parts: { workspaces?: Workspace[]; budgets?: Budget[]; limitRules?: LimitRule[]; timezone?: string }): Settings {
+  const read: Partial<Settings> = { workspaces: new Map((parts.workspaces ?? []).map((w) => [w.id, w])), budgets: parts.budgets ?? [], limitRules: parts.limitRules ?? [], timezone: parts.timezone ?? 'UTC' };
   return read as Settings;
 }
+
+export const limitRule = (id: string, limits: Partial<Limits>, more: { scope?: Partial<LimitRule['scope']>; each?: LimitRule['each'] } = {}): LimitRule => ({
+  id, scope: { workspace: null, workflow: null, key: null, modelClass: null, ...more.scope }, each: more.each ?? null, limits: { ...noLimits, ...limits },
+});
 
 export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock }): { gate: ReloadableGate; clock: MovableClock } {
   const clock = parts.clock ?? new MovableClock('2025-06-15T12:00:00Z');
@@ -95,7 +99,7 @@ export interface Wish {
   place?: string;
   ceiling?: string | Nanodollars;
   input?: number;
-  model?: string;
+  model?: string | null;
   user?: string;
   key?: string;
   endpoint?: Endpoint;
@@ -107,7 +111,7 @@ export function admit(gate: ReloadableGate, wish: Wish = {}): Promise<Verdict<Ad
   return gate.admit({
     caller: by,
     endpoint: wish.endpoint ?? 'messages',
-    clearance: { model: wish.model ?? 'm', decisions: [] },
+    clearance: { model: wish.model === undefined ? 'm' : wish.model, decisions: [] },
     quote: quote(wish.ceiling ?? '0.01', wish.input ?? 0),
     signal: wish.signal ?? new AbortController().signal,
   });

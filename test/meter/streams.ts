@@ -17,7 +17,7 @@ export async function metered(chunks: Iterable<Buffer>, request: Partial<MeterRe
   const started: Tokens[] = [];
   let clockReadings = 0;
   const meter = openMeter({
-    endpoint: 'messages', status: 200, contentType: 'text/event-stream; charset=utf-8', contentEncoding: null, monotonic: () => ++clockReadings, onStart: (tokens) => started.push(tokens), ...request,
+    endpoint: 'messages', status: 200, contentType: 'text/event-stream; charset=utf-8', contentEncoding: null, monotonic: () => ++clockReadings, onStart: (tokens) => started.push(tokens), onContent: null, ...request,
   });
   for (const chunk of chunks) meter.tap(chunk);
   return { reading: await meter.close(whole), started, clockReadings };

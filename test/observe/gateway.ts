@@ -26,6 +26,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   workspaces: new Map([workspace('support', ['triage', 'summary'], { models: { allow: ['claude-haiku-4-5', 'claude-opus-*'], deny: [], alias: new Map([['fast', 'claude-haiku-4-5']]) } }), workspace('shop', ['texts'])]),
   keys: [],
   budgets: [],
+  limitRules: [],
   alerts: { channels: [], anomaly: { enabled: false, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 1_200_000 }, notify: null, privateAddresses: false, dashboardUrl: null, gatherMs: 30_000,
     rules: {
       pace: { enabled: true, spent: 0.5, factor: 2 }, forecast: { enabled: true }, errors: { enabled: true, objective: 0.99, leastBad: 10 },

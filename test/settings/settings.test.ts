@@ -131,6 +131,18 @@ test('the documented example is in force as it is written', () => {
   });
 });
 
+test('limits by key and by class of models are read with what they cover', () => {
+  const { limitRules } = settingsOf(`limits:
+  - { id: each-key, each: key, requests_per_minute: 60, concurrent: 4 }
+  - { id: opus, scope: { workspace: default, model_class: "opus-*" }, output_tokens_per_minute: 20000, dry_run: true }
+`);
+  const none = { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null };
+  expect(limitRules).toEqual([
+    { id: 'each-key', each: 'key', scope: { workspace: null, workflow: null, key: null, modelClass: null }, limits: { ...none, requestsPerMinute: 60, concurrent: 4 } },
+    { id: 'opus', each: null, scope: { workspace: 'default', workflow: null, key: null, modelClass: 'opus-*' }, limits: { ...none, outputTokensPerMinute: 20_000, dryRun: true } },
+  ]);
+});
+
 test('one line is enough: everything else has its default', () => {
   const { file, digest, dataDir, prices, workspaces, ...rest } = settingsOf('access: open\n');
   expect({ file, dataDir, prices }).toEqual({ file: resolve('config/tollgate.yaml'), dataDir: resolve('data'), prices: { file: resolve('config/prices.yaml'), contract: null, digest: prices.digest, unknownModel: 'ceiling', assumeUsInference: false } });
@@ -145,6 +157,7 @@ test('one line is enough: everything else has its default', () => {
     upstream: { origin: 'https://api.anthropic.com', keys: new Map(), connectTimeoutMs: 10_000, streamHeadersTimeoutMs: 120_000, headersTimeoutMs: 600_000, idleTimeoutMs: 300_000, connections: 2000 },
     keys: [],
     budgets: [],
+    limitRules: [],
     alerts: { channels: [], ...ALERT_DEFAULTS },
     retention: { requestsDays: 90 },
     savings: { prefixHashes: true },

@@ -7,7 +7,7 @@ import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
-import type { Policy } from '../../domain/settings.ts';
+import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
 import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
 import type * as wire from './wire.ts';
@@ -260,14 +260,27 @@ export function priceRow(row: PriceRow, inForce: boolean): wire.PriceRowAnswer {
   };
 }
 
+const rateLimits = (limits: Limits) => ({
+  requests_per_minute: limits.requestsPerMinute,
+  input_tokens_per_minute: limits.inputTokensPerMinute,
+  output_tokens_per_minute: limits.outputTokensPerMinute,
+  concurrent: limits.concurrent,
+});
+
+export const limitRule = ({ id, scope, each, limits }: LimitRule) => ({
+  id,
+  scope: {
+    ...(scope.workspace === null ? {} : { workspace: scope.workspace }), ...(scope.workflow === null ? {} : { workflow: scope.workflow }),
+    ...(scope.key === null ? {} : { key: scope.key }), ...(scope.modelClass === null ? {} : { model_class: scope.modelClass }),
+  },
+  each,
+  limits: rateLimits(limits),
+  dry_run: limits.dryRun === true,
+});
+
 export const policy = (p: Policy) => ({
   models: { allow: p.models.allow === null ? null : [...p.models.allow], deny: [...p.models.deny], alias: Object.fromEntries(p.models.alias) },
-  limits: {
-    requests_per_minute: p.limits.requestsPerMinute,
-    input_tokens_per_minute: p.limits.inputTokensPerMinute,
-    output_tokens_per_minute: p.limits.outputTokensPerMinute,
-    concurrent: p.limits.concurrent,
-  },
+  limits: rateLimits(p.limits),
   max_output_tokens: p.maxOutputTokens,
   features: p.features === undefined ? null : { allow: [...p.features.allow], deny: [...p.features.deny] },
   dry_run: [

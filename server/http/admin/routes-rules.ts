@@ -4,7 +4,7 @@ import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
 import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
-import { budgetRow, grantRow, iso, isoOrNull, policy, priceRow } from './encode.ts';
+import { budgetRow, grantRow, iso, isoOrNull, limitRule, policy, priceRow } from './encode.ts';
 import { AdminError, badBody } from './errors.ts';
 import { json, type Route } from './route.ts';
 import { alertsOf } from './routes-alerts.ts';
@@ -111,6 +111,7 @@ export const ruleRoutes: readonly Route[] = [
           ...policy(workspace),
           workflows: workspace.workflows.map((workflow) => ({ id: workflow.id, ...policy(workflow) })),
         })),
+        limits: settings.limitRules.map(limitRule),
       };
     },
   }),

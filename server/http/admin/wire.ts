@@ -346,7 +346,7 @@ export const LimitsAnswer = z.object({
   ),
   own: z.array(
     z.object({
-      scope: z.string().describe('`workspace` or `workspace/workflow`'),
+      scope: z.string().describe('`workspace`, `workspace/workflow`, or the id of one of `limits` and what of it these are, e.g. `each-key (key triage-prod)`'),
       dimension: z.enum(['requests', 'input_tokens', 'output_tokens', 'concurrent']),
       limit: z.number().nonnegative().describe('per minute, but for concurrent'),
       remaining: z.number(),
@@ -355,14 +355,16 @@ export const LimitsAnswer = z.object({
 });
 export type LimitsAnswer = z.infer<typeof LimitsAnswer>;
 
+const rateLimits = {
+  requests_per_minute: z.number().nullable(),
+  input_tokens_per_minute: z.number().nullable(),
+  output_tokens_per_minute: z.number().nullable(),
+  concurrent: z.number().nullable(),
+};
+
 const policy = {
   models: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()), alias: z.record(z.string(), z.string()) }),
-  limits: z.object({
-    requests_per_minute: z.number().nullable(),
-    input_tokens_per_minute: z.number().nullable(),
-    output_tokens_per_minute: z.number().nullable(),
-    concurrent: z.number().nullable(),
-  }),
+  limits: z.object(rateLimits),
   max_output_tokens: Count.nullable(),
   features: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }).nullable().describe('null allows every feature'),
   dry_run: z.array(z.enum(['models', 'features', 'limits', 'max_output_tokens'])).describe('rules that only record what they would refuse'),
@@ -386,6 +388,15 @@ export const PoliciesAnswer = z.object({
       workflows: z.array(z.object({ id: z.string(), ...policy })),
     }),
   ),
+  limits: z.array(
+    z.object({
+      id: z.string(),
+      scope: z.object({ workspace: z.string().optional(), workflow: z.string().optional(), key: z.string().optional(), model_class: z.string().optional() }).describe('every field given must match; none is every call'),
+      each: z.enum(['key', 'model_class']).nullable().describe('a limit of its own for each of them; null: one for all'),
+      limits: z.object(rateLimits),
+      dry_run: z.boolean(),
+    }),
+  ).describe('limits by key and by class of models'),
 });
 export type PoliciesAnswer = z.infer<typeof PoliciesAnswer>;
 

@@ -1,0 +1,38 @@
+// server/admit/layers.ts: the rules and limits of workspaces and their workflows, as they are in force.
+
+import type { WorkflowId, WorkspaceId } from '../domain/ids.ts';
+import type { Policy, Settings } from '../domain/settings.ts';
+import type { ScopedPolicy } from './model-policy.ts';
+import { ScopeLimits } from './scope-limits.ts';
+
+/** What holds for the calls of one workspace, or of one workflow in it: the workspace's first, then the workflow's. */
+export interface Layered {
+  readonly policies: readonly (ScopedPolicy & { readonly policy: Policy })[];
+  readonly limits: readonly ScopeLimits[];
+}
+
+/** By workspace. */
+export type Layers = ReadonlyMap<WorkspaceId, { readonly own: Layered; readonly workflows: ReadonlyMap<WorkflowId, Layered> }>;
+
+/** @param known limits in force by their scope, whose use goes on under the new numbers */
+export function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLimits>, now: number): Layers {
+  const limitsOf = (scope: string, policy: Policy): ScopeLimits => {
+    const limits = known.get(scope);
+    if (limits === undefined) return new ScopeLimits(scope, policy.limits, now);
+    limits.change(policy.limits, now);
+    return limits;
+  };
+  const below = ({ policies, limits }: Layered, scope: string, policy: Policy): Layered => ({ policies: [...policies, { scope, policy }], limits: [...limits, limitsOf(scope, policy)] });
+  const layers = new Map<WorkspaceId, { own: Layered; workflows: ReadonlyMap<WorkflowId, Layered> }>();
+  for (const [id, workspace] of settings.workspaces) {
+    const own = below(NO_LAYERS, id, workspace);
+    layers.set(id, { own, workflows: new Map(workspace.workflows.map((workflow) => [workflow.id, below(own, `${id}/${workflow.id}`, workflow)])) });
+  }
+  return layers;
+}
+
+/** Each once, those of a workspace before those of its workflows. */
+export const limitsIn = (layers: Layers): readonly ScopeLimits[] =>
+  [...layers.values()].flatMap(({ own, workflows }) => [...own.limits, ...[...workflows.values()].map(({ limits }) => limits.at(-1)!)]);
+
+export const NO_LAYERS: Layered = { policies: [], limits: [] };
