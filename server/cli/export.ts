@@ -38,6 +38,22 @@ export function exportCommand(program: Command, terminal: Terminal): void {
     .option('--by <names>', 'group by these, comma-separated, as in `report`', groupings)
     .addHelpText('after', example('export usage --from now-90d --by day,workspace --output usage.csv'))
     .action((options: ExportOptions) => write(`/api/export/usage.csv?${queryOf(options, { group_by: options.by?.join(',') })}`, options, terminal));
+
+  withGateway(exports.command('statement').description("a workspace's month, one line per workflow, model and kind of token, with amounts that add up"))
+    .option(...output)
+    .requiredOption('--workspace <workspace>', 'whose')
+    .option('--month <month>', 'such as 2026-11 (default: the running one)')
+    .addHelpText('after', example('export statement --workspace support --month 2026-10 --output support.csv'))
+    .action((options: ExportOptions & { workspace: string; month?: string }) => write(`/api/export/statement.csv?${new URLSearchParams({ workspace: options.workspace, ...(options.month === undefined ? {} : { month: options.month }) })}`, options as ExportOptions, terminal));
+
+  withGateway(exports.command('focus').description('the ledger in the columns of FOCUS 1.2, for cost tools; cut in UTC, as the provider does'))
+    .option(...output)
+    .option('--from <time>', 'from this time (default: now-7d)')
+    .option('--to <time>', 'to this time, not in it (default: now)')
+    .option('--grain <grain>', 'of a charge period: hour or day', 'day')
+    .option('--version <version>', 'of FOCUS', '1.2')
+    .addHelpText('after', example('export focus --from 2026-10-01 --to 2026-11-01 --output october.csv'))
+    .action((options: ExportOptions & { grain: string; version: string }) => write(`/api/export/focus.csv?${queryOf({ ...options }, { grain: options.grain, version: options.version })}`, options, terminal));
 }
 
 async function write(path: string, options: AskOptions & { output?: string }, terminal: Terminal): Promise<void> {

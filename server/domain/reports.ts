@@ -204,7 +204,7 @@ export interface Reports {
   /** Null: no such call, or its row is past retention. */
   request(id: string): Promise<CallDetail | null>;
   /** Ended calls that had a price, in order of admission, with all that is needed to price them again. */
-  bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null }): Promise<Page<CallDetail>>;
+  bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null; /** Of all, unless told. */ workspace?: string }): Promise<Page<CallDetail>>;
   /** The days whose rows retention has left whole; null where there is no row. */
   daysKept(): Promise<{ readonly from: EpochMs; readonly to: EpochMs } | null>;
   /** Sums of the local day that holds an instant which are not what its rows give; `to` is where that day ends. */

@@ -97,3 +97,18 @@ test('an export that fails half-way is cut short, not ended', async () => {
   await expect(writeRequests(rows(), to)).rejects.toThrow('the reader died');
   await expect(read).rejects.toThrow();
 });
+
+test.each([
+  { path: '/api/statement?workspace=support&month=2026-13', says: 'month' },
+  { path: '/api/statement?workspace=support&month=2027-01', says: 'a month that has begun' },
+  { path: '/api/statement?month=2026-03', says: 'workspace' },
+  { path: '/api/export/focus.csv?version=1.4', says: 'version' },
+])('$path is refused before anything is written', async ({ path, says }) => {
+  const answer = await request(gateway.port.app).get(path);
+  expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining(says)]);
+});
+
+test('a statement of a workspace without a call is empty, not an error', async () => {
+  const answer = await request(gateway.port.app).get('/api/statement?workspace=nobody');
+  expect([answer.status, answer.body.lines, answer.body.total_usd, answer.body.running]).toEqual([200, [], '0.000000000', true]);
+});

@@ -2,7 +2,7 @@
 
 import { DateTime } from 'luxon';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BudgetsAnswer, RequestAnswer, RequestRow, TokenCounts, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
 import { oracleNanos, ORACLE_MODELS, type OracleTurn } from '../price/oracle.ts';
 import type { RecordedRequest } from '../standin/standin.ts';
 import { startGateway } from './gateway.ts';
@@ -187,13 +187,33 @@ function csv(text: string): Record<string, string>[] {
 test('the exports hold what the tables show', async () => {
   const requests = csv(await (await fetch(`${scene.gateway.adminUrl}/api/export/requests.csv?${LATELY}`)).text());
   expect(requests.map((line) => ({ id: line['id'], cost: line['cost_usd'], held: line['held_usd'], output: line['output_tokens'], outcome: line['outcome'] }))).toEqual(
-    // Oldest first, as one reads a file.
-    rows.toReversed().map((row) => ({ id: row.id, cost: row.cost_usd, held: row.held_usd, output: String(row.tokens.output), outcome: row.outcome })),
+    rows.map((row) => ({ id: row.id, cost: row.cost_usd, held: row.held_usd, output: String(row.tokens.output), outcome: row.outcome })),
   );
   const usage = csv(await (await fetch(`${scene.gateway.adminUrl}/api/export/usage.csv?${LATELY}&group_by=workspace,workflow,user,model,key,outcome`)).text());
   expect(usage.reduce((total, line) => total + nanos(line['cost_usd']!), 0n)).toBe(sum(rows, cost));
   expect(usage.reduce((total, line) => total + Number(line['requests']), 0)).toBe(rows.length);
   for (const kind of KINDS) expect(usage.reduce((total, line) => total + Number(line[`${kind}_tokens`]), 0)).toBe(tokens(rows)[kind]);
+});
+
+test('FOCUS rows, statements and actions add up to the ledger, to the nano-dollar and in cents', async () => {
+  const focus = csv(await (await fetch(`${scene.gateway.adminUrl}/api/export/focus.csv?${LATELY}&grain=hour`)).text());
+  for (const column of ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost']) expect({ column, sum: focus.reduce((total, line) => total + nanos(line[column]!), 0n) }).toEqual({ column, sum: sum(rows, cost) });
+  for (const workspace of new Set(rows.map((row) => row.workspace))) {
+    const own = rows.filter((row) => row.workspace === workspace);
+    expect(focus.filter((line) => line['SubAccountId'] === workspace).reduce((total, line) => total + nanos(line['BilledCost']!), 0n)).toBe(sum(own, cost));
+    const month = await Promise.all([...new Set(own.map((row) => DateTime.fromISO(row.admitted_at, { zone: ZONE }).toFormat('yyyy-MM')))].map((one) => ask<StatementAnswer>(scene.gateway, `/api/statement?workspace=${workspace}&month=${one}`)));
+    expect(month.reduce((total, one) => total + nanos(one.total_usd), 0n)).toBe(sum(own, cost));
+    expect(month.reduce((total, one) => total + nanos(one.estimated_usd), 0n)).toBe(sum(own.filter((row) => row.estimated), cost));
+    for (const one of month) {
+      expect(one.lines.reduce((total, line) => total + nanos(line.amount_usd), 0n)).toBe(nanos(one.total_usd));
+      expect(one.lines.reduce((total, line) => total + BigInt(line.amount_cents_usd.replace('.', '')), 0n)).toBe(BigInt(one.total_cents_usd.replace('.', '')));
+      const written = csv(await (await fetch(`${scene.gateway.adminUrl}/api/export/statement.csv?workspace=${workspace}&month=${one.month}`)).text());
+      expect(written.map((line) => line['amount_usd'])).toEqual(one.lines.map((line) => line.amount_usd));
+    }
+  }
+  const actions = await ask<ActionsAnswer>(scene.gateway, `/api/actions?${LATELY}&group_by=workspace,workflow`);
+  expect(nanos(actions.total.cost_usd)).toBe(sum(rows, cost));
+  expect(actions.total.calls).toBe(rows.filter((row) => row.outcome !== 'refused').length);
 });
 
 /** The decimal as written, times 10^30: exact. */

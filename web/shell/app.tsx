@@ -41,7 +41,7 @@ export function App() {
               <ul>
                 {group.pages.map((name) => (
                   <li key={name}>
-                    <a href={addressWith({}, name)} onClick={follow} aria-current={on === name ? 'page' : undefined}>
+                    <a href={addressWith({}, name)} onClick={follow} aria-current={on === name || (on === 'statement' && name === 'workspaces') ? 'page' : undefined}>
                       <NavIcon name={name} /> {NAMES[name]}
                     </a>
                   </li>
@@ -122,6 +122,7 @@ const ICONS: Readonly<Record<Page, string>> = {
   models: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM12 12l8-4.5M12 12v9M12 12L4 7.5',
   limits: 'M3 12h4l3 7 4-14 3 7h4',
   policies: 'M12 3l8 3v6c0 4.5-3.2 7.6-8 9-4.8-1.4-8-4.5-8-9V6zM9 12l2 2 4-4',
+  statement: '', // Not among the pages on the left: a workspace leads to it.
   planner: 'M6 3h12v18H6zM9 7h6M9 12h.01M12 12h.01M15 12h.01M9 16h.01M12 16h.01M15 16h.01',
 };
 function NavIcon({ name }: { name: Page }) {

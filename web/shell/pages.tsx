@@ -15,7 +15,7 @@ export interface PageProps {
 
 export const NAMES: Readonly<Record<Page, string>> = {
   overview: 'Overview', workspaces: 'Workspaces', workflows: 'Workflows', users: 'Users', models: 'Models',
-  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets & alerts', policies: 'Policies & audit', planner: 'Planner',
+  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets & alerts', policies: 'Policies & audit', planner: 'Planner', statement: 'Statement',
 };
 
 /** The order of work: what happened, who spends, what exactly, what holds it. */
@@ -35,6 +35,7 @@ const LATER: Readonly<Partial<Record<Page, () => Promise<ComponentType<PageProps
   limits: async () => (await import('../pages/limits/page.tsx')).Limits,
   policies: async () => (await import('../pages/policies/page.tsx')).Policies,
   planner: async () => (await import('../pages/planner/page.tsx')).Planner,
+  statement: async () => (await import('../pages/statement/page.tsx')).Statement,
 };
 const loaded = new Map<Page, ComponentType<PageProps>>();
 

@@ -4,8 +4,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { stringify } from 'csv-stringify';
+import { FOCUS_COLUMNS, type FocusRow } from '../../bill/focus.ts';
 import type { ActionGrouping, Grouping } from '../../domain/reports.ts';
-import type { ActionsRow, RequestRow, SavingRow, UsageRow } from './wire.ts';
+import type { ActionsRow, RequestRow, SavingRow, UsageRow, StatementAnswer, StatementLine } from './wire.ts';
 
 /** A cell that is written as it is: a figure of ours, which may begin with a minus. */
 class Figure {
@@ -125,6 +126,35 @@ const SAVING_COLUMNS: Readonly<Record<string, (row: SavingRow) => Cell>> = {
 };
 
 export const writeSavings = (rows: readonly SavingRow[], to: Writable): Promise<void> => write(SAVING_COLUMNS, rows, to);
+
+const STATEMENT_COLUMNS: Readonly<Record<string, (row: StatementLine) => Cell>> = {
+  workflow: (r) => r.workflow,
+  model: (r) => r.model,
+  kind: (r) => r.kind,
+  factors: (r) => (r.factors.length === 0 ? null : r.factors.join(', ')),
+  calls: (r) => r.calls,
+  quantity: (r) => r.quantity,
+  unit_price_usd: (r) => (r.unit_price_usd === null ? null : new Figure(r.unit_price_usd)),
+  amount_usd: (r) => new Figure(r.amount_usd),
+  amount_cents_usd: (r) => new Figure(r.amount_cents_usd),
+};
+
+export function writeStatement(answer: StatementAnswer, to: Writable): Promise<void> {
+  return write({ workspace: () => answer.workspace, month: () => answer.month, ...STATEMENT_COLUMNS }, answer.lines, to);
+}
+
+const FOCUS_FIGURES: ReadonlySet<string> = new Set(['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost', 'ContractedUnitPrice', 'ListUnitPrice']);
+
+export function writeFocus(rows: AsyncIterable<FocusRow>, told: { readonly accountOf: (workspace: string) => string }, to: Writable): Promise<void> {
+  const columns = Object.entries(FOCUS_COLUMNS).map(([name, cell]): [string, (row: FocusRow) => Cell] => [
+    name,
+    (row) => {
+      const value = cell(row, told);
+      return typeof value === 'string' && FOCUS_FIGURES.has(name) ? new Figure(value) : value;
+    },
+  ]);
+  return write(Object.fromEntries(columns), rows, to);
+}
 
 export const writeRequests = (rows: AsyncIterable<RequestRow>, to: Writable): Promise<void> => write(REQUEST_COLUMNS, rows, to);
 

@@ -9,6 +9,7 @@ import { moneyRoutes } from './routes-money.ts';
 import { operationRoutes } from './routes-operation.ts';
 import { ruleRoutes } from './routes-rules.ts';
 import { savingRoutes } from './routes-savings.ts';
+import { statementRoutes } from './routes-statement.ts';
 import { usageRoutes } from './routes-usage.ts';
 import { NoQuery } from './wire.ts';
 
@@ -17,6 +18,7 @@ export const ROUTES: readonly Route[] = [
   ...ruleRoutes,
   ...alertRoutes,
   ...moneyRoutes,
+  ...statementRoutes,
   ...savingRoutes,
   ...keyRoutes,
   ...operationRoutes,

@@ -20,12 +20,14 @@ export function request(source: Source, id: string): CallDetail | null {
 }
 
 /** Ended calls that had a price, oldest first, in pages. @throws BadQuery for a cursor that is not one of ours */
-export function bills(source: Source, { from, to, limit, cursor }: { from: number; to: number; limit: number; cursor: string | null }): Page<CallDetail> {
+export function bills(source: Source, { from, to, limit, cursor, workspace }: { from: number; to: number; limit: number; cursor: string | null; workspace?: string }): Page<CallDetail> {
   const after = cursor === null ? null : placeOf(cursor);
   const beyond = after === null ? '' : ' AND (admitted_at > ? OR n > ?)';
+  const of = workspace === undefined ? null : source.idOf(workspace);
+  if (workspace !== undefined && of === null) return { rows: [], nextCursor: null };
   const rows = source.all(
-    `SELECT ${COLUMNS} FROM call WHERE admitted_at >= ? AND admitted_at < ?${beyond} AND outcome IS NOT NULL AND price IS NOT NULL ORDER BY admitted_at, n LIMIT ?`,
-    [Math.max(from, after?.at ?? 0), to, ...(after === null ? [] : [after.at, after.n]), limit + 1],
+    `SELECT ${COLUMNS} FROM call WHERE admitted_at >= ? AND admitted_at < ?${beyond}${of === null ? '' : ' AND workspace = ?'} AND outcome IS NOT NULL AND price IS NOT NULL ORDER BY admitted_at, n LIMIT ?`,
+    [Math.max(from, after?.at ?? 0), to, ...(after === null ? [] : [after.at, after.n]), ...(of === null ? [] : [of]), limit + 1],
   );
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;
