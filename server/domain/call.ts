@@ -77,9 +77,18 @@ export interface Ask {
   readonly serverTools: readonly string[];
   /** The sum of `max_uses` of search tools, null when one has no limit; 0 when there is none. */
   readonly maxSearches: number | null;
+  /**
+   * How often a model may be asked in one attempt: once, and with tools that run at the provider once more for each use that the call
+   * allows, up to the turns after which the provider pauses such a loop. Each time it reads the whole prompt, and what the tools added.
+   */
+  readonly samplings: number;
+  /** How often the prompt may be summed up by a model besides: before each sampling where compaction is asked for, else 0. */
+  readonly compactions: number;
+  /** Whether the messages go on after an answer: false at the start of a conversation. */
+  readonly continues: boolean;
   /** Images given inline; each has a fixed ceiling of tokens whatever its bytes. */
   readonly inlineImages: number;
-  /** True when bytes do not bound the prompt: images or documents by URL or file id, containers, server tools, MCP, compaction, threads. */
+  /** True when bytes do not bound the prompt of a sampling: images or documents by URL or file id, containers, server tools, MCP, compaction, threads. */
   readonly unboundedInput: boolean;
   /** Ids of uploaded files that the body refers to. */
   readonly fileIds: readonly string[];
@@ -101,6 +110,9 @@ export interface AskFeatures {
   /** True when thinking is asked for in any form but `disabled`. */
   readonly thinking: boolean;
 }
+
+/** After so many turns of a loop of server tools the provider pauses it (`pause_turn`), and the client has to ask again. Source: the API's documentation, August 2026. */
+export const SERVER_LOOP_TURNS = 10;
 
 /** One item of a batch: its name in the batch, and what it asks for. */
 export interface BatchItemAsk {

@@ -136,8 +136,11 @@ export interface Ending {
 
 /** The pricing room, as the pipeline sees it. Pure: the book in force is its only state. */
 export interface Pricing {
-  /** The quote for a call, or `unpriced_model` where the config refuses models that the book does not know. `ask` null: a free endpoint. */
-  quote(input: { endpoint: Endpoint; ask: Ask | null; model: string | null; at: EpochMs }): Verdict<Quote>;
+  /**
+   * The quote for a call, or `unpriced_model` where the config refuses models that the book does not know. `ask` null: a free endpoint.
+   * `flatHold`: what is held for all that a call may read besides its bytes, where those do not bound it; null or absent: its worst case.
+   */
+  quote(input: { endpoint: Endpoint; ask: Ask | null; model: string | null; at: EpochMs; flatHold?: Nanodollars | null }): Verdict<Quote>;
   /** The most the call can still cost once `message_start` told the true prompt; never above the quote's own ceiling. */
   ceilingAfterStart(quote: Quote, started: Tokens): Nanodollars;
   /** What the call cost. An ending without complete usage gives an estimate, flagged, never zero for a call that may have been billed. */

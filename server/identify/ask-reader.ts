@@ -1,6 +1,6 @@
 // server/identify/ask-reader.ts: which fields of the API's requests are governed, where they stand, and what they mean for us.
 
-import type { Ask, Endpoint } from '../domain/call.ts';
+import { SERVER_LOOP_TURNS, type Ask, type Endpoint } from '../domain/call.ts';
 import { Names, type Cursor } from '../domain/json-cursor.ts';
 import type { PromptLayout } from './prompt-layout.ts';
 
@@ -20,12 +20,13 @@ const TOOL = new Names(['type', 'max_uses', 'model', 'cache_control', 'caching',
 const FUNCTION = new Names(['name']);
 const MCP_SERVER = new Names(['name', 'url']);
 /** `tool` and `tool_changes` bring tools into a conversation that is under way. */
-const BLOCK = new Names(['type', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
+const BLOCK = new Names(['type', 'role', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
 const SOURCE = new Names(['type', 'content', 'file_id']);
 const FILE = new Names(['file_id']);
 const IMAGE_URL = new Names(['url']);
 const TOOL_CHANGE = new Names(['definition']);
 
+const ROLES = new Names(['assistant']);
 const BLOCK_TYPES = new Names(['image', 'document', 'image_url', 'container_upload', 'file']);
 const SOURCE_TYPES = new Names(['base64', 'text', 'content', 'url', 'file']);
 
@@ -61,6 +62,12 @@ export class AskReader {
   readonly #serverTools: string[] = [];
   #searches = 0;
   #searchesUnlimited = false;
+  #serverUses = 0;
+  #serverUsesUnlimited = false;
+  #compacts = false;
+  /** Whether the last message is an answer, which may be one that the client only began. */
+  #answered = false;
+  #continues = false;
   #inlineImages = 0;
   readonly #fileIds: string[] = [];
   #unboundedInput = false;
@@ -83,6 +90,8 @@ export class AskReader {
     const start = cursor.at;
     cursor.object(BODY, this.#member);
     const model = this.#model;
+    const uses = this.#serverUsesUnlimited ? SERVER_LOOP_TURNS : this.#serverUses;
+    const samplings = Math.min(1 + uses, SERVER_LOOP_TURNS);
     if (model === null) return cursor.fail('"model", a string, in the object that ends');
     return {
       model,
@@ -98,6 +107,9 @@ export class AskReader {
       fallbackModels: this.#otherModels,
       serverTools: this.#serverTools,
       maxSearches: this.#searchesUnlimited ? null : this.#searches,
+      samplings,
+      compactions: this.#compacts ? samplings : 0,
+      continues: this.#continues,
       inlineImages: this.#inlineImages,
       unboundedInput: this.#unboundedInput,
       fileIds: this.#fileIds,
@@ -168,12 +180,17 @@ export class AskReader {
         });
       }
       case 'mcp_servers':
-        if (cursor.kind() !== 'array') return this.#unbounding();
+        if (cursor.kind() !== 'array') {
+          if (cursor.kind() !== 'null') this.#serverUsesUnlimited = true;
+          return this.#unbounding();
+        }
         return cursor.array(() => this.#mcpServer());
       case 'container':
         this.#container = cursor.kind() !== 'null';
         return this.#unbounding();
       case 'compaction':
+        this.#compacts = cursor.kind() !== 'null';
+        return this.#unbounding();
       case 'thread':
         return this.#unbounding();
     }
@@ -248,6 +265,8 @@ export class AskReader {
 
   #mcpServer(): void {
     this.#unboundedInput = true;
+    // The provider bounds its calls by nothing but the turns of the loop.
+    this.#serverUsesUnlimited = true;
     let name: string | null = null;
     let url: string | null = null;
     this.#maybe(MCP_SERVER, (field) => {
@@ -261,6 +280,8 @@ export class AskReader {
     if (type === null || CLIENT_TOOLS.test(type)) return;
     this.#serverTools.push(type);
     this.#unboundedInput = true;
+    if (maxUses === null) this.#serverUsesUnlimited = true;
+    else this.#serverUses += maxUses;
     if (!type.startsWith('web_search')) return;
     if (maxUses === null) this.#searchesUnlimited = true;
     else this.#searches += maxUses;
@@ -304,6 +325,11 @@ export class AskReader {
         case 'type':
           if (cursor.kind() !== 'string') return cursor.skip();
           type = cursor.word(BLOCK_TYPES);
+          return;
+        case 'role':
+          if (cursor.kind() !== 'string') return cursor.skip();
+          if (this.#answered) this.#continues = true;
+          this.#answered = cursor.word(ROLES) === 'assistant';
           return;
         case 'source':
           // A search result's source is a plain string.
@@ -391,7 +417,9 @@ export class AskReader {
     this.#maybe(TYPED, () => {
       clears = this.#text()?.startsWith('clear_') ?? false;
     });
-    if (!clears) this.#unboundedInput = true;
+    if (clears) return;
+    this.#unboundedInput = true;
+    this.#compacts = true;
   };
 
   /** A field whose presence alone takes the bound away; null and an empty list do not. */

@@ -20,7 +20,7 @@ export interface PricingOptions {
 /** Pricing over one book; after a reload, make a new one. Quotes of the old one stay valid: they carry their row. */
 export function createPricing({ book, unknownModel, assumeUsInference = false }: PricingOptions): Pricing {
   return {
-    quote: ({ endpoint, ask, model: resolved, at }) => {
+    quote: ({ endpoint, ask, model: resolved, at, flatHold = null }) => {
       const model = resolved ?? ask?.model ?? null;
       if (!isBilled(endpoint) || ask === null || model === null || ask.billedElsewhere) return granted(freeQuote({ endpoint, ask, model, at }));
       const listing = (name: string): Listing => book.lookup(name, at) ?? book.dearest(at);
@@ -36,6 +36,7 @@ export function createPricing({ book, unknownModel, assumeUsInference = false }:
           basis: book.lookup(model, at) === null ? 'ceiling' : 'listed',
           models: [listing(model), ...ask.fallbackModels.map(listing)],
           assumeUs: assumeUsInference,
+          flatHold,
         }),
       );
     },

@@ -1,6 +1,6 @@
 // server/price/quote.ts: the most that a call can cost, before it is made and once its prompt is known.
 
-import type { Ask, Endpoint } from '../domain/call.ts';
+import { SERVER_LOOP_TURNS, type Ask, type Endpoint } from '../domain/call.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { NO_MONEY, picodollars, roundUpToNano, type Nanodollars, type Picodollars } from '../domain/money.ts';
 import type { PriceRow, Quote, Rates } from '../domain/price.ts';
@@ -19,29 +19,38 @@ const BATCH: ReadonlySet<Endpoint> = new Set(['batches', 'batch_results']);
 const TOOL_PROMPT_TOKENS = 7_500;
 /** The OpenAI-compatible and the text completion endpoint know none of those toolsets. */
 const TOOL_PROMPT_TOKENS_ELSEWHERE = 804;
-/** A loop of server tools pauses after this many turns (`pause_turn`); what bounds searches where the call sets no `max_uses`. */
-const SERVER_LOOP_TURNS = 10;
 
 /**
  * The quote of a billed call. Its ceiling is the sum of
  *  - prompt × the dearest rate that its tokens can have (see `dearestPromptRate`). A byte-level tokenizer makes at most one token per
  *    byte and JSON escapes only lengthen text, so body bytes bound what was written; to that come the provider's tool instructions and
- *    a fixed most per image. No request can exceed the context window, which is also the bound where bytes are none;
+ *    a fixed most per image. No request can exceed the context window, which is also the bound where bytes are none. Server tools ask
+ *    the model again and again, each time with a longer prompt: all of this as often as `Ask.samplings` says;
  *  - `max_tokens` × output rate: the limit is strict and thinking counts inside it. Without one, the model's own maximum;
+ *  - for each compaction a whole context window and the model's own maximum of output;
  *  - the same again for every other model named, a fallback's or an advisor's: an attempt that declines half-way is billed beside the
  *    one that serves. Where an entry sets its own maximum or speed, the ask has the larger and the faster of all;
  *  - a fee for every search allowed.
- * Not bounded by anything in the request: server tools re-reading a growing prompt beyond one context window in sum, compaction, and
- * advisors asked more than once. Their excess is booked all the same.
+ * What is left to the provider: that its loop pauses after the turns it says, and how many searches a call without `max_uses` makes
+ * in one of them. An excess is booked all the same.
+ *
+ * With `flatHold` a call that bytes do not bound is taken for one of its bytes and this amount besides, where that is less.
  */
-export function quoteFor(input: { endpoint: Endpoint; ask: Ask; model: string; at: EpochMs; basis: Quote['basis']; models: readonly [Listing, ...Listing[]]; assumeUs: boolean }): Quote {
-  const { endpoint, ask } = input;
+export function quoteFor(input: {
+  endpoint: Endpoint; ask: Ask; model: string; at: EpochMs; basis: Quote['basis']; models: readonly [Listing, ...Listing[]]; assumeUs: boolean; flatHold: Nanodollars | null;
+}): Quote {
+  const { endpoint, ask, flatHold } = input;
   const own = input.models[0];
   const maxInputTokens = inputBound(endpoint, ask, own);
   const maxOutputTokens = outputBound(ask, own.row);
-  const exact = input.models
-    .map((listing) => attemptCeiling(listing, endpoint, ask, input.assumeUs))
-    .reduce((sum, amount) => sum + amount, searchCeiling(ask, own.row) as bigint);
+  const searches = searchCeiling(ask, own.row);
+  const all = input.models.reduce((sum, listing) => sum + attemptCeiling(listing, endpoint, ask, input.assumeUs), 0n) * adviceFactor(ask);
+  let exact = all + searches;
+  if (flatHold !== null && ask.unboundedInput) {
+    const written = input.models.reduce((sum, listing) => sum + attemptCeiling(listing, endpoint, withinBytes(ask), input.assumeUs), 0n);
+    const flat = written + searches + flatHold * 1_000n;
+    if (flat < exact) exact = flat;
+  }
   return {
     endpoint,
     quotedAt: input.at,
@@ -68,13 +77,13 @@ export const isBatch = (endpoint: Endpoint): boolean => BATCH.has(endpoint);
 export const asksForUs = (ask: Ask | null, assumeUs: boolean): boolean => ask?.inferenceGeo === 'us' || (assumeUs && (ask?.inferenceGeo ?? null) === null);
 
 /**
- * The most the call can still cost once `message_start` told its prompt. Prompt tokens are exact from there on, unless something can
- * make the prompt grow or start over (server tools, compaction, threads, fallbacks): then nothing shrinks.
+ * The most the call can still cost once `message_start` told its prompt. Prompt tokens are exact from there on, however they came about,
+ * unless the model can be asked again (server tools, compaction, fallbacks): then nothing shrinks.
  */
 export function ceilingAfterStart(quote: Quote, started: Tokens, assumeUs: boolean): Nanodollars {
   const { ask, row } = quote;
   if (!ask || !row) return quote.ceiling;
-  if (ask.unboundedInput || ask.serverTools.length > 0 || ask.fallbackModels.length > 0) return quote.ceiling;
+  if (ask.samplings > 1 || ask.compactions > 0 || ask.serverTools.length > 0 || ask.fallbackModels.length > 0) return quote.ceiling;
   const { rates } = ratesFor(row, servingOf(quote.endpoint, ask, assumeUs), promptTokens(started));
   const tokens: Tokens = { ...started, output: Math.max(quote.maxOutputTokens, started.output) };
   const exact = TOKEN_KINDS.reduce((sum, kind) => sum + rates[kind] * BigInt(tokens[kind]), searchCeiling(ask, row) as bigint);
@@ -86,8 +95,21 @@ function attemptCeiling(listing: Listing, endpoint: Endpoint, ask: Ask, assumeUs
   const { row } = listing;
   const input = inputBound(endpoint, ask, listing);
   const { rates } = ratesFor(row, servingOf(endpoint, ask, assumeUs), input);
-  return dearestPromptRate(rates, ask) * BigInt(input) + rates.output * BigInt(outputBound(ask, row));
+  const prompt = dearestPromptRate(rates, ask);
+  const sampling = prompt * BigInt(input) + rates.output * BigInt(outputBound(ask, row));
+  if (ask.samplings === 1 && ask.compactions === 0) return sampling;
+  const compaction = prompt * BigInt(row.contextWindowTokens) + rates.output * BigInt(row.maxOutputTokens);
+  return sampling * BigInt(ask.samplings) + compaction * BigInt(ask.compactions);
 }
+
+/** Each attempt of a fallback chain may ask the advisor as often as the first one. */
+function adviceFactor(ask: Ask): bigint {
+  const advisors = ask.serverTools.filter((type) => type.startsWith('advisor')).length;
+  return advisors === 0 ? 1n : BigInt(1 + Math.max(0, ask.fallbackModels.length - advisors));
+}
+
+/** The call as if it read only what it says itself, once. */
+const withinBytes = (ask: Ask): Ask => ({ ...ask, unboundedInput: false, serverTools: [], samplings: 1, compactions: 0 });
 
 const servingOf = (endpoint: Endpoint, ask: Ask, assumeUs: boolean): Serving => ({ batch: isBatch(endpoint), fast: ask.speed === 'fast', us: asksForUs(ask, assumeUs) });
 

@@ -19,6 +19,11 @@ describe('the ceiling', () => {
     { name: 'counts 4,784 tokens per image on newer models', asked: { model: 'claude-opus-4-7', bodyBytes: 2_500, maxTokens: 0, inlineImages: 10 }, ceiling: '0.2892' },
     { name: 'is the context window at most', asked: { model: 'claude-haiku-4-5', bodyBytes: 5_000_000, maxTokens: 0 }, ceiling: '0.2' },
     { name: 'is the context window where bytes bound nothing, perhaps written to the cache', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true }, ceiling: '0.25' },
+    { name: 'is a context window for every use of a server tool and one more', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 1_000, unboundedInput: true, serverTools: ['web_search_20250305'], maxSearches: 2, samplings: 3 }, ceiling: '0.785' },
+    { name: 'is ten context windows where a server tool has no limit', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true, serverTools: ['mcp_toolset'], samplings: 10 }, ceiling: '2.5' },
+    { name: 'adds a window and the model’s maximum of output for a compaction', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 1_000, unboundedInput: true, compactions: 1 }, ceiling: '0.825' },
+    { name: 'counts the advisor as often as the model', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true, serverTools: ['advisor_20260301'], samplings: 2, fallbackModels: ['claude-haiku-4-5'] }, ceiling: '1' },
+    { name: 'counts it again for every attempt of a fallback chain', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true, serverTools: ['advisor_20260301'], samplings: 2, fallbackModels: ['claude-haiku-4-5', 'claude-haiku-4-5'] }, ceiling: '3' },
     { name: 'takes the model’s maximum of output when none is asked', asked: { model: 'claude-haiku-4-5', bodyBytes: 2_500, maxTokens: null }, ceiling: '0.33' },
     { name: 'takes the dearer band when the prompt may reach it', asked: { model: 'claude-haiku-5-5', bodyBytes: 92_501, maxTokens: 1_000 }, ceiling: '0.0525005' },
     { name: 'takes the cheaper band when the prompt cannot reach the dearer one', asked: { model: 'claude-haiku-5-5', bodyBytes: 92_500, maxTokens: 1_000 }, ceiling: '0.0105' },
@@ -55,17 +60,38 @@ describe('once the prompt is known', () => {
   });
 
   test.each([
-    { name: 'server tools', more: { serverTools: ['web_search_20260209'] } },
+    { name: 'server tools', more: { serverTools: ['web_search_20260209'], samplings: 3, unboundedInput: true } },
     { name: 'fallbacks', more: { fallbackModels: ['claude-haiku-4-5'] } },
-    { name: 'a prompt that bytes do not bound', more: { unboundedInput: true } },
+    { name: 'compaction', more: { unboundedInput: true, compactions: 1 } },
   ])('nothing shrinks with $name', ({ more }) => {
     const quote = quoted(ask({ bodyBytes: 100_000, ...more }));
     expect(pricing.ceilingAfterStart(quote, started)).toBe(quote.ceiling);
   });
 
+  test('a prompt that only bytes did not bound, like a PDF, is as exact as any', () => {
+    expect(pricing.ceilingAfterStart(quoted(ask({ bodyBytes: 100_000, unboundedInput: true })), started)).toBe(usd('0.0183'));
+  });
+
   test('it never grows beyond the quote', () => {
     const quote = quoted();
     expect(pricing.ceilingAfterStart(quote, tokens({ input: 900_000 }))).toBe(quote.ceiling);
+  });
+});
+
+describe('a flat hold', () => {
+  const flat = (asked: Partial<Ask>, flatHold: string) => {
+    const verdict = pricing.quote({ endpoint: 'messages', ask: ask({ model: 'claude-haiku-4-5', bodyBytes: 2_500, maxTokens: 1_000, ...asked }), model: null, at: TODAY, flatHold: nanoFromUsd(flatHold) });
+    if (!verdict.ok) throw new Error(verdict.refusal.message);
+    return verdict.value.ceiling;
+  };
+
+  test.each([
+    { name: 'stands for what a loop may read, besides what the call says itself and its searches', asked: { unboundedInput: true, serverTools: ['web_search_20250305'], maxSearches: 2, samplings: 3 }, ceiling: '0.285' },
+    { name: 'stands for a document by URL', asked: { unboundedInput: true }, ceiling: '0.255', flatHold: '0.24' },
+    { name: 'is never more than the worst case', asked: { unboundedInput: true }, ceiling: '0.255', flatHold: '90' },
+    { name: 'does not touch a call that its bytes bound', asked: {}, ceiling: '0.015' },
+  ])('$name', ({ asked, ceiling, flatHold = '0.25' }) => {
+    expect(flat(asked, flatHold)).toBe(usd(ceiling));
   });
 });
 
@@ -116,3 +142,32 @@ const shippedRow = (model: string) => {
   if (!listing) throw new Error(`no ${model}`);
   return listing.row;
 };
+
+test('a hold for a loop of server tools, with compaction and an advisor, is never below what the provider can bill within its turns', () => {
+  const turn = fc.record({ kind: fc.constantFrom('message' as const, 'compaction' as const, 'advisor_message' as const), prompt: share, split: share, output: share });
+  fc.assert(
+    fc.property(
+      fc.record({ model: fc.constantFrom(...models), advisor: fc.constantFrom(...models), samplings: fc.integer({ min: 1, max: 10 }), compacts: fc.boolean(), advised: fc.boolean(), maxTokens: fc.integer({ min: 0, max: 64_000 }), searches: fc.integer({ min: 0, max: 9 }) }),
+      fc.array(turn, { minLength: 1, maxLength: 40 }),
+      (c, turns) => {
+        const quote = quoted(ask({
+          model: c.model, maxTokens: c.maxTokens, bodyBytes: 100, unboundedInput: true, samplings: c.samplings, compactions: c.compacts ? c.samplings : 0,
+          serverTools: c.advised ? ['advisor_20260301'] : ['code_execution_20250825'], fallbackModels: c.advised ? [c.advisor] : [], maxSearches: c.searches,
+        }));
+        const left = { message: c.samplings, compaction: c.compacts ? c.samplings : 0, advisor_message: c.advised ? c.samplings : 0 };
+        const parts = turns.filter(({ kind }) => left[kind]-- > 0).map(({ kind, prompt, split, output }): UsagePart => {
+          const row = shippedRow(kind === 'advisor_message' ? c.advisor : c.model);
+          const read = Math.floor(prompt * row.contextWindowTokens);
+          const written = Math.floor(split * read);
+          return { type: kind, model: row.model, tokens: tokens({ input: read - written, cacheWrite5m: written, output: Math.floor(output * (kind === 'compaction' ? row.maxOutputTokens : c.maxTokens)) }) };
+        });
+        if (parts.length === 0) return;
+        const answer = usage(parts[0]!.tokens, { parts, modelServed: c.model, serverTools: { webSearch: c.searches, webFetch: 0, codeExecution: 0 } });
+        const cost = pricing.cost(quote, complete(answer)).total;
+        expect(cost).toBeLessThanOrEqual(quote.ceiling);
+        expect(pricing.ceilingAfterStart(quote, parts[0]!.tokens)).toBeGreaterThanOrEqual(c.samplings === 1 && !c.compacts && !c.advised ? 0n : cost);
+      },
+    ),
+    { numRuns: 1_500, seed: 11 },
+  );
+});
