@@ -20,7 +20,8 @@ export function budgetRefusal({ standing, exhausted }: Overrun, ask: Nanodollars
     const message = `${name} has room, but calls in flight hold ${usd(held)}: ${usd(spent)} of ${limit} is spent, and ${call}. It may fit when they end`;
     return refused('budget_held', message, { rule, retryAfterSeconds: RETRY_HELD_SECONDS }).refusal;
   }
-  const message = `${name} is exhausted: ${usd(spent)} of ${limit} is spent, and ${call}. A new ${period.kind} begins at ${new Date(period.to).toISOString()}; raising the limit or granting more helps at once`;
+  const what = spent >= limitOf(standing) ? `is exhausted: ${usd(spent)} of ${limit} is spent` : `has too little left for this call: ${usd(spent)} of ${limit} is spent`;
+  const message = `${name} ${what}, and ${call}. A new ${period.kind} begins at ${new Date(period.to).toISOString()}; raising the limit or granting more helps at once`;
   const retryAfterSeconds = Math.max(1, Math.ceil((period.to - at) / 1000));
   return { ...refused('budget_exhausted', message, { rule, retryAfterSeconds }).refusal, budget: { period: period.kind, resetsAt: period.to } };
 }

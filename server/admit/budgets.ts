@@ -15,7 +15,10 @@ export interface Window {
   readonly account: Account;
   readonly period: Period;
   spent: Nanodollars;
+  /** What calls in flight can cost at most. */
   held: Nanodollars;
+  /** How much less than that they will probably cost. */
+  unlikely: Nanodollars;
 }
 
 const NO_GRANTS: readonly Grant[] = [];
@@ -45,7 +48,7 @@ class Account {
   }
 
   open(period: Period, spent: Nanodollars): Window {
-    const window: Window = { account: this, period, spent, held: NO_MONEY };
+    const window: Window = { account: this, period, spent, held: NO_MONEY, unlikely: NO_MONEY };
     this.#windows.push(window);
     this.#windows.sort((a, b) => a.period.from - b.period.from);
     if (this.#windows.length > WINDOWS_KEPT) this.#windows.shift();
@@ -62,7 +65,10 @@ class Account {
 export interface BudgetHold {
   readonly subject: ScopeSubject;
   readonly admittedAt: EpochMs;
+  /** The most that it can cost. */
   amount: Nanodollars;
+  /** What it will probably cost; `amount` where nobody learns that. */
+  readonly likely: Nanodollars;
   readonly windows: Window[];
   /** Its place among the open holds; null before it has one. */
   seat: Seat<BudgetHold> | null;
@@ -73,6 +79,8 @@ export interface Overrun {
   readonly standing: Standing;
   readonly exhausted: boolean;
 }
+
+const unlikelyOf = ({ amount, likely }: BudgetHold): bigint => (amount > likely ? amount - likely : 0n);
 
 /** A budget and what a call for several models asks of it: those of its shares that it covers. */
 export interface Charge {
@@ -108,10 +116,10 @@ export class Budgets {
   }
 
   /** The budget that keeps a call out, or null. An exhausted one is named before one that is only held up: waiting would not help. */
-  overrun(standings: readonly Standing[], ask: Nanodollars): Overrun | null {
-    const first = firstOverrun(standings, ask);
+  overrun(standings: readonly Standing[], ask: Nanodollars, likely = ask): Overrun | null {
+    const first = firstOverrun(standings, ask, likely);
     if (first === null) return null;
-    const exhausted = firstOverrun(standings.map((standing) => ({ ...standing, held: NO_MONEY })), ask);
+    const exhausted = firstOverrun(standings.map((standing) => ({ ...standing, held: NO_MONEY, expected: NO_MONEY })), ask, likely);
     return exhausted === null ? { standing: first, exhausted: false } : { standing: standings.find(({ budget }) => budget === exhausted.budget)!, exhausted: true };
   }
 
@@ -135,17 +143,17 @@ export class Budgets {
   }
 
   /** Whether one budget alone still keeps a call waiting: quick, since every waiting call is asked whenever something becomes free. */
-  holdsUp(id: BudgetId, ask: Nanodollars, at: EpochMs): boolean {
+  holdsUp(id: BudgetId, ask: Nanodollars, likely: Nanodollars, at: EpochMs): boolean {
     const account = this.#accounts.get(id);
     if (account === undefined) return false;
     const standing = standingOf(account.at(at), at);
-    const overrun = this.overrun([standing], ask);
+    const overrun = this.overrun([standing], ask, likely);
     return overrun !== null && !overrun.exhausted;
   }
 
   /** Holds `amount` in every budget that covers the subject. Must follow `overrun` in the same tick. */
-  hold(subject: ScopeSubject, amount: Nanodollars, at: EpochMs): BudgetHold {
-    const hold: BudgetHold = { subject, admittedAt: at, amount, windows: [], seat: null };
+  hold(subject: ScopeSubject, amount: Nanodollars, at: EpochMs, likely = amount): BudgetHold {
+    const hold: BudgetHold = { subject, admittedAt: at, amount, likely, windows: [], seat: null };
     for (const account of this.#accounts.values()) join(account, hold);
     for (const account of this.#joining) join(account, hold);
     hold.seat = this.#open.enter(hold);
@@ -156,15 +164,22 @@ export class Budgets {
   /** True when the hold became smaller; it never grows. */
   shrink(hold: BudgetHold, amount: Nanodollars): boolean {
     if (amount >= hold.amount || amount < 0n) return false;
-    for (const window of hold.windows) window.held = nanodollars(window.held - (hold.amount - amount));
+    const unlikely = unlikelyOf(hold);
+    const less = hold.amount - amount;
     hold.amount = amount;
+    for (const window of hold.windows) {
+      window.held = nanodollars(window.held - less);
+      if (unlikely > 0n) window.unlikely = nanodollars(window.unlikely - unlikely + unlikelyOf(hold));
+    }
     return true;
   }
 
   /** Replaces the hold by what the call cost, in the period it was admitted in. Exactly once per hold. */
   settle(hold: BudgetHold, cost: Nanodollars): void {
+    const unlikely = unlikelyOf(hold);
     for (const window of hold.windows) {
       window.held = nanodollars(window.held - hold.amount);
+      if (unlikely > 0n) window.unlikely = nanodollars(window.unlikely - unlikely);
       window.spent = nanodollars(window.spent + cost);
     }
     if (hold.seat !== null) this.#open.leave(hold.seat);
@@ -243,11 +258,15 @@ function join(account: Account, hold: BudgetHold): void {
   if (!covers(account.budget.scope, hold.subject)) return;
   const window = account.at(hold.admittedAt);
   window.held = nanodollars(window.held + hold.amount);
+  if (hold.likely < hold.amount) window.unlikely = nanodollars(window.unlikely + hold.amount - hold.likely);
   hold.windows.push(window);
 }
 
-const standingOf = ({ account, period, spent, held }: Window, at: EpochMs): Standing =>
-  account.grants.length === 0 ? { budget: account.budget, period, spent, held } : { budget: account.budget, period, spent, held, granted: sumInForce(account.grants, at) };
+function standingOf({ account, period, spent, held, unlikely }: Window, at: EpochMs): Standing {
+  const { budget, grants } = account;
+  const standing = grants.length === 0 ? { budget, period, spent, held } : { budget, period, spent, held, granted: sumInForce(grants, at) };
+  return budget.expected === undefined ? standing : { ...standing, expected: nanodollars(held - unlikely) };
+}
 
 const sameScope = (a: Scope, b: Scope): boolean =>
   a.workspace === b.workspace && a.workflow === b.workflow && a.key === b.key && a.user === b.user && a.model === b.model;

@@ -1,7 +1,7 @@
 // server/admit/gate.ts: the gate: policy, limits and budgets, decided together in one tick.
 
 import type { Admission, AdmissionRequest, Gate, StandingHold } from '../domain/admission.ts';
-import { limitOf, mostOf, type Budget, type ScopeSubject, type Standing } from '../domain/budget.ts';
+import { fits, limitOf, type Budget, type ScopeSubject, type Standing } from '../domain/budget.ts';
 import type { Period } from '../domain/calendar.ts';
 import type { Caller, Decision } from '../domain/call.ts';
 import type { Grant } from '../domain/grant.ts';
@@ -11,6 +11,7 @@ import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { Settings } from '../domain/settings.ts';
 import { budgetRefusal } from './budget-refusal.ts';
 import { Budgets, type Charge } from './budgets.ts';
+import { Expectations } from './expectations.ts';
 import { layersOf, limitsIn, NO_LAYERS, type Layered, type Layers } from './layers.ts';
 import { LimitRules } from './limit-rules.ts';
 import { clearCall } from './model-policy.ts';
@@ -49,6 +50,9 @@ class RunningGate implements ReloadableGate {
   readonly #budgets: Budgets;
   readonly #waitingRoom = new WaitingRoom();
   readonly #limitRules: LimitRules;
+  readonly #expectations = new Expectations();
+  /** Whether any budget counts with what calls probably cost. */
+  #expects: boolean;
   #layers: Layers;
   /** Reloads follow one another, so that each starts from what the one before put in force. */
   #reloading: Promise<void> = Promise.resolve();
@@ -57,6 +61,7 @@ class RunningGate implements ReloadableGate {
     this.#clock = clock;
     this.#budgets = new Budgets(settings.budgets, settings.timezone, standingsAtStart);
     this.#layers = layersOf(settings, new Map(), clock.monotonic());
+    this.#expects = expects(settings);
     this.#limitRules = new LimitRules(settings.limitRules, clock.monotonic());
   }
 
@@ -68,7 +73,7 @@ class RunningGate implements ReloadableGate {
     let outcome: Decided = this.#decide(request);
     if (outcome.kind === 'held') {
       const attempt = (): boolean => {
-        if (outcome.kind === 'held' && this.#budgets.holdsUp(outcome.by, outcome.ask, this.#clock.now())) return false;
+        if (outcome.kind === 'held' && this.#budgets.holdsUp(outcome.by, outcome.ask, outcome.likely, this.#clock.now())) return false;
         outcome = this.#decide(request);
         return outcome.kind !== 'held';
       };
@@ -103,6 +108,7 @@ class RunningGate implements ReloadableGate {
       const now = this.#clock.monotonic();
       this.#layers = layersOf(settings, new Map(limitsIn(this.#layers).map((limits) => [limits.scope, limits])), now);
       this.#limitRules.change(settings.limitRules, now);
+      this.#expects = expects(settings);
       this.#waitingRoom.wake();
     });
     // The next reload starts from the old settings when this one failed; who called hears of it.
@@ -136,7 +142,8 @@ class RunningGate implements ReloadableGate {
     const free = quote.ceiling === 0n;
     const charges = free || shares === null ? [] : this.#budgets.charges(shares, at);
     const standings = free ? [] : shares === null ? this.#budgets.covering(subject, at) : charges.map(({ standing }) => standing);
-    const overrun = shares === null ? this.#budgets.overrun(standings, quote.ceiling) : this.#budgets.overrunOf(charges);
+    const likely = this.#expects && shares === null ? this.#expectations.likely(caller, clearance.model, quote.ceiling) : quote.ceiling;
+    const overrun = shares === null ? this.#budgets.overrun(standings, quote.ceiling, likely) : this.#budgets.overrunOf(charges);
     const ask = overrun !== null && 'ask' in overrun ? (overrun as Charge).ask : quote.ceiling;
     if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, ask, at) };
     // A batch runs when the provider has room, and its own limits are others than those of calls.
@@ -149,7 +156,7 @@ class RunningGate implements ReloadableGate {
       if (!each.dryRun) return { kind: 'refused', refusal: obstacle };
       (rehearsed ??= new Map()).set(each, obstacle);
     }
-    if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, ask, refusal: budgetRefusal(overrun, ask, at) };
+    if (overrun !== null) return { kind: 'held', by: overrun.standing.budget.id, ask, likely: shares === null ? likely : ask, refusal: budgetRefusal(overrun, ask, at) };
 
     const decisions = [...clearance.decisions];
     for (const each of limits) {
@@ -157,12 +164,13 @@ class RunningGate implements ReloadableGate {
       if (obstacle === undefined) decisions.push(...each.decisions);
       else decisions.push({ rule: obstacle.rule ?? obstacle.reason, verdict: 'would_refuse', detail: obstacle.message });
     }
-    if (shares === null) for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling));
-    else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask));
+    if (shares === null) for (const standing of standings) decisions.push(budgetDecision(standing, quote.ceiling, likely));
+    else for (const charge of charges) decisions.push(budgetDecision(charge.standing, charge.ask, charge.ask));
     const taking = rehearsed === null ? limits : limits.filter((each) => !rehearsed!.has(each));
     const limitHolds = taking.map((each) => each.take(inputTokens, now));
-    const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
-    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed }) };
+    const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at, likely)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
+    const onCost = this.#expects && shares === null && !free ? (cost: Nanodollars): void => this.#expectations.learn(caller, clearance.model, quote.ceiling, cost) : null;
+    return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed, onCost }) };
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();
@@ -173,15 +181,17 @@ class RunningGate implements ReloadableGate {
   }
 }
 
-type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; refusal: Refusal };
+type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; likely: Nanodollars; refusal: Refusal };
 
 const NO_BETAS: readonly string[] = [];
 
 const subjectOf = (caller: Omit<Caller, 'upstream'>, model: string | null): ScopeSubject => ({ workspace: caller.workspace, workflow: caller.workflow, key: caller.key, user: caller.user, model });
 
-function budgetDecision(standing: Standing, ask: Nanodollars): Decision {
-  const { budget, spent, held } = standing;
-  // Only soft budgets can be overrun here.
-  const fits = spent + held + ask <= mostOf(standing);
-  return { rule: `budget:${budget.id}`, verdict: fits ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(limitOf(standing))}` };
+const expects = ({ budgets }: Settings): boolean => budgets.some(({ expected }) => expected !== undefined);
+
+/** Only soft budgets, and those that rehearse, can be overrun here. */
+function budgetDecision(standing: Standing, ask: Nanodollars, likely: Nanodollars): Decision {
+  const { budget } = standing;
+  const counted = budget.expected === undefined || likely === ask ? '' : `, counted as ${usdString(likely)}`;
+  return { rule: `budget:${budget.id}`, verdict: fits(standing, ask, likely) ? 'allow' : 'would_refuse', detail: `held ${usdString(ask)} of ${usdString(limitOf(standing))}${counted}` };
 }

@@ -24,6 +24,8 @@ export interface Parts {
   readonly budgets: Budgets;
   readonly clock: Clock;
   readonly onFreed: () => void;
+  /** Told what the call cost; null where nobody learns from it. */
+  readonly onCost: ((cost: Nanodollars) => void) | null;
 }
 
 /** One admitted call. */
@@ -73,6 +75,7 @@ export class OpenAdmission implements Admission {
     this.#leaveLimits(tokens);
     const { budgetHolds, budgets, onFreed } = this.#parts;
     this.#chargedBy(cost).forEach((amount, at) => budgets.settle(budgetHolds[at]!, amount));
+    if (tokens !== null) this.#parts.onCost?.(cost);
     onFreed();
   }
 

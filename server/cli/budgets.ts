@@ -16,8 +16,8 @@ export function budgetsCommand(program: Command, terminal: Terminal): void {
       const answer = await adminClient(options, terminal.env).json<BudgetsAnswer>('GET', '/api/budgets');
       if (options.json) return terminal.out(asJson(answer));
       if (answer.rows.length === 0) return terminal.out('No budgets yet. They are declared under `budgets:` in the config.\n');
-      const columns = ['budget', 'scope', 'mode', 'limit', 'granted', 'spent', 'held', 'left', 'forecast', 'anew at'];
-      terminal.out(`${table(columns, answer.rows.map(cellsOf), ['limit', 'granted', 'spent', 'held', 'left', 'forecast'])}\n`);
+      const columns = ['budget', 'scope', 'mode', 'limit', 'granted', 'spent', 'held', 'left', 'at risk', 'forecast', 'anew at'];
+      terminal.out(`${table(columns, answer.rows.map(cellsOf), ['limit', 'granted', 'spent', 'held', 'left', 'at risk', 'forecast'])}\n`);
     });
 
   withGateway(budgets.command('grant').description('raise a budget for a while; it ends by itself').argument('<budget>', 'the budget'))
@@ -55,6 +55,7 @@ const cellsOf = (budget: BudgetRow): string[] => [
   dollars(budget.spent_usd),
   dollars(budget.held_usd),
   dollars(budget.remaining_usd),
+  budget.at_risk_usd === '0.000000000' ? '' : dollars(budget.at_risk_usd),
   budget.forecast_usd === null ? '' : dollars(budget.forecast_usd.p50),
   minute(budget.period.to, ''),
 ];

@@ -26,6 +26,11 @@ export interface Budget {
   readonly alertAt: readonly number[];
   readonly alertForecast: boolean;
   readonly notify: readonly string[];
+  /**
+   * Where calls in flight count at what they will probably cost, as learned, and not at the most that they can: how far their worst
+   * case may then stand above limit and tolerance, in nano-dollars. Absent: they count at their worst case.
+   */
+  readonly expected?: { readonly overshoot: Nanodollars };
   /** True makes a hard budget record what it would refuse, and let it pass. */
   readonly dryRun?: boolean;
 }
@@ -57,6 +62,8 @@ export interface Standing {
   readonly spent: Nanodollars;
   /** What calls in flight may still cost. */
   readonly held: Nanodollars;
+  /** What they will probably cost, where the budget counts with that; absent is `held`. */
+  readonly expected?: Nanodollars;
   /** What grants in force add to the limit at this instant; absent is nothing. */
   readonly granted?: Nanodollars;
 }
@@ -67,12 +74,28 @@ export const mostOf = ({ budget, granted }: Standing): bigint => budget.limit + 
 /** The limit with what is granted on top of it, without the tolerance. */
 export const limitOf = ({ budget, granted }: Standing): Nanodollars => (granted === undefined ? budget.limit : nanodollars(budget.limit + granted));
 
+/** How far what is spent may come to stand above the limit, grants included, when every call in flight costs the most it can; 0 when it cannot. */
+export const atRiskOf = (standing: Standing): bigint => {
+  const above = standing.spent + standing.held - limitOf(standing);
+  return above > 0n ? above : 0n;
+};
+
+/**
+ * Whether a call fits what is left. Equality fits: a $10 budget is there to be spent to its last nano-dollar.
+ * @param ask the most the call can cost
+ * @param likely what it will probably cost
+ */
+export function fits(standing: Standing, ask: Nanodollars, likely: Nanodollars): boolean {
+  const { budget: { expected }, spent, held } = standing;
+  const most = mostOf(standing);
+  if (expected === undefined) return spent + held + ask <= most;
+  return spent + (standing.expected ?? held) + likely <= most && spent + held + ask <= most + expected.overshoot;
+}
+
 /**
  * The first hard budget that `ask` would overrun, or null when the call fits all of them.
  * Pure: it runs in the same tick as the hold it decides, so two calls cannot both take the last dollar.
- * @param ask the most the call can cost
  */
-export function firstOverrun(standings: readonly Standing[], ask: Nanodollars): Standing | null {
-  // Equality fits: a $10 budget is there to be spent to its last nano-dollar.
-  return standings.find((s) => s.budget.mode === 'hard' && s.budget.dryRun !== true && s.spent + s.held + ask > mostOf(s)) ?? null;
+export function firstOverrun(standings: readonly Standing[], ask: Nanodollars, likely = ask): Standing | null {
+  return standings.find((standing) => standing.budget.mode === 'hard' && standing.budget.dryRun !== true && !fits(standing, ask, likely)) ?? null;
 }

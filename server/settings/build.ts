@@ -4,7 +4,7 @@ import { DateTime } from 'luxon';
 import type { Budget } from '../domain/budget.ts';
 import { hashSecret, type VirtualKey } from '../domain/directory.ts';
 import { DEFAULT_WORKSPACE, epochMs, type BudgetId, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
-import { nanodollars, usdNumber } from '../domain/money.ts';
+import { nanodollars, usdNumber, type Nanodollars } from '../domain/money.ts';
 import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, Workspace } from '../domain/settings.ts';
 import type { Config } from './schema.ts';
 
@@ -194,6 +194,12 @@ export function expiryOf(text: string, zone: string): EpochMs | null {
   return at.isValid ? epochMs(at.toMillis()) : null;
 }
 
+/** A share in millionths. */
+const shareOf = (amount: Nanodollars, millionths: number): Nanodollars => nanodollars((amount * BigInt(millionths)) / 1_000_000n);
+
+/** A quarter. */
+const DEFAULT_OVERSHOOT = 250_000;
+
 function budgetOf(written: Config['budgets'][number]): Budget {
   const { scope } = written;
   return {
@@ -202,7 +208,8 @@ function budgetOf(written: Config['budgets'][number]): Budget {
     limit: written.limit_usd,
     period: written.period,
     mode: written.mode,
-    tolerance: nanodollars((written.limit_usd * BigInt(written.tolerance)) / 1_000_000n),
+    tolerance: shareOf(written.limit_usd, written.tolerance),
+    ...(written.hold === 'worst_case' ? {} : { expected: { overshoot: shareOf(written.limit_usd, written.overshoot ?? DEFAULT_OVERSHOOT) } }),
     alertAt: written.alert_at.map((millionths) => millionths / 1_000_000),
     alertForecast: written.alert_forecast,
     notify: written.notify,

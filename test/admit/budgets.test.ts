@@ -63,7 +63,7 @@ describe('exhausted and held up are two things', () => {
       refusal: {
         reason: 'budget_exhausted',
         message:
-          'budget support-day (workspace w) is exhausted: 4.950000000 USD of 5.000000000 USD for this day is spent, and this call can cost up to 0.100000000 USD. A new day begins at 2025-06-16T00:00:00.000Z; raising the limit or granting more helps at once',
+          'budget support-day (workspace w) has too little left for this call: 4.950000000 USD of 5.000000000 USD for this day is spent, and this call can cost up to 0.100000000 USD. A new day begins at 2025-06-16T00:00:00.000Z; raising the limit or granting more helps at once',
         rule: 'budget:support-day',
         retryAfterSeconds: 7_200,
         budget: { period: 'day', resetsAt: Date.parse('2025-06-16T00:00:00Z') },

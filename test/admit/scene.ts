@@ -44,7 +44,7 @@ export function workspace(id: string, rules: Rules = {}, workflows: Record<strin
   };
 }
 
-export function budget(id: string, limit: string, more: { scope?: Partial<Scope>; period?: PeriodKind; mode?: 'hard' | 'soft'; tolerance?: string } = {}): Budget {
+export function budget(id: string, limit: string, more: { scope?: Partial<Scope>; period?: PeriodKind; mode?: 'hard' | 'soft'; tolerance?: string; overshoot?: string } = {}): Budget {
   return {
     id: id as BudgetId,
     scope: { workspace: null, workflow: null, key: null, user: null, model: null, ...more.scope },
@@ -52,6 +52,7 @@ export function budget(id: string, limit: string, more: { scope?: Partial<Scope>
     period: more.period ?? 'day',
     mode: more.mode ?? 'hard',
     tolerance: usd(more.tolerance ?? '0'),
+    ...(more.overshoot === undefined ? {} : { expected: { overshoot: usd(more.overshoot) } }),
     alertAt: [],
     alertForecast: false,
     notify: [],

@@ -157,7 +157,7 @@ describe('once it is known whose a call is, its refusal is a row of the ledger',
   });
 
   test('a budget that is used up: the amounts, the scope, and when it begins anew', async () => {
-    const answer = await expectNo(() => call(KEYS.broke), { refusal: 'budget_exhausted', status: 429, type: 'billing_error', message: /^budget broke-day \(workspace broke\) is exhausted: 0\.000000000 USD of 0\.000001000 USD for this day is spent.* at \d{4}-\d\d-\d\dT00:00:00\.000Z/ }, { workspace: 'broke', model_requested: MODEL });
+    const answer = await expectNo(() => call(KEYS.broke), { refusal: 'budget_exhausted', status: 429, type: 'billing_error', message: /^budget broke-day \(workspace broke\) has too little left for this call: 0\.000000000 USD of 0\.000001000 USD for this day is spent.* at \d{4}-\d\d-\d\dT00:00:00\.000Z/ }, { workspace: 'broke', model_requested: MODEL });
     const untilMidnight = (new Date().setUTCHours(24, 0, 0, 0) - Date.now()) / 1000;
     expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(untilMidnight - 1);
     expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(untilMidnight + 10);

@@ -88,6 +88,7 @@ export const ROWS: readonly Row[] = [
   { name: 'a budget of a workflow that is not there', yaml: BUDGET('scope: { workspace: support, workflow: tirage }'), said: ['3:80 did you mean "triage"?'] },
   { name: 'a budget of a workflow that no workspace has', yaml: `access: keys\n${BUDGET('scope: { workflow: tirage }')}`, said: ['4:60 "tirage" is not a workflow of any workspace; expected triage or drafts; did you mean "triage"?'] },
   { name: 'a budget of a key that is nearly a declared one', yaml: `${KEY('workspace: support').replace('id: k,', 'id: triage-prod,')}budgets:\n  - { id: b, limit_usd: 5, period: day, scope: { key: triage-prd } }\n`, said: ['5:55 "triage-prd" is not a key declared here; expected triage-prod; did you mean "triage-prod"?'] },
+  { name: 'an overshoot of a budget that counts the worst case', yaml: BUDGET('scope: { organization: true }, overshoot: 10%'), said: ['3:83 "10%" does not fit budgets[0].overshoot; expected `hold: expected` beside it'] },
   { name: 'a limit rule without a limit', yaml: 'limits: [{ id: slow, each: key }]\n', said: ['1:10 a mapping does not fit limits[0]; expected at least one of requests_per_minute'] },
   { name: 'a limit rule with the name of a workspace', yaml: `${SUPPORT}limits:\n  - { id: support, requests_per_minute: 5 }\n`, said: ['3:11 a workspace has this name'] },
   { name: 'two limit rules of one name', yaml: 'limits:\n  - { id: a, requests_per_minute: 5 }\n  - { id: a, concurrent: 5 }\n', said: ['3:11 there is another limit with this id'] },

@@ -131,6 +131,15 @@ test('the documented example is in force as it is written', () => {
   });
 });
 
+test.each([
+  { written: 'hold: worst_case', expected: undefined },
+  { written: 'hold: expected', expected: { overshoot: 100_000_000_000n } },
+  { written: 'hold: expected, overshoot: 12.5%', expected: { overshoot: 50_000_000_000n } },
+  { written: 'hold: expected, overshoot: 0%', expected: { overshoot: 0n } },
+])('a budget of 400 dollars with $written', ({ written, expected }) => {
+  expect(settingsOf(`budgets: [{ id: b, scope: { organization: true }, limit_usd: 400, period: day, ${written} }]\n`).budgets[0]!.expected).toEqual(expected);
+});
+
 test('limits by key and by class of models are read with what they cover', () => {
   const { limitRules } = settingsOf(`limits:
   - { id: each-key, each: key, requests_per_minute: 60, concurrent: 4 }

@@ -1,10 +1,10 @@
 // server/http/admin/encode.ts: from our words to those of the wire.
 
-import { limitOf, type Standing, type Scope } from '../../domain/budget.ts';
+import { atRiskOf, limitOf, type Standing, type Scope } from '../../domain/budget.ts';
 import type { VirtualKey } from '../../domain/directory.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
-import { NO_MONEY, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
+import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
@@ -179,7 +179,7 @@ export function scope(s: Scope): wire.ScopeAnswer {
 }
 
 export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], forecast: { p50: string; p90: string } | null, grants: readonly Grant[]): wire.BudgetRow {
-  const { budget, period, spent, held } = standing;
+  const { budget, period, spent, held, expected = held } = standing;
   return {
     id: budget.id,
     scope: scope(budget.scope),
@@ -192,7 +192,11 @@ export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], 
     grants: grants.map(grantRow),
     spent_usd: usdString(spent),
     held_usd: usdString(held),
-    remaining_usd: scaled(limitOf(standing) - spent - held, 9),
+    hold: budget.expected === undefined ? 'worst_case' : 'expected',
+    expected_usd: usdString(expected),
+    overshoot_usd: usdString(nanodollars(budget.tolerance + (budget.expected?.overshoot ?? NO_MONEY))),
+    at_risk_usd: scaled(atRiskOf(standing), 9),
+    remaining_usd: scaled(limitOf(standing) - spent - expected, 9),
     forecast_usd: forecast,
     alerts,
     notify: [...budget.notify],
