@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startReceiver } from '../demo/receiver.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 import { launchChromium } from './chromium.ts';
@@ -20,6 +21,7 @@ const PAGES = [
   { path: '/workflows', key: 'f', ready: '.columns .totals' },
   { path: '/users', key: 'u', ready: 'table.listing' },
   { path: '/models', key: 'm', ready: '.matrix' },
+  { path: '/budgets', key: 'b', ready: '.budget .lines' },
   { path: '/limits', key: 'l', ready: 'table.listing' },
   { path: '/policies', key: 'p', ready: '.checks' },
   { path: '/planner', key: 'n', ready: '.plan-figure' },
@@ -27,6 +29,7 @@ const PAGES = [
 
 let browser: Browser;
 let standin: Standin;
+let receiver: Awaited<ReturnType<typeof startReceiver>>;
 let gateway: RunningGateway;
 const closing: (() => Promise<unknown>)[] = [];
 
@@ -35,7 +38,11 @@ async function started(): Promise<RunningGateway> {
     config: {
       access: 'open', timezone: 'Europe/Berlin', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') },
       workspaces: [{ id: 'support', models: { deny: ['claude-opus-*'] }, limits: { requests_per_minute: 600 }, workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog', open_workflows: true }],
-      budgets: [{ id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%', '100%'] }],
+      budgets: [
+        { id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%', '100%'] },
+        { id: 'tiny-month', scope: { workspace: 'support' }, limit_usd: 0.0001, period: 'month', mode: 'soft', alert_at: ['50%'], notify: ['ops'] },
+      ],
+      alerts: { private_addresses: true, group: '1s', channels: { ops: { type: 'webhook', url: receiver.url } } },
     },
   });
   closing.push(() => one.close());
@@ -78,7 +85,7 @@ async function open(at: RunningGateway, path: string, look: { width?: number; da
 
 beforeAll(async () => {
   // Files of tests run side by side: none may take away what another one's pages are loading.
-  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
+  [browser, standin, receiver] = await Promise.all([launchChromium(), startStandin(), startReceiver(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
   gateway = await started();
   for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1' } })).toBe(200);
   expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6', headers: { 'x-tollgate-user': 'u-2' } })).toBe(200);
@@ -89,6 +96,7 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close();
   await browser?.close();
   await standin?.close();
+  await receiver?.close();
 });
 
 const audit = async (page: Page): Promise<string[]> => {
@@ -101,7 +109,7 @@ const audit = async (page: Page): Promise<string[]> => {
 
 describe('with traffic', () => {
   test.each(PAGES)('$path has no accessibility fault in either theme, and fits 320 pixels', async ({ path, ready }) => {
-    for (const look of [{ width: 1280, dark: false }, { width: 320, dark: true }]) {
+    for (const look of [{ width: 1280, dark: false }, { width: 768, dark: false }, { width: 320, dark: true }]) {
       const { page } = await open(gateway, path, { ...look, audited: true });
       await page.locator(ready).first().waitFor();
       expect(await audit(page)).toEqual([]);
@@ -110,6 +118,122 @@ describe('with traffic', () => {
       await page.emulateMedia({ colorScheme: look.dark ? 'light' : 'dark' });
       expect(await audit(page)).toEqual([]);
     }
+  });
+
+  test('so has a statement, and it adds up on screen', async () => {
+    for (const look of [{ width: 1280, dark: false }, { width: 320, dark: true }]) {
+      const { page } = await open(gateway, '/statement?ws=support', { ...look, audited: true });
+      await page.locator('.bill tfoot').waitFor();
+      expect(await audit(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      const cents = (texts: string[]) => texts.reduce((sum, text) => sum + BigInt(text.replaceAll(/[$.,]/g, '')), 0n);
+      expect(cents(await page.locator('.bill tbody tr:not(.bill-flow) td:last-child').allTextContents())).toBe(cents(await page.locator('.bill tfoot td').allTextContents()));
+    }
+  });
+
+  test('the mouse walks over all pages by their names', async () => {
+    const { page, complaints } = await open(gateway, '/');
+    for (const { path, ready } of PAGES) {
+      await page.locator(`nav a[href^="${path}"]`).click();
+      await page.locator(ready).first().waitFor();
+      expect(new URL(page.url()).pathname).toBe(path);
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  test('a stretch drawn with the mouse, or marked by key, becomes the period, and a double click takes it back', async () => {
+    const { page, complaints } = await open(gateway, '/?from=now-30d');
+    await page.locator('canvas').waitFor();
+    const box = (await page.locator('canvas').boundingBox())!;
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 60);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.8, box.y + 60, { steps: 4 });
+    await page.locator('.chart-draft').waitFor();
+    await page.mouse.up();
+    await page.waitForURL((url) => url.searchParams.has('to'));
+    const drawn = new URL(page.url()).searchParams;
+    const days = (Date.parse(drawn.get('to')!) - Date.parse(drawn.get('from')!)) / 86_400_000;
+    expect(days).toBeGreaterThan(7);
+    expect(days).toBeLessThan(12);
+    // The period that was drawn ended before the first call.
+    await page.getByRole('heading', { name: 'No requests match' }).waitFor();
+    await page.goBack();
+    await page.locator('canvas').waitFor();
+    await page.locator('canvas').focus();
+    for (const key of ['End', 'Shift+ArrowLeft', 'Shift+ArrowLeft', 'Enter']) await page.keyboard.press(key);
+    await page.waitForURL((url) => url.searchParams.has('to'));
+    await page.locator('canvas').waitFor();
+    await page.locator('canvas').dblclick({ position: { x: 120, y: 20 } });
+    await page.waitForURL((url) => !url.searchParams.has('from') && !url.searchParams.has('to'));
+    expect(complaints).toEqual([]);
+  });
+
+  test('an alert is taken on, and a test goes to its channel and stands in the log', async () => {
+    const { page, complaints } = await open(gateway, '/budgets');
+    await page.getByRole('button', { name: /^Acknowledge: .*tiny-month/ }).click();
+    await page.getByText('local looks after it').waitFor();
+    await page.getByRole('button', { name: 'Send test to ops' }).click();
+    await page.getByText('Arrived, answered 202').waitFor();
+    await page.getByRole('region', { name: 'Delivery log, as a table' }).getByText('delivered').first().waitFor();
+    await page.getByRole('button', { name: 'YAML of Unusual spend' }).click();
+    await page.getByText('floor_usd_per_hour: 5').waitFor();
+    const { rows } = (await (await fetch(`${gateway.adminUrl}/api/audit`)).json()) as { rows: { action: string }[] };
+    expect(rows.map((row) => row.action)).toEqual(expect.arrayContaining(['alert.acknowledge', 'alert.test']));
+    expect(complaints).toEqual([]);
+  });
+
+  test('days are chosen by date, pinned, and compared with the month before', async () => {
+    const { page, complaints } = await open(gateway, '/');
+    await page.locator('.cards').waitFor();
+    await page.keyboard.press('p');
+    await page.getByRole('radio', { name: 'The same days a month before' }).check();
+    await page.getByRole('button', { name: /^Pin to/ }).click();
+    await page.waitForURL((url) => url.searchParams.get('cmp') === 'month' && url.searchParams.has('to'));
+    await page.getByRole('button', { name: /to/ }).and(page.locator('.chip-name')).click();
+    await page.getByLabel('First day').fill('2026-02-30');
+    await page.getByLabel('Last day').fill('2020-01-01');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.locator('dialog [role=alert]').waitFor();
+    await page.getByRole('button', { name: 'This month' }).and(page.locator('.chip')).click();
+    await page.waitForURL((url) => url.searchParams.get('from') === 'now-month' && !url.searchParams.has('to'));
+    expect(complaints).toEqual([]);
+  });
+
+  test('paper shows tables in light, with what was shown at its foot', async () => {
+    const { page } = await open(gateway, '/?ws=support', { dark: true });
+    await page.locator('canvas').waitFor();
+    await page.emulateMedia({ media: 'print' });
+    await page.locator('.chart-table').first().waitFor();
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('light');
+    expect(await page.locator('.print-foot').innerText()).toContain('workspace support');
+    expect(await page.locator('nav').first().isVisible()).toBe(false);
+    await page.emulateMedia({ media: 'screen' });
+    await page.locator('canvas').waitFor();
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+  });
+
+  test('pages of one browser share one stream, and when its page is closed another takes over', async () => {
+    const { page } = await open(gateway, '/');
+    await page.locator('button.live.live').waitFor();
+    const other = await page.context().newPage();
+    const streams: string[] = [];
+    other.on('request', (request) => {
+      if (request.url().endsWith('/api/live')) streams.push(request.url());
+    });
+    await other.goto(`${gateway.adminUrl}/requests`);
+    await other.locator('button.live.live').waitFor();
+    expect(streams).toEqual([]);
+    const taken = other.waitForRequest((request) => request.url().endsWith('/api/live'));
+    await page.close();
+    await taken;
+    await other.locator('button.live.live').waitFor();
+    await other.keyboard.press('l');
+    await other.locator('button.live.paused').waitFor();
+    const before = await other.locator('.totals').innerText();
+    expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6' })).toBe(200);
+    expect(await other.locator('.totals').innerText()).toBe(before);
+    await other.keyboard.press('l');
+    await other.waitForFunction((text) => document.querySelector('.totals')?.textContent !== text, await other.locator('.totals').textContent());
   });
 
   test('the keyboard walks over all pages, and the back button all the way home', async () => {
@@ -205,7 +329,7 @@ describe('on an empty install', () => {
       await page.locator('main .panel').first().waitFor();
       await page.locator('main .skeleton').first().waitFor({ state: 'detached' });
       expect(await page.getByRole('alert').count()).toBe(0);
-      expect(await page.locator('main').innerText()).toMatch(path === '/limits' ? /Not seen yet/ : path === '/policies' ? /Nothing was refused/ : path === '/planner' ? /a month/ : /No call has come yet/);
+      expect(await page.locator('main').innerText()).toMatch(path === '/limits' ? /Not seen yet/ : path === '/policies' ? /Nothing was refused/ : path === '/budgets' ? /Nothing fires/ : path === '/planner' ? /a month/ : /No call has come yet/);
     }
     expect(complaints).toEqual([]);
   });
@@ -231,7 +355,7 @@ describe('hostile names', () => {
 
     const evil = encodeURIComponent(PAYLOADS[0]!);
     const open1 = stored.rows.find((row) => row.user === PAYLOADS[0])!;
-    const paths = ['/', '/?by=user', '/?by=model', `/requests?row=${open1.id}`, `/requests?user=${evil}&wf=${evil}&${evil}=1`, '/budgets', ...PAGES.map((one) => one.path), `/users?open=${evil}`, `/workflows?open=${evil}&sort=${evil}`, `/planner?task=${encodeURIComponent(new URLSearchParams({ model: PAYLOADS[0]! }).toString())}`];
+    const paths = ['/', '/?by=user', '/?by=model', `/requests?row=${open1.id}`, `/requests?user=${evil}&wf=${evil}&${evil}=1`, ...PAGES.map((one) => one.path), `/users?open=${evil}`, `/statement?ws=${evil}&month=${evil}`, `/requests?refusal=${evil}&error=${evil}&tag=${evil}&est=${evil}`, '/?by=kind&metric=tokens', '/?metric=ttft&by=user', `/workflows?open=${evil}&sort=${evil}`, `/planner?task=${encodeURIComponent(new URLSearchParams({ model: PAYLOADS[0]! }).toString())}`];
     const { page, complaints } = await open(attacked, '/');
     for (const path of paths) {
       await page.goto(attacked.adminUrl + path);

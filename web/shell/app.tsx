@@ -2,12 +2,12 @@
 
 import { useEffect } from 'preact/hooks';
 import type { SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
-import { percent } from '../format.ts';
+import { fullTime, percent } from '../format.ts';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
-import { addressWith, follow, page, unknownParameters, type Page } from '../state/location.ts';
-import { learnZone } from '../state/period.ts';
+import { addressWith, FILTER_FIELDS, FILTERS, filters, follow, page, unknownParameters, type Page } from '../state/location.ts';
+import { learnZone, now, range, rangeName, zone } from '../state/period.ts';
 import { Bar } from './bar.tsx';
-import { FilterDialog } from './filter-dialog.tsx';
+import { FIELD_WORDS, FilterDialog, valueWord } from './filter-dialog.tsx';
 import { Help } from './help.tsx';
 import { helpOpen } from './keyboard.ts';
 import { GROUPS, NAMES, PageOn } from './pages.tsx';
@@ -51,7 +51,6 @@ export function App() {
           ))}
         </div>
         <div class="nav-foot">
-          <Coverage status={status} />
           <ThemeChoice />
           <SignOut />
           <button type="button" class="quiet" onClick={() => (helpOpen.value = true)}><kbd>?</kbd> Keyboard</button>
@@ -61,10 +60,11 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <header class="page-head">
           <h1>{on ? NAMES[on] : 'Not a page'}</h1>
-          {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} />}
+          {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} badges={<Badges status={status} />} />}
         </header>
         <Notices status={status} />
         {on ? <PageOn name={on} status={status} /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
+        {on && <PrintFoot page={NAMES[on]} digest={status.data?.config.digest ?? null} />}
       </main>
       <Help />
       <FilterDialog />
@@ -73,14 +73,29 @@ export function App() {
   );
 }
 
-/** The share of the cost that came from complete usage and listed prices: how far the figures can be trusted. */
-function Coverage({ status }: { status: Asked<StatusAnswer> }) {
+/** How far the figures can be trusted: the share of the cost that came from complete usage and listed prices, and whether they were held against the bill. */
+function Badges({ status }: { status: Asked<StatusAnswer> }) {
   const pricing = status.data?.pricing;
   if (!pricing || pricing.exact_ratio === null) return null;
   const trouble = pricing.ceiling_priced > 0 || pricing.exact_ratio < 0.95;
   return (
-    <p class={`badge ${trouble ? 'warn' : 'good'}`} title={`Of the cost of the last 7 days. The price book was last checked on ${pricing.book_verified_on ?? 'an unknown day'}.`}>
-      <span aria-hidden="true">{trouble ? '!' : '✓'}</span> {percent(pricing.exact_ratio)} priced exactly
+    <>
+      <a class={`badge ${trouble ? 'warn' : 'good'}`} href={addressWith({ [FILTERS.estimated]: 'true', from: 'now-7d', to: null }, 'requests')} onClick={follow} title={`Of the cost of the last 7 days; the rest is estimated. The price book was last checked on ${pricing.book_verified_on ?? 'an unknown day'}. Open the estimates.`}>
+        <span aria-hidden="true">{trouble ? '!' : '✓'}</span> {percent(pricing.exact_ratio)} exact
+      </a>
+      <a class="badge plain" href={addressWith({}, 'workspaces')} onClick={follow} title="Tollgate does not see the provider's bill. Hold the monthly statement of each workspace against it.">
+        <span aria-hidden="true">–</span> Bill not compared
+      </a>
+    </>
+  );
+}
+
+/** On paper alone: what was shown, so that the sheet can be told from another and found again. */
+function PrintFoot({ page: name, digest }: { page: string; digest: string | null }) {
+  const chosen = FILTER_FIELDS.flatMap((field) => filters.value[field].map((value) => `${FIELD_WORDS[field].toLowerCase()} ${valueWord(field, value)}`));
+  return (
+    <p class="print-foot" aria-hidden="true">
+      Tollgate · {name} · {rangeName(range.value, zone.value)} · {chosen.length === 0 ? 'no filter' : chosen.join(', ')} · {zone.value} · printed {fullTime(now.value, zone.value)} · {location.pathname + location.search}{digest && ` · configuration ${digest.slice(0, 12)}`}
     </p>
   );
 }

@@ -1,5 +1,6 @@
 // web/shell/bar.tsx: the bar that stays on top: time, compare, filters, and how current the figures are.
 
+import type { ComponentChildren } from 'preact';
 import { inFlight, liveState, toggleLive } from '../live.ts';
 import { lastAnswerAt } from '../server.ts';
 import { addressWith, filterCount, filters, FILTER_FIELDS, FILTERS, follow, go, page, parameter, toggleFilter } from '../state/location.ts';
@@ -14,7 +15,7 @@ const TIMELESS: readonly unknown[] = ['budgets', 'planner', 'statement'];
 const COMPARING: readonly unknown[] = ['overview', 'workspaces', 'workflows'];
 
 /** `quiet`: there is no call yet, so there is no time to choose. */
-export function Bar({ quiet }: { quiet: boolean }) {
+export function Bar({ quiet, badges }: { quiet: boolean; badges: ComponentChildren }) {
   const timed = !quiet && !TIMELESS.includes(page.value);
   return (
     <div class="bar" role="region" aria-label="Period and filters">
@@ -22,7 +23,7 @@ export function Bar({ quiet }: { quiet: boolean }) {
         <div class="bar-row">
           <div class="segments" role="group" aria-label="Period">
             {(Object.keys(PERIODS) as PeriodName[]).map((name) => (
-              <button type="button" key={name} aria-pressed={periodName.value === name} onClick={() => choosePeriod(name)}>{PERIODS[name].name}</button>
+              <button type="button" key={name} aria-pressed={periodName.value === name} onClick={() => choosePeriod(name)}><span class="rest">{PERIODS[name].before}</span>{PERIODS[name].short}<span class="rest">{PERIODS[name].after}</span></button>
             ))}
           </div>
           {periodName.value === null ? (
@@ -58,6 +59,7 @@ export function Bar({ quiet }: { quiet: boolean }) {
         </div>
       )}
       <div class="bar-state">
+        {badges}
         <ZoneChoice />
         <Live />
       </div>

@@ -1,7 +1,7 @@
 // web/shell/pages.tsx: the pages by name and group, and the page that is on. Pages past the first three are loaded when they are first asked for.
 
 import type { ComponentType } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
 import type { StatusAnswer } from '../../server/http/admin/wire.ts';
 import { Budgets } from '../pages/budgets/page.tsx';
 import { Overview } from '../pages/overview/page.tsx';
@@ -43,6 +43,9 @@ export function PageOn({ name, status }: PageProps & { readonly name: Page }) {
   const [, turn] = useState(0);
   const [failed, setFailed] = useState<Page | null>(null);
   const Found = AT_HAND[name] ?? loaded.get(name);
+  const [broken, setBroken] = useState<{ on: string; message: string } | null>(null);
+  // A mistake of ours in one page leaves the frame and the other pages standing.
+  useErrorBoundary((error: unknown) => setBroken({ on: location.href, message: error instanceof Error ? error.message : String(error) }));
   useEffect(() => {
     if (Found) return;
     LATER[name]?.().then(
@@ -54,6 +57,7 @@ export function PageOn({ name, status }: PageProps & { readonly name: Page }) {
       () => setFailed(name),
     );
   }, [name, Found]);
+  if (Found && broken?.on === location.href) return <div class="failed" role="alert"><p><strong>This page broke.</strong> {broken.message}</p><button type="button" onClick={() => location.reload()}>Load anew</button></div>;
   if (Found) return <Found status={status} />;
   if (failed === name) {
     return <div class="failed" role="alert"><p><strong>This page could not be loaded.</strong> The gateway may have been upgraded since the dashboard was opened.</p><button type="button" onClick={() => location.reload()}>Load anew</button></div>;

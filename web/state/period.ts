@@ -35,7 +35,14 @@ export const zone = computed(() => {
   return asked === 'UTC' ? 'UTC' : reportingZone.value;
 });
 
-export const PERIODS = { '24h': { days: 1, name: '24 hours' }, '7d': { days: 7, name: '7 days' }, '30d': { days: 30, name: '30 days' }, '90d': { days: 90, name: '90 days' }, month: { days: 31, name: 'This month' } } as const;
+/** `short` is what is left where there is little room. */
+export const PERIODS = {
+  '24h': { days: 1, before: '', short: '24 h', after: 'ours' },
+  '7d': { days: 7, before: '', short: '7 d', after: 'ays' },
+  '30d': { days: 30, before: '', short: '30 d', after: 'ays' },
+  '90d': { days: 90, before: '', short: '90 d', after: 'ays' },
+  month: { days: 31, before: 'This ', short: 'month', after: '' },
+} as const;
 export type PeriodName = keyof typeof PERIODS;
 
 /** The period a page shows unless the address says otherwise. */

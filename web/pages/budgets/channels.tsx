@@ -69,7 +69,7 @@ function Test({ channel }: { channel: string }) {
   };
   return (
     <>
-      <button type="button" disabled={state.busy} onClick={() => void send()} aria-label={`Send a test to ${channel}`}>Send test</button>
+      <button type="button" disabled={state.busy} onClick={() => void send()} aria-label={`Send test to ${channel}`}>Send test</button>
       <span class={`rule-yaml ${state.bad ? 'problem' : 'muted'}`} role="status">{state.said}</span>
     </>
   );

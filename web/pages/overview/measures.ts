@@ -4,7 +4,7 @@ import type { UsageFigures, UsageRow } from '../../../server/http/admin/wire.ts'
 import { OTHER_SLOT, slotsFor } from '../../charts/palette.ts';
 import type { Series } from '../../charts/series.ts';
 import { compact, dollarsForDrawing, exactMoney, nanos, shortMoney, whole } from '../../format.ts';
-import { tokenSum } from '../../parts/tokens.ts';
+import { KIND_WORDS, KINDS, tokenSum } from '../../parts/tokens.ts';
 import type { Bucket, BucketUnit } from '../../state/buckets.ts';
 
 export interface Measure {
@@ -79,4 +79,29 @@ export function group(rows: readonly UsageRow[], totals: readonly bigint[], buck
   const rest = totals.map((total, i) => total - sum(top.map((one) => one.amounts[i] ?? 0n)));
   const other = rest.some((amount) => amount > 0n) && ranked.length > SHOWN ? { value: null, total: sum(rest), series: seriesOf('Other', OTHER_SLOT, rest) } : null;
   return { shown, other };
+}
+
+/** Tokens per bucket by kind. */
+export function groupKinds(rows: readonly UsageRow[], buckets: readonly Bucket[], unit: BucketUnit): Grouped[] {
+  const slots = slotsFor('kind', KINDS);
+  return KINDS.map((kind, i) => {
+    const amounts = perBucket(rows, buckets, unit, { ...MEASURES.tokens, of: (f) => BigInt(f.tokens[kind]) });
+    return { value: kind, total: amounts.reduce((a, b) => a + b, 0n), series: { name: KIND_WORDS[kind], slot: slots[i]!, values: amounts.map(Number), exact: amounts.map(MEASURES.tokens.exact) } };
+  }).filter((one) => one.total > 0n);
+}
+
+const LINES = 6;
+
+/** The p95 of the wait for the first token, in ms per bucket, of the busiest groups that have one; null where nothing was measured. */
+export function firstTokens(rows: readonly UsageRow[], buckets: readonly Bucket[], unit: BucketUnit, by: Group): { value: string | null; name: string; values: (number | null)[] }[] {
+  const found = new Map<string | null, { requests: number; values: (number | null)[] }>();
+  for (const row of rows) {
+    const index = buckets.findIndex((bucket) => keyIn(row, unit) >= bucket.from && keyIn(row, unit) < bucket.to);
+    if (index < 0 || row.ttft_ms.p95 === null) continue;
+    const one = found.get(valueIn(row, by)) ?? { requests: 0, values: buckets.map(() => null) };
+    one.requests += row.requests;
+    one.values[index] = row.ttft_ms.p95;
+    found.set(valueIn(row, by), one);
+  }
+  return [...found].toSorted(([, a], [, b]) => b.requests - a.requests).slice(0, LINES).map(([value, { values }]) => ({ value, name: nameOf(by, value), values }));
 }

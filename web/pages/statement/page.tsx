@@ -17,10 +17,11 @@ export function Statement() {
   const zone = reportingZone.value;
   const workspace = filters.value.workspace[0] ?? '';
   const running = startOf('month', now.value, zone);
-  const month = parameter('month') ?? dayText(running, zone).slice(0, 7);
+  const asked = parameter('month');
+  const month = asked !== null && /^\d{4}-(0[1-9]|1[0-2])$/.test(asked) ? asked : dayText(running, zone).slice(0, 7);
   const question = { workspace, month };
   // A running month is not followed call by call: a bill that moves while it is read is none.
-  const asked = useAsk<StatementAnswer>(workspace ? address('/api/statement', question) : null, address('statement', question), 'once');
+  const bill = useAsk<StatementAnswer>(workspace ? address('/api/statement', question) : null, address('statement', question), 'once');
   if (!workspace) return <section class="panel empty-feature"><h2>Whose statement?</h2><p>A statement is of one workspace. <a href={addressWith({}, 'workspaces')} onClick={follow}>Choose one</a>.</p></section>;
   const months = Array.from({ length: MONTHS }, (_, i) => dayText(addMonths(running, -i, zone), zone).slice(0, 7));
   return (
@@ -31,7 +32,7 @@ export function Statement() {
         <a class="button" href={address('/api/export/statement.csv', question)} download={`statement-${workspace}-${month}.csv`} data-export>CSV</a>
         <a class="button" href={address('/api/statement', question)} download={`statement-${workspace}-${month}.json`}>JSON</a>
       </div>
-      <Panel asked={asked} skeleton="list" class="statement">{(answer) => <Bill answer={answer} />}</Panel>
+      <Panel asked={bill} skeleton="list" class="statement">{(answer) => <Bill answer={answer} />}</Panel>
     </>
   );
 }
