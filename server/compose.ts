@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createGate, type SpentOf } from './admit/gate.ts';
+import { createGate, type CallsOf, type SpentOf } from './admit/gate.ts';
 import { createHeadroom } from './admit/headroom.ts';
 import { createAdvisor } from './advise/advisor.ts';
 import { createAlerts } from './alert/alerts.ts';
@@ -15,10 +15,11 @@ import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
-import type { Clock } from './domain/ids.ts';
+import { epochMs, type Clock, type EpochMs } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
 import type { Pricing } from './domain/price.ts';
+import type { Reports } from './domain/reports.ts';
 import { Roster } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import { Drains } from './forward/drains.ts';
@@ -110,7 +111,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   });
 
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
-  const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf) });
+  const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()) });
   gate.grant(store.grants.list());
   const headroom = createHeadroom();
   const upstream = createUpstream(initial.upstream);
@@ -322,6 +323,15 @@ const standingsOf = (settings: Settings, now: ReturnType<Clock['now']>, spentOf:
       periodsAround(budget.period, now, settings.timezone).map(async (period) => ({ budget, period, spent: await spentOf(budget, period), held: NO_MONEY })),
     ),
   );
+
+/** Sessions that are older than this begin anew. */
+const SESSION_MS = 30 * 86_400_000;
+
+/** The newest calls of a caller's session, for the gate. */
+async function callsOfSession({ workspace, workflow, session }: Parameters<CallsOf>[0], reports: Reports, now: EpochMs): ReturnType<CallsOf> {
+  const filter = { from: epochMs(now - SESSION_MS), to: epochMs(now + 1), workspace: [workspace], workflow: [workflow], session: [session ?? ''], user: [], model: [], key: [], outcome: [], action: [] };
+  return (await reports.requests({ filter, limit: 50, cursor: null })).rows;
+}
 
 function packageVersion(): string {
   // From dist/server or from server: the package stands above both.

@@ -112,7 +112,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     services.observer.started(caller.workspace, call.route.endpoint);
     const price = pricer(services.pricing(), quote);
     try {
-      const answer = await send(call, body, batch, opened, price, admitted.value, services);
+      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance }, services);
       settle(call, body, batch, opened, price, admitted.value, answer, services);
     } catch (error) {
       // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
@@ -191,12 +191,14 @@ async function plan(call: Call, caller: Caller, body: InspectedBody | null, { ga
   const betas = betasOf(call.request.headers['anthropic-beta']);
   if (body !== null && body.items !== null) {
     const book = pricing();
-    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model) => book.quote({ endpoint, ask, model, at }) });
+    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model, flatHold) => book.quote({ endpoint, ask, model, at, flatHold: flatHold ?? null }) });
     return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
   }
+  const recalled = gate.recall(caller, body?.ask ?? null);
+  if (recalled !== null) await recalled;
   const cleared = gate.clear(caller, endpoint, body?.ask ?? null, betas);
   if (!cleared.ok) return cleared;
-  const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at });
+  const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at, flatHold: cleared.value.flatHold ?? null });
   return quoted.ok ? granted({ clearance: cleared.value, quote: quoted.value, batch: null }) : quoted;
 }
 
@@ -287,15 +289,16 @@ function pricer(pricing: Pricing, quote: Quote): Pricer {
   };
 }
 
-function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission, services: Services): Promise<Answer> {
+function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, { admission, clearance }: { admission: Admission; clearance: Clearance }, services: Services): Promise<Answer> {
   const { caller } = opened;
   const { settings: upstreamSettings } = services.upstream;
   const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
   const edited = edits.length > 0;
   const visit = EDITED.has(call.route.endpoint) ? visitOf(call, caller, services.settings()) : null;
   const warning = isClaudeCode(call.request.headers) ? warningHeaders(admission.tightest) : NOTHING;
+  const switched = clearance.insteadOf === undefined ? NOTHING : switchedHeaders(clearance.model, clearance.insteadOf);
   const extraHeaders = (head: ResponseHead, reading: Reading | null): readonly string[] => {
-    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller), ...(head.status < 400 ? warning : NOTHING)];
+    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller), ...switched, ...(head.status < 400 ? warning : NOTHING)];
     if (head.streamed) return tags;
     const free = !call.route.billed || head.status >= 400;
     if (reading === null && !free) return tags;
@@ -451,6 +454,10 @@ function turnAway(call: Call, refusal: Refusal, services: Services): void {
 }
 
 const NOTHING: readonly string[] = [];
+
+/** Tells the client that a cheaper model answers. Names are its own text: what no header can hold is left out. */
+const switchedHeaders = (model: string | null, insteadOf: string): readonly string[] =>
+  [['x-tollgate-model', model ?? ''], ['x-tollgate-model-instead-of', insteadOf]].filter(([, text]) => /^[\x21-\x7e]+$/.test(text!)).flat() as string[];
 
 const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
 

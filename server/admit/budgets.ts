@@ -123,6 +123,12 @@ export class Budgets {
     return exhausted === null ? { standing: first, exhausted: false } : { standing: standings.find(({ budget }) => budget === exhausted.budget)!, exhausted: true };
   }
 
+  /** One budget as it stands; null where there is none of that id. */
+  standing(id: BudgetId, at: EpochMs): Standing | null {
+    const account = this.#accounts.get(id);
+    return account === undefined ? null : standingOf(account.at(at), at);
+  }
+
   /** What a call for several models asks of each budget that covers any of them. `subjects` differ in their model. */
   charges(shares: readonly { readonly subject: ScopeSubject; readonly amount: Nanodollars }[], at: EpochMs): readonly Charge[] {
     const charges: Charge[] = [];
@@ -144,9 +150,8 @@ export class Budgets {
 
   /** Whether one budget alone still keeps a call waiting: quick, since every waiting call is asked whenever something becomes free. */
   holdsUp(id: BudgetId, ask: Nanodollars, likely: Nanodollars, at: EpochMs): boolean {
-    const account = this.#accounts.get(id);
-    if (account === undefined) return false;
-    const standing = standingOf(account.at(at), at);
+    const standing = this.standing(id, at);
+    if (standing === null) return false;
     const overrun = this.overrun([standing], ask, likely);
     return overrun !== null && !overrun.exhausted;
   }

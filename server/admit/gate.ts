@@ -3,21 +3,22 @@
 import type { Admission, AdmissionRequest, Gate, StandingHold } from '../domain/admission.ts';
 import { fits, limitOf, type Budget, type ScopeSubject, type Standing } from '../domain/budget.ts';
 import type { Period } from '../domain/calendar.ts';
-import type { Caller, Decision } from '../domain/call.ts';
+import type { Ask, Caller, Decision, Endpoint } from '../domain/call.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { BudgetId, Clock, EpochMs } from '../domain/ids.ts';
 import { usdString, type Nanodollars } from '../domain/money.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
-import type { Settings } from '../domain/settings.ts';
+import type { CheaperModels, Settings } from '../domain/settings.ts';
 import { budgetRefusal } from './budget-refusal.ts';
 import { Budgets, type Charge } from './budgets.ts';
 import { Expectations } from './expectations.ts';
 import { layersOf, limitsIn, NO_LAYERS, type Layered, type Layers } from './layers.ts';
 import { LimitRules } from './limit-rules.ts';
-import { clearCall } from './model-policy.ts';
+import { clearCall, resolveAlias, substituteFor } from './model-policy.ts';
 import { OpenAdmission } from './open-admission.ts';
 import type { ScopeLimits } from './scope-limits.ts';
 import { OpenStandingHold } from './standing-hold.ts';
+import { Sessions } from './sessions.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** How long a call waits for holds of others to end, before `budget_held`. */
@@ -40,14 +41,22 @@ export interface ReloadableGate extends Gate {
   waiting(): number;
 }
 
-/** @param standingsAtStart what each budget has spent in its current period, from the ledger */
-export function createGate({ settings, clock, standingsAtStart }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[] }): ReloadableGate {
-  return new RunningGate(settings, clock, standingsAtStart);
+/** Models of calls that a session made before, newest first, as far as they were let through. */
+export type CallsOf = (caller: Caller) => Promise<readonly { readonly modelRequested: string | null; readonly modelSent: string | null }[]>;
+
+/**
+ * @param standingsAtStart what each budget has spent in its current period, from the ledger
+ * @param callsOf only asked where sessions may run on cheaper models; left out: what is not in memory is not known
+ */
+export function createGate({ settings, clock, standingsAtStart, callsOf = async () => [] }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[]; callsOf?: CallsOf }): ReloadableGate {
+  return new RunningGate(settings, clock, standingsAtStart, callsOf);
 }
 
 class RunningGate implements ReloadableGate {
   readonly #clock: Clock;
   readonly #budgets: Budgets;
+  readonly #callsOf: CallsOf;
+  readonly #sessions = new Sessions();
   readonly #waitingRoom = new WaitingRoom();
   readonly #limitRules: LimitRules;
   readonly #expectations = new Expectations();
@@ -57,7 +66,8 @@ class RunningGate implements ReloadableGate {
   /** Reloads follow one another, so that each starts from what the one before put in force. */
   #reloading: Promise<void> = Promise.resolve();
 
-  constructor(settings: Settings, clock: Clock, standingsAtStart: readonly Standing[]) {
+  constructor(settings: Settings, clock: Clock, standingsAtStart: readonly Standing[], callsOf: CallsOf) {
+    this.#callsOf = callsOf;
     this.#clock = clock;
     this.#budgets = new Budgets(settings.budgets, settings.timezone, standingsAtStart);
     this.#layers = layersOf(settings, new Map(), clock.monotonic());
@@ -66,7 +76,30 @@ class RunningGate implements ReloadableGate {
   }
 
   clear(...[caller, endpoint, ask, betas = NO_BETAS]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
-    return clearCall(this.#layersFor(caller).policies, endpoint, ask, betas);
+    const { policies, cheaper, flatHold } = this.#layersFor(caller);
+    const switched = cheaper !== null && ask !== null && caller.session !== null && SESSIONS.has(endpoint) && this.#sessions.isCheaper(caller, ask.continues, () => this.#isDue(cheaper));
+    const cleared = clearCall(policies, endpoint, ask, betas, switched ? cheaper : null);
+    return flatHold === null || !cleared.ok ? cleared : granted({ ...cleared.value, flatHold });
+  }
+
+  recall(caller: Caller, ask: Ask | null): Promise<void> | null {
+    const { policies, cheaper } = this.#layersFor(caller);
+    if (cheaper === null || ask === null || caller.session === null || this.#sessions.knows(caller)) return null;
+    return this.#callsOf(caller).then(
+      (calls) => {
+        const known = calls.filter(({ modelRequested, modelSent }) => modelRequested !== null && modelSent !== null);
+        // Another call of the session may have been quicker.
+        if (known.length === 0 || this.#sessions.knows(caller)) return;
+        this.#sessions.remember(caller, known.some(({ modelRequested, modelSent }) => substituteFor(cheaper, resolveAlias(policies, modelRequested!, [])) === modelSent));
+      },
+      // What cannot be read is as if it had been forgotten; the conversation itself still tells a beginning from the rest.
+      () => undefined,
+    );
+  }
+
+  #isDue({ budget, at }: CheaperModels): boolean {
+    const standing = this.#budgets.standing(budget, this.#clock.now());
+    return standing !== null && standing.spent * 1_000_000n >= limitOf(standing) * BigInt(at);
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
@@ -182,6 +215,9 @@ class RunningGate implements ReloadableGate {
 }
 
 type Decided = { kind: 'admitted'; admission: Admission } | { kind: 'refused'; refusal: Refusal } | { kind: 'held'; by: BudgetId; ask: Nanodollars; likely: Nanodollars; refusal: Refusal };
+
+/** Where conversations happen. */
+const SESSIONS: ReadonlySet<Endpoint> = new Set(['messages', 'chat_completions', 'complete']);
 
 const NO_BETAS: readonly string[] = [];
 

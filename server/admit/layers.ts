@@ -1,7 +1,8 @@
 // server/admit/layers.ts: the rules and limits of workspaces and their workflows, as they are in force.
 
 import type { WorkflowId, WorkspaceId } from '../domain/ids.ts';
-import type { Policy, Settings } from '../domain/settings.ts';
+import type { Nanodollars } from '../domain/money.ts';
+import type { CheaperModels, Policy, Settings } from '../domain/settings.ts';
 import type { ScopedPolicy } from './model-policy.ts';
 import { ScopeLimits } from './scope-limits.ts';
 
@@ -9,6 +10,9 @@ import { ScopeLimits } from './scope-limits.ts';
 export interface Layered {
   readonly policies: readonly (ScopedPolicy & { readonly policy: Policy })[];
   readonly limits: readonly ScopeLimits[];
+  /** The narrowest one's; null: none. */
+  readonly cheaper: (CheaperModels & { readonly scope: string }) | null;
+  readonly flatHold: Nanodollars | null;
 }
 
 /** By workspace. */
@@ -22,7 +26,12 @@ export function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLim
     limits.change(policy.limits, now);
     return limits;
   };
-  const below = ({ policies, limits }: Layered, scope: string, policy: Policy): Layered => ({ policies: [...policies, { scope, policy }], limits: [...limits, limitsOf(scope, policy)] });
+  const below = ({ policies, limits, cheaper, flatHold }: Layered, scope: string, policy: Policy): Layered => ({
+    policies: [...policies, { scope, policy }],
+    limits: [...limits, limitsOf(scope, policy)],
+    cheaper: policy.cheaper === undefined ? cheaper : { ...policy.cheaper, scope },
+    flatHold: policy.flatHold ?? flatHold,
+  });
   const layers = new Map<WorkspaceId, { own: Layered; workflows: ReadonlyMap<WorkflowId, Layered> }>();
   for (const [id, workspace] of settings.workspaces) {
     const own = below(NO_LAYERS, id, workspace);
@@ -35,4 +44,4 @@ export function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLim
 export const limitsIn = (layers: Layers): readonly ScopeLimits[] =>
   [...layers.values()].flatMap(({ own, workflows }) => [...own.limits, ...[...workflows.values()].map(({ limits }) => limits.at(-1)!)]);
 
-export const NO_LAYERS: Layered = { policies: [], limits: [] };
+export const NO_LAYERS: Layered = { policies: [], limits: [], cheaper: null, flatHold: null };

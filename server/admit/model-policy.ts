@@ -3,7 +3,7 @@
 import type { Clearance } from '../domain/admission.ts';
 import type { Ask, Decision, Endpoint } from '../domain/call.ts';
 import { granted, refused, type Refusal, type Verdict } from '../domain/refusal.ts';
-import type { ModelRules, Policy } from '../domain/settings.ts';
+import type { CheaperModels, ModelRules, Policy } from '../domain/settings.ts';
 import { allowedOfKind, featuresOf, forbiddenFeature } from './feature-policy.ts';
 import { matchesGlob } from './glob.ts';
 
@@ -21,15 +21,27 @@ const LISTED = 20;
  * What the policy makes of a call, from the config alone. Of its model: the alias is resolved first, once; then every scope must not deny the result, and
  * must allow it. Fallback models pass the same rules as they are written, since an alias means nothing to the provider.
  * @param layers the workspace's rules, then the workflow's; both must agree, and the workflow's aliases come first
+ * @param cheaper what stands in for models in the call's session; null: nothing
  */
-export function clearCall(layers: readonly ScopedPolicy[], endpoint: Endpoint, ask: Ask | null, betas: readonly string[]): Verdict<Clearance> {
+export function clearCall(layers: readonly ScopedPolicy[], endpoint: Endpoint, ask: Ask | null, betas: readonly string[], cheaper: Substitutes | null = null): Verdict<Clearance> {
   const decisions: Decision[] = [];
-  const model = ask === null ? null : resolveAlias(layers, ask.model, decisions);
+  const asked = ask === null ? null : resolveAlias(layers, ask.model, decisions);
+  const substitute = cheaper === null || asked === null ? null : substituteFor(cheaper, asked);
+  if (substitute !== null) decisions.push({ rule: `cheaper_models:${cheaper!.scope}`, verdict: 'rewrite', detail: `${shown(asked!)} gives way to ${substitute}, as budget ${cheaper!.budget} had been spent as far as told when the session began` });
+  const model = substitute ?? asked;
   for (const layer of layers) {
     const refusal = (ask === null ? null : modelRefusal(layer, model!, ask, decisions)) ?? featureRefusal(layer, endpoint, ask, betas, decisions) ?? (ask === null ? null : outputRefusal(layer, endpoint, ask, decisions));
     if (refusal !== null) return { ok: false, refusal };
   }
-  return granted({ model, decisions });
+  return granted(substitute === null ? { model, decisions } : { model, insteadOf: ask!.model, decisions });
+}
+
+export type Substitutes = CheaperModels & { readonly scope: string };
+
+/** What is called instead of a model, aliases resolved; null where it stays. */
+export function substituteFor({ models }: CheaperModels, model: string): string | null {
+  for (const [glob, cheaper] of models) if (matchesGlob(glob, model)) return cheaper === model ? null : cheaper;
+  return null;
 }
 
 /** Null lets the call pass; a rule that only rehearses says so among the decisions. */
@@ -71,7 +83,7 @@ function outputRefusal({ scope, policy }: ScopedPolicy, endpoint: Endpoint, ask:
   return null;
 }
 
-function resolveAlias(layers: readonly ScopedPolicy[], model: string, decisions: Decision[]): string {
+export function resolveAlias(layers: readonly ScopedPolicy[], model: string, decisions: Decision[]): string {
   for (const { scope, policy } of layers.toReversed()) {
     const target = policy.models.alias.get(model);
     if (target === undefined) continue;

@@ -5,14 +5,14 @@ import type { Clearance, Share } from '../domain/admission.ts';
 import type { BatchModel } from '../domain/batch.ts';
 import type { Ask, BatchItemAsk, Decision } from '../domain/call.ts';
 import type { EpochMs } from '../domain/ids.ts';
-import { nanodollars, NO_MONEY } from '../domain/money.ts';
+import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 import type { Quote } from '../domain/price.ts';
 import { granted, refused, type Verdict } from '../domain/refusal.ts';
 
 export interface BatchRules {
   readonly clear: (ask: Ask) => Verdict<Clearance>;
   /** At the rates of batches. */
-  readonly quote: (ask: Ask, model: string) => Verdict<Quote>;
+  readonly quote: (ask: Ask, model: string, flatHold: Nanodollars | undefined) => Verdict<Quote>;
   readonly at: EpochMs;
 }
 
@@ -40,7 +40,7 @@ export async function quoteBatch(items: readonly BatchItemAsk[], rules: BatchRul
     const cleared = rules.clear(ask);
     if (!cleared.ok) return { ok: false, refusal: { ...cleared.refusal, message: `requests.${at}: ${cleared.refusal.message}` } };
     const model = cleared.value.model ?? ask.model;
-    const quoted = rules.quote(ask, model);
+    const quoted = rules.quote(ask, model, cleared.value.flatHold);
     if (!quoted.ok) return { ok: false, refusal: { ...quoted.refusal, message: `requests.${at}: ${quoted.refusal.message}` } };
     if (quoted.value.basis === 'free') free += 1;
     if (model !== ask.model) edits.push({ span: ask.modelSpan, model });

@@ -12,6 +12,10 @@ import type { Tokens } from './usage.ts';
 export interface Clearance {
   /** The model that goes upstream, aliases resolved; null where the endpoint has none. */
   readonly model: string | null;
+  /** The model that a cheaper one stands in for, as the client wrote it; absent where it got what it asked for. */
+  readonly insteadOf?: string;
+  /** What is held for all that the call may read besides its bytes; absent: its worst case. */
+  readonly flatHold?: Nanodollars;
   readonly decisions: readonly Decision[];
 }
 
@@ -69,6 +73,11 @@ export interface AdmissionRequest {
 }
 
 export interface Gate {
+  /**
+   * Makes sure that it is known with which models the call's session began, when that matters and was forgotten, e.g. in a restart;
+   * null, nearly always, when there is nothing to wait for. To be asked before `clear`. Never rejects.
+   */
+  recall(caller: Caller, ask: Ask | null): Promise<void> | null;
   /** Models, aliases, deny lists, features, `max_output_tokens`: decided from the config alone. `ask` null: an endpoint without a model. `betas`: what the `anthropic-beta` header names. */
   clear(caller: Caller, endpoint: Endpoint, ask: Ask | null, betas?: readonly string[]): Verdict<Clearance>;
   /**

@@ -3,7 +3,8 @@
 import type { Severity } from './alert.ts';
 import type { Budget } from './budget.ts';
 import type { VirtualKey } from './directory.ts';
-import type { WorkflowId, WorkspaceId } from './ids.ts';
+import type { BudgetId, WorkflowId, WorkspaceId } from './ids.ts';
+import type { Nanodollars } from './money.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -47,6 +48,15 @@ export interface Limits {
   readonly dryRun?: boolean;
 }
 
+/** Which models stand in for others in sessions that begin once so much of a budget is spent. */
+export interface CheaperModels {
+  readonly budget: BudgetId;
+  /** In millionths of the budget's limit. */
+  readonly at: number;
+  /** Glob over the model asked for, aliases resolved → the model that is called instead; the first that matches. */
+  readonly models: ReadonlyMap<string, string>;
+}
+
 /** Limits on calls wherever they come from, beside those of their workspace and workflow. */
 export interface LimitRule {
   readonly id: string;
@@ -66,6 +76,13 @@ export interface Policy {
   readonly maxOutputDryRun?: boolean;
   /** Absent allows every feature. */
   readonly features?: FeatureRules;
+  /** The narrower scope's counts. Absent: every session is called as it asks. */
+  readonly cheaper?: CheaperModels;
+  /**
+   * Held, besides what its bytes can cost, for a call that may read more than it says, such as one with server tools. The narrower
+   * scope's counts. Absent: the most that it can read, which is a context window each time that the model is asked.
+   */
+  readonly flatHold?: Nanodollars;
 }
 
 export interface Workflow extends Policy {

@@ -125,6 +125,8 @@ function declaresNothing(settings: Settings): boolean {
     only.models.deny.length === 0 &&
     only.maxOutputTokens === null &&
     only.features === undefined &&
+    only.cheaper === undefined &&
+    only.flatHold === undefined &&
     Object.values(only.limits).every((limit) => limit === null)
   );
 }

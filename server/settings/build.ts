@@ -141,10 +141,12 @@ const FIRST_WORKSPACE: Workspace = {
   openWorkflows: true,
 };
 
-const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'max_output_tokens'>): Policy => ({
+const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'cheaper_models' | 'unbounded_hold_usd' | 'max_output_tokens'>): Policy => ({
   models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)), ...rehearsed(written.models) },
   limits: limitsOf(written.limits),
   ...(written.features === undefined ? {} : { features: { allow: written.features.allow, deny: written.features.deny, ...rehearsed(written.features) } }),
+  ...(written.cheaper_models === undefined ? {} : { cheaper: { budget: written.cheaper_models.budget as BudgetId, at: written.cheaper_models.at, models: new Map(Object.entries(written.cheaper_models.models)) } }),
+  ...(written.unbounded_hold_usd === undefined ? {} : { flatHold: written.unbounded_hold_usd }),
   ...mostOutput(written.max_output_tokens),
 });
 

@@ -18,6 +18,7 @@ export function referenceMistakes(document: ConfigDocument): Mistake[] {
   for (const workspace of config.list('workspaces')) {
     mistakes.push(...unknownName(workspace.field('upstream_key'), declared.providerKeys, 'a name in upstream.keys', document));
     mistakes.push(...aliasMistakes(workspace, document));
+    for (const rules of [workspace, ...workspace.list('workflows')]) mistakes.push(...unknownName(rules.field('cheaper_models').field('budget'), declared.budgets, 'a budget', document));
   }
   for (const key of config.list('keys')) {
     mistakes.push(...unknownName(key.field('workspace'), declared.workspaces, 'a workspace', document));
@@ -53,6 +54,7 @@ interface Declared {
   readonly keys: Names;
   readonly providerKeys: Names;
   readonly channels: Names;
+  readonly budgets: Names;
 }
 
 /** What there is to refer to; ids that are declared twice are mistakes of their own. */
@@ -67,7 +69,7 @@ function declarations(config: Cursor, document: ConfigDocument, mistakes: Mistak
   }
   if (config.field('access').text() !== 'keys' || config.list('workspaces').length === 0) workspaces.add(DEFAULT_WORKSPACE, true);
   if (workspaces.has(DEFAULT_WORKSPACE) && !workflows.has(DEFAULT_WORKSPACE)) workflows.set(DEFAULT_WORKSPACE, { names: new Names(), open: true });
-  declaredIds(config, 'budgets', 'budget', document, mistakes);
+  const budgets = declaredIds(config, 'budgets', 'budget', document, mistakes);
   declaredIds(config, 'limits', 'limit', document, mistakes);
   return {
     workspaces,
@@ -76,6 +78,7 @@ function declarations(config: Cursor, document: ConfigDocument, mistakes: Mistak
     // `default` needs no declaration: without one, its workspaces have no provider key yet.
     providerKeys: new Names(['default', ...config.field('upstream').field('keys').names()]),
     channels: new Names(config.field('alerts').field('channels').names()),
+    budgets,
   };
 }
 

@@ -39,6 +39,12 @@ const policy = {
     dry_run: dryRun(),
   }).optional().describe('What else of the API may be used: server_tool:TYPE, tool:NAME, mcp_server:URL, beta:NAME, geo:PLACE, speed:SPEED, thinking, files, skills, container, batches; `*` stands for any run of characters. Left out: everything.'),
   limits: section(limits).prefault({}).describe('How fast calls may come.'),
+  cheaper_models: section({
+    budget: name().describe('The budget that is looked at, usually a soft one.'),
+    at: percent('0.0001%', '1000%').prefault('100%').describe('The share of it that must be spent. Default: 100%.'),
+    models: z.record(glob(), modelName(MODEL), { error: 'a mapping of the models that give way, `*` stands for any run of characters, to the model that is called instead' }).describe('The model asked for, aliases resolved: the model that is called instead. The first that matches counts.'),
+  }).optional().describe('Which models stand in for others in sessions (`x-tollgate-session`, or those of Claude Code) that begin once so much of a budget is spent. A session keeps the models that it began with; calls without a session are left alone. Answers name both in `x-tollgate-model` and `x-tollgate-model-instead-of`. A workflow\'s own wins over its workspace\'s. Left out: none.'),
+  unbounded_hold_usd: usd().optional().describe('US dollars to hold, besides what its bytes can cost, for a call that may read more than it says: server tools, MCP servers, compaction, threads, containers, PDFs, files and images by address. What goes beyond is booked, and may pass a hard budget. A workflow\'s own wins over its workspace\'s. Left out: a context window for each time that the model may be asked, which no call can pass.'),
   max_output_tokens: z.union([whole(1), section({ most: whole(1).describe('The maximum.'), dry_run: dryRun() })], { error: MAX_OUTPUT }).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
 };
 

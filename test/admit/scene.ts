@@ -1,6 +1,6 @@
 // test/admit/scene.ts: a gate with a clock that the test moves, and what it needs to be asked.
 
-import { createGate, type ReloadableGate } from '../../server/admit/gate.ts';
+import { createGate, type CallsOf, type ReloadableGate } from '../../server/admit/gate.ts';
 import type { Admission } from '../../server/domain/admission.ts';
 import type { Budget, Scope, Standing } from '../../server/domain/budget.ts';
 import type { PeriodKind } from '../../server/domain/calendar.ts';
@@ -9,7 +9,7 @@ import type { BudgetId, Clock, EpochMs, KeyId, WorkflowId, WorkspaceId } from '.
 import { nanoFromUsd, type Nanodollars } from '../../server/domain/money.ts';
 import type { Quote } from '../../server/domain/price.ts';
 import type { Verdict } from '../../server/domain/refusal.ts';
-import type { FeatureRules, LimitRule, Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
+import type { CheaperModels, FeatureRules, LimitRule, Limits, ModelRules, Policy, Settings, Workspace } from '../../server/domain/settings.ts';
 import type { Tokens } from '../../server/domain/usage.ts';
 
 export const usd = (text: string): Nanodollars => nanoFromUsd(text);
@@ -31,8 +31,8 @@ export class MovableClock implements Clock {
 export const noLimits: Limits = { requestsPerMinute: null, inputTokensPerMinute: null, outputTokensPerMinute: null, concurrent: null };
 export const anyModel: ModelRules = { allow: null, deny: [], alias: new Map() };
 
-type Rules = { limits?: Partial<Limits>; models?: Partial<ModelRules>; maxOutputTokens?: number; maxOutputDryRun?: boolean; features?: FeatureRules };
-const policy = (rules: Rules): Policy => ({ models: { ...anyModel, ...rules.models }, limits: { ...noLimits, ...rules.limits }, maxOutputTokens: rules.maxOutputTokens ?? null, ...(rules.maxOutputDryRun ? { maxOutputDryRun: true } : {}), ...(rules.features ? { features: rules.features } : {}) });
+type Rules = { limits?: Partial<Limits>; models?: Partial<ModelRules>; maxOutputTokens?: number; maxOutputDryRun?: boolean; features?: FeatureRules; cheaper?: CheaperModels; flatHold?: Nanodollars };
+const policy = (rules: Rules): Policy => ({ models: { ...anyModel, ...rules.models }, limits: { ...noLimits, ...rules.limits }, maxOutputTokens: rules.maxOutputTokens ?? null, ...(rules.maxOutputDryRun ? { maxOutputDryRun: true } : {}), ...(rules.features ? { features: rules.features } : {}), ...(rules.cheaper ? { cheaper: rules.cheaper } : {}), ...(rules.flatHold === undefined ? {} : { flatHold: rules.flatHold }) });
 
 export function workspace(id: string, rules: Rules = {}, workflows: Record<string, Rules> = {}): Workspace {
   return {
@@ -69,15 +69,15 @@ export const limitRule = (id: string, limits: Partial<Limits>, more: { scope?: P
   id, scope: { workspace: null, workflow: null, key: null, modelClass: null, ...more.scope }, each: more.each ?? null, limits: { ...noLimits, ...limits },
 });
 
-export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock }): { gate: ReloadableGate; clock: MovableClock } {
+export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock; callsOf?: CallsOf }): { gate: ReloadableGate; clock: MovableClock } {
   const clock = parts.clock ?? new MovableClock('2025-06-15T12:00:00Z');
-  return { gate: createGate({ settings: settings(parts), clock, standingsAtStart: parts.standings ?? [] }), clock };
+  return { gate: createGate({ settings: settings(parts), clock, standingsAtStart: parts.standings ?? [], ...(parts.callsOf === undefined ? {} : { callsOf: parts.callsOf }) }), clock };
 }
 
-export function caller(place = 'w/f', more: { key?: string; user?: string } = {}): Caller {
+export function caller(place = 'w/f', more: { key?: string; user?: string; session?: string } = {}): Caller {
   const [workspaceId, workflowId] = place.split('/') as [WorkspaceId, WorkflowId];
   return {
-    workspace: workspaceId, workflow: workflowId, key: (more.key ?? null) as KeyId | null, user: more.user ?? null, session: null, action: null,
+    workspace: workspaceId, workflow: workflowId, key: (more.key ?? null) as KeyId | null, user: more.user ?? null, session: more.session ?? null, action: null,
     tags: new Map(), priority: 'interactive', upstream: { kind: 'callers_own' },
   };
 }

@@ -286,6 +286,8 @@ export const policy = (p: Policy) => ({
   models: { allow: p.models.allow === null ? null : [...p.models.allow], deny: [...p.models.deny], alias: Object.fromEntries(p.models.alias) },
   limits: rateLimits(p.limits),
   max_output_tokens: p.maxOutputTokens,
+  cheaper_models: p.cheaper === undefined ? null : { budget: p.cheaper.budget, at: p.cheaper.at / 1_000_000, models: Object.fromEntries(p.cheaper.models) },
+  unbounded_hold_usd: p.flatHold === undefined ? null : usdString(p.flatHold),
   features: p.features === undefined ? null : { allow: [...p.features.allow], deny: [...p.features.deny] },
   dry_run: [
     ...(p.models.dryRun ? (['models'] as const) : []), ...(p.features?.dryRun ? (['features'] as const) : []),
