@@ -134,7 +134,7 @@ describe('with traffic', () => {
   test('the mouse walks over all pages by their names', async () => {
     const { page, complaints } = await open(gateway, '/');
     for (const { path, ready } of PAGES) {
-      await page.locator(`nav a[href^="${path}"]`).click();
+      await page.locator(`.nav-groups a[href^="${path}"]`).click();
       await page.locator(ready).first().waitFor();
       expect(new URL(page.url()).pathname).toBe(path);
     }
@@ -259,8 +259,8 @@ describe('with traffic', () => {
     { from: '/users', name: 'u-2', at: '/requests', query: { user: 'u-2', from: 'now-30d' } },
     { from: '/users', name: '1 refused requests of no user', at: '/requests', query: { user: '', o: 'refused', from: 'now-30d' } },
     { from: '/models', name: /^catalog\/.* on claude-sonnet-4-6/, at: '/requests', query: { ws: 'catalog', m: 'claude-sonnet-4-6', from: 'now-30d' } },
-    { from: '/limits', name: 'Refused', at: '/requests', query: { o: 'refused', from: 'now-24h' } },
-    { from: '/policies', name: 'Model not allowed', at: '/requests', query: { o: 'refused', from: 'now-30d' } },
+    { from: '/limits', name: 'Refused', at: '/requests', query: { o: 'refused', refusal: 'model_not_allowed', from: 'now-24h' } },
+    { from: '/policies', name: 'Model not allowed', at: '/requests', query: { o: 'refused', refusal: 'model_not_allowed', from: 'now-30d' } },
   ])('$from leads by "$name" to what is behind it, and back again', async ({ from, name, at, query }) => {
     const { page, complaints } = await open(gateway, from);
     await page.locator('main').getByRole('link', { name, exact: typeof name === 'string' }).last().click();

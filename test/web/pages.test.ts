@@ -8,8 +8,8 @@ import { quantile } from '../../web/figures.ts';
 import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
 import { reachedAt } from '../../web/pages/budgets/scale.ts';
 import { suggestionOf } from '../../web/pages/budgets/suggest.ts';
-import { failuresOf, headroomOf, overheadOf } from '../../web/pages/limits/figures.ts';
-import { priceOf, sizesOf } from '../../web/pages/models/figures.ts';
+import { failuresOf, headroomOf, overheadOf, poolsOf } from '../../web/pages/limits/figures.ts';
+import { priceOf, sizesOf, speedsOf } from '../../web/pages/models/figures.ts';
 import { weekOf } from '../../web/pages/overview/week.ts';
 import { monthEndOf } from '../../web/pages/overview/forecast.ts';
 import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
@@ -158,6 +158,12 @@ describe('models', () => {
     expect(priceOf(prices, 'claude-opus-4-8')).toBeNull();
   });
 
+  test('a model writes as fast as its streamed answers after their first token, and too few say nothing', () => {
+    const answer = (model: string, output: number, ms: number) => ({ model_served: model, tokens: { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output }, ttft_ms: 500, duration_ms: 500 + ms });
+    const speeds = speedsOf([...[100, 200, 300, 400, 500].map((tokens) => answer('o', tokens, 1_000)), answer('h', 100, 1_000), answer('o', 5, 1), { ...answer('o', 100, 1), duration_ms: null }]);
+    expect([...speeds]).toEqual([['o', { p50: 300, p95: 100 }]]);
+  });
+
   test('sizes double, leave no gap, and leave out answers without a token', () => {
     const sized = (output: number) => call({ tokens: { input: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0, output } });
     expect(sizesOf([sized(0), sized(2), sized(3), sized(17)])).toEqual([{ from: 2, to: 4, count: 2 }, { from: 4, to: 8, count: 0 }, { from: 8, to: 16, count: 0 }, { from: 16, to: 32, count: 1 }]);
@@ -173,6 +179,13 @@ describe('limits', () => {
     expect(rooms.map((room) => [room.modelClass, room.lowest])).toEqual([['opus', 0.05], ['haiku', 0.2]]);
     expect(headroomOf([seen({})], monday + 1)[0]!.lowest).toBe(1);
     expect(headroomOf([seen({ reset_at: null })], monday + dayMs)[0]!.lowest).toBe(0.2);
+  });
+
+  test('a pool is as tight as its tightest dimension in each minute, and a gap stays a gap', () => {
+    const one = (dimension: 'requests' | 'tokens', lowest: (number | null)[], modelClass = 'opus-4') => ({ credential: 'default', model_class: modelClass, dimension, lowest });
+    expect(poolsOf([one('requests', [0.9, null, 0.2]), one('tokens', [0.5, null, 0.7]), one('requests', [0.1, 1, 1], 'haiku')])).toEqual([
+      { name: 'haiku', lowest: [0.1, 1, 1], least: 0.1 }, { name: 'opus-4', lowest: [0.5, null, 0.2], least: 0.2 },
+    ]);
   });
 
   test('failures that say the same are put together and told whose they are', () => {

@@ -11,7 +11,7 @@ export interface Draft {
 /** Fewer pixels than this are a click that slipped. */
 const SLIP_PX = 6;
 /** A second click within this makes it a double one. */
-const DOUBLE_MS = 260;
+const DOUBLE_MS = 350;
 
 interface Drag {
   readonly draft: Draft | null;

@@ -51,6 +51,7 @@ export function App() {
           ))}
         </div>
         <div class="nav-foot">
+          <Badges status={status} />
           <ThemeChoice />
           <SignOut />
           <button type="button" class="quiet" onClick={() => (helpOpen.value = true)}><kbd>?</kbd> Keyboard</button>

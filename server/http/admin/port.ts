@@ -3,6 +3,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { AdminError, errorAnswer, expected } from './errors.ts';
+import { createCourse } from './course.ts';
 import { createGuard } from './guard.ts';
 import { createLive, type Live } from './live.ts';
 import { parseBody, parseQuery } from './query.ts';
@@ -27,7 +28,8 @@ export function createAdminPort(services: AdminServices): AdminPort {
   const throttle = createThrottle(services.clock);
   const guard = createGuard({ settings: () => services.settings(), hosts: services.hosts, sessions, throttle });
   const live = createLive({ clock: services.clock, inFlight: () => services.gateway().inFlight });
-  const context: Context = { services, live, guard, sessions, throttle };
+  const course = createCourse({ clock: services.clock, rows: (at) => services.headroom.rows(at), inFlight: () => services.gateway().inFlight });
+  const context: Context = { services, live, course, guard, sessions, throttle };
 
   const app = express();
   app.disable('x-powered-by');
@@ -55,7 +57,10 @@ export function createAdminPort(services: AdminServices): AdminPort {
     app,
     live,
     configChanged: () => live.reloaded({ digest: services.settings().digest, error: services.gateway().lastReload?.error ?? null }),
-    close: () => live.close(),
+    close() {
+      course.close();
+      live.close();
+    },
   };
 }
 

@@ -3,6 +3,7 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { EpochMs } from '../../domain/ids.ts';
+import type { Course } from './course.ts';
 import type { Actor, Guard, Role } from './guard.ts';
 import type { Live } from './live.ts';
 import type { AdminServices } from './services.ts';
@@ -11,6 +12,7 @@ import type { Sessions, Throttle } from './session.ts';
 export interface Context {
   readonly services: AdminServices;
   readonly live: Live;
+  readonly course: Course;
   readonly guard: Guard;
   readonly sessions: Sessions;
   readonly throttle: Throttle;

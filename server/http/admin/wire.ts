@@ -381,6 +381,13 @@ export type BudgetsAnswer = z.infer<typeof BudgetsAnswer>;
 
 export const LimitsAnswer = z.object({
   at: Instant,
+  course: z
+    .object({
+      at: z.array(Instant).describe('the end of each minute, oldest first; at most six hours, since the start of the gateway'),
+      in_flight: z.array(Count),
+      series: z.array(z.object({ credential: z.string(), model_class: z.string(), dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']), lowest: z.array(z.number().min(0).max(1).nullable()).describe("the least left of the provider's limit in each minute; null where nothing was told") })),
+    })
+    .describe('room at the provider and calls in flight, minute by minute'),
   provider: z.array(
     z.object({
       credential: z.string().describe('the name of the provider key, never the key'),

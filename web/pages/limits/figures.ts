@@ -63,3 +63,19 @@ export function overheadOf(rows: readonly RequestRow[]): { p50: number | null; p
   const at = (share: number) => (times.length ? times[Math.max(0, Math.ceil(share * times.length) - 1)]! : null);
   return { p50: at(0.5), p95: at(0.95) };
 }
+
+type Series = LimitsAnswer['course']['series'][number];
+
+/** One line per provider key and class of models: in each minute the tightest of its dimensions. The tightest first. */
+export function poolsOf(series: readonly Series[]): { name: string; lowest: (number | null)[]; least: number }[] {
+  const keys = new Set(series.map((one) => one.credential));
+  return [...rowsBy(series, (one) => `${one.credential}\n${one.model_class}`).values()]
+    .map((some) => {
+      const lowest = some[0]!.lowest.map((_, at) => {
+        const known = some.flatMap((one) => one.lowest[at] ?? []);
+        return known.length > 0 ? Math.min(...known) : null;
+      });
+      return { name: keys.size > 1 ? `${some[0]!.model_class}, ${some[0]!.credential}` : some[0]!.model_class, lowest, least: Math.min(1, ...lowest.flatMap((value) => value ?? [])) };
+    })
+    .toSorted((a, b) => a.least - b.least);
+}

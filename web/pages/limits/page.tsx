@@ -10,6 +10,7 @@ import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
 import { failuresOf, headroomOf, overheadOf, SIDES, type Failure, type Headroom } from './figures.ts';
+import { Course } from './course.tsx';
 import { Troubles } from './troubles.tsx';
 
 const SAMPLE = 200;
@@ -29,6 +30,7 @@ export function Limits({ status }: PageProps) {
       <Panel title="Room at the provider" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
         {(answer) => <Room rows={headroomOf(answer.provider, now.value)} />}
       </Panel>
+      <Course asked={limits} />
       <Troubles asked={usage} />
       <div class="columns even">
         <Panel title="What failed" asked={failed} skeleton="list" aside={<Export to={usageCsv(`outcome,${bucketUnit.value}`, range.value)} name="outcomes.csv" />}>
@@ -93,7 +95,7 @@ function Failures({ answer }: { answer: RequestsAnswer }) {
   const failures = failuresOf(answer.rows);
   if (failures.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call failed or was refused.</p>;
   const columns: Column<Failure>[] = [
-    { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span> },
+    { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...(one.type === null ? {} : one.outcome === 'refused' ? { [FILTERS.refusal]: one.type } : { [FILTERS.error]: one.type }), ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span> },
     { key: 'side', name: 'Whose', cell: (one) => one.side },
     { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count) },
     { key: 'last', name: 'Last', figure: true, cell: (one) => <a href={addressWith({ row: one.newest.id, ...periodParameters() }, 'requests')} onClick={follow} title={fullTime(Date.parse(one.newest.admitted_at), zone.value)}>{dayAndTime(Date.parse(one.newest.admitted_at), zone.value)}</a> },

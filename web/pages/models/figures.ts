@@ -60,3 +60,29 @@ export function sizesOf(rows: readonly Pick<RequestRow, 'tokens'>[]): Sizes[] {
   const first = counts.findIndex((count) => count > 0);
   return first < 0 ? [] : Array.from(counts, (count, i) => ({ from: 2 ** i, to: 2 ** (i + 1), count: count ?? 0 })).slice(first);
 }
+
+export interface Speed {
+  /** Output tokens a second, from the first token to the last. */
+  readonly p50: number;
+  readonly p95: number;
+}
+
+/** Fewer answers than this say little. */
+const FEW = 5;
+
+/** How fast each model wrote, from its streamed answers; models with too few are absent. The p95 is what one answer in twenty was slower than. */
+export function speedsOf(rows: readonly Pick<RequestRow, 'model_served' | 'tokens' | 'ttft_ms' | 'duration_ms'>[]): ReadonlyMap<string, Speed> {
+  const found = new Map<string, number[]>();
+  for (const { model_served: model, tokens, ttft_ms: first, duration_ms: all } of rows) {
+    // Of a handful of tokens the clock says nothing.
+    if (model === null || first === null || all === null || all <= first || tokens.output < 20) continue;
+    const some = found.get(model) ?? [];
+    some.push((tokens.output / (all - first)) * 1000);
+    found.set(model, some);
+  }
+  const at = (sorted: readonly number[], share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+  return new Map([...found].filter(([, some]) => some.length >= FEW).map(([model, some]) => {
+    const sorted = some.toSorted((a, b) => a - b);
+    return [model, { p50: at(sorted, 0.5), p95: at(sorted, 0.05) }];
+  }));
+}

@@ -19,7 +19,7 @@ import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { periodKey, periodParameters, range } from '../../state/period.ts';
 import { NoTraffic } from '../workspaces/page.tsx';
 import { Matrix } from './matrix.tsx';
-import { modelsOf, sizesOf, type ModelFigures } from './figures.ts';
+import { modelsOf, sizesOf, speedsOf, type ModelFigures, type Speed } from './figures.ts';
 import { Prices } from './prices.tsx';
 
 /** The newest calls that the sizes are taken from. */
@@ -50,7 +50,7 @@ export function Models({ status }: PageProps) {
                 <OutputSizes asked={newest} />
               </div>
             )}
-            <Table all={all.filter((one) => one.model !== null)} />
+            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(newest.data?.rows ?? [])} />
             <Matrix asked={cells} models={used.map((one) => one.model!)} />
             <Prices used={used} prices={prices} aliases={policies.data} />
           </>
@@ -129,7 +129,7 @@ function OutputSizes({ asked }: { asked: Asked<RequestsAnswer> }) {
 
 const requestsOf = (model: string | null): string => addressWith({ [FILTERS.model]: model ?? '', ...periodParameters() }, 'requests');
 
-function Table({ all }: { all: readonly ModelFigures[] }) {
+function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: ReadonlyMap<string, Speed> }) {
   const slots = new Map(slotsFor('model', all.map((one) => one.model!)).map((slot, i) => [all[i]!.model, slot]));
   const columns: Column<ModelFigures>[] = [
     { key: 'model', name: 'Model', by: (one) => one.model, cell: (one) => <span class="named" title={one.model!}><Swatch slot={slots.get(one.model)!} /> <a href={requestsOf(one.model)} onClick={follow}>{one.model}</a></span> },
@@ -138,6 +138,7 @@ function Table({ all }: { all: readonly ModelFigures[] }) {
     { key: 'good', name: 'Per 1,000 good', figure: true, by: (one) => one.perThousandGood, cell: (one) => (one.perThousandGood === null ? '–' : shortMoney(one.perThousandGood)) },
     { key: 'ttft', name: 'First token', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.ttft.p50, cell: (one) => (one.ttft.p50 === null ? '–' : `${duration(one.ttft.p50)} / ${duration(one.ttft.p95)}`) },
     { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`) },
+    { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; from the newest streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; } },
     { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)) },
     { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{one.cost > 0n ? 'no price' : 'no call billed'}</span> },
   ];
@@ -145,7 +146,7 @@ function Table({ all }: { all: readonly ModelFigures[] }) {
     <section class="panel" aria-label="Models">
       <header class="panel-head"><h2>All models</h2><Export to={usageCsv('model', range.value)} name="models.csv" /></header>
       <Listing caption="Models, as a table" columns={columns} rows={all} idOf={(one) => one.model!} order="-cost" main />
-      <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Names that were only ever asked for and refused stand here without a price.</p>
+      <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Tokens a second: of the newest {whole(SAMPLE)} calls. Names that were only ever asked for and refused stand here without a price.</p>
     </section>
   );
 }

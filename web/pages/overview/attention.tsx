@@ -1,6 +1,6 @@
 // web/pages/overview/attention.tsx: what needs a person, the worst first, each with one thing to do.
 
-import type { BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
+import type { AlertsAnswer, BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
 import { nanos, percent, shortMoney, whole } from '../../format.ts';
 import { Copy } from '../../parts/marks.tsx';
 import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
@@ -16,11 +16,13 @@ interface Matter {
 }
 
 const FAILED = ['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'client_error'];
-const CUT = ['client_abort', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'drained', 'crashed'];
 const ORDER: Readonly<Record<Weight, number>> = { bad: 0, warn: 1, note: 2 };
 const MOST = 7;
 
-export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | null, total: UsageFigures): Matter[] {
+/** Rules that other rows of the list tell already. */
+const TOLD_ELSEWHERE: readonly string[] = ['budget', 'pace', 'forecast', 'ledger', 'unpriced'];
+
+export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | null, alerts: AlertsAnswer | null, total: UsageFigures): Matter[] {
   const matters: Matter[] = [];
   const requestsWith = (outcomes: readonly string[]) => ({ name: 'See them', to: addressWith({ [FILTERS.outcome]: outcomes, from: parameter('from') ?? `now-${periodName.value ?? '7d'}` }, 'requests') });
   const toBudgets = { name: 'Open budgets', to: addressWith({}, 'budgets') };
@@ -38,6 +40,10 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
     } else if (crossed) {
       matters.push({ weight: 'warn', what: `Budget ${budget.id} is ${percent(ratio)} used`, detail: `${shortMoney(limit - used)} of ${shortMoney(limit)} left.`, action: toBudgets });
     }
+  }
+  for (const alert of alerts?.firing ?? []) {
+    if (alert.state !== 'firing' || TOLD_ELSEWHERE.includes(alert.rule)) continue;
+    matters.push({ weight: alert.severity === 'critical' ? 'bad' : alert.severity === 'warning' ? 'warn' : 'note', what: alert.title, detail: alert.text, action: { name: 'Open alerts', to: addressWith({}, 'budgets') } });
   }
   if (status?.ledger.trouble) matters.push({ weight: 'bad', what: 'The ledger has trouble', detail: status.ledger.trouble, action: { copy: status.ledger.trouble, what: 'the message' } });
   if (status && !status.provider_key_configured) {
@@ -57,7 +63,7 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
   const estimated = nanos(total.estimated_cost_usd);
   const cost = nanos(total.cost_usd);
   if (estimated > 0n && Number(estimated) / Number(cost) >= 0.005) {
-    matters.push({ weight: 'note', what: `${shortMoney(estimated)} is an estimate`, detail: `${percent(Number(estimated) / Number(cost))} of the spend: answers that were cut before their usage came.`, action: requestsWith(CUT) });
+    matters.push({ weight: 'note', what: `${shortMoney(estimated)} is an estimate`, detail: `${percent(Number(estimated) / Number(cost))} of the spend: answers that were cut before their usage came.`, action: { name: 'See them', to: addressWith({ [FILTERS.estimated]: 'true', from: parameter('from') ?? `now-${periodName.value ?? '7d'}` }, 'requests') } });
   }
   if (total.refused > 0) matters.push({ weight: 'note', what: `${whole(total.refused)} ${total.refused === 1 ? 'request was' : 'requests were'} refused`, detail: 'By a budget, a limit or a policy of yours.', action: requestsWith(['refused']) });
   return matters.sort((a, b) => ORDER[a.weight] - ORDER[b.weight]).slice(0, MOST);

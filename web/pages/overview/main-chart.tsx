@@ -133,7 +133,7 @@ function FirstTokens({ answer, by }: { answer: UsageAnswer; by: Group }) {
   return (
     <>
       <Lines
-        title={`First token, p95, by ${by}`} axisName="Time" tick={(value) => duration(value)}
+        title={`First token, p95, by ${by}`} axisName="Time" tick={(value) => (value === 0 ? '0' : duration(value))}
         points={buckets.value.map((bucket) => ({ name: bucketName(bucket, unit, shownIn), label: bucketLabelFormats[unit](bucket.from, shownIn) }))}
         lines={lines.map((one, i) => ({ name: one.name, slot: slots[i]!, dashed: slots[i]!.striped, values: one.values, exact: one.values.map((value) => (value === null ? '' : duration(value))) }))}
         summary={`First token, p95, by ${by}: the slowest was ${worst.name}, up to ${duration(Math.max(...worst.values.map((value) => value ?? 0)))}.`}

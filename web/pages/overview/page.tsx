@@ -1,7 +1,7 @@
 // web/pages/overview/page.tsx: are we fine, what changed, what needs me?
 
 import { useEffect, useState } from 'preact/hooks';
-import type { BudgetsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import type { AlertsAnswer, BudgetsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
@@ -42,6 +42,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
   const models = ask(byModel, other && range.value, 'models');
   const modelsBefore = ask(byModel, other, 'models-before');
   const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
+  const alerts = useAsk<AlertsAnswer>('/api/alerts', 'alerts');
   // A period without a single call is nothing to compare with.
   const past = other && before.data && before.data.total.requests > 0 ? before.data : null;
   return (
@@ -53,7 +54,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
         <>
           {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : !usage.failure && <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
           <div class="columns">
-            {usage.data && <Attention matters={mattersOf(status.data, budgets.data, usage.data.total)} />}
+            {usage.data && <Attention matters={mattersOf(status.data, budgets.data, alerts.data, usage.data.total)} />}
             {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} models={models.data && modelsBefore.data && { now: models.data, before: modelsBefore.data }} />}
           </div>
           <Heat />

@@ -30,15 +30,13 @@ export function Policies({ status }: PageProps) {
     <>
       {refused.data && <Lead answer={refused.data} checks={checks} />}
       <Blocks asked={refused} />
-      <div class="columns even">
-        <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
-          {(answer) => <Reasons answer={answer} />}
-        </Panel>
-        <section class="panel" aria-label="Good use">
-          <header class="panel-head"><h2>Good use</h2><span class="muted">as configured now</span></header>
-          {checks === null ? <div class="skeleton list" role="status"><span class="unseen">Loading…</span></div> : <Checks checks={checks} />}
-        </section>
-      </div>
+      <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
+        {(answer) => <Reasons answer={answer} />}
+      </Panel>
+      <section class="panel" aria-label="Good use">
+        <header class="panel-head"><h2>Good use</h2><span class="muted">as configured now</span></header>
+        {checks === null ? <div class="skeleton list" role="status"><span class="unseen">Loading…</span></div> : <Checks checks={checks} />}
+      </section>
       <Panel title="Policies in force" asked={policies} skeleton="list" aside={policies.data && <span class="muted">{policies.data.config_file}</span>}>{(answer) => <InForce answer={answer} />}</Panel>
       <Panel title="Keys" asked={keys} skeleton="list">{(answer) => <Keys answer={answer} />}</Panel>
       <Audit />
@@ -66,7 +64,7 @@ function Reasons({ answer }: { answer: RequestsAnswer }) {
     return [...counts].toSorted((a, b) => b[1] - a[1])[0]!;
   };
   const columns: Column<Refused>[] = [
-    { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', row: one.calls[0]!.id, ...periodParameters() }, 'requests')} onClick={follow} title="Open the newest">{reasonWord(one.reason)}</a> },
+    { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', ...(one.reason === null ? {} : { [FILTERS.refusal]: one.reason }), ...periodParameters() }, 'requests')} onClick={follow} title="Open these calls">{reasonWord(one.reason)}</a> },
     { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls.length) },
     { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.calls)[0]}</span> },
     { key: 'last', name: 'Last', figure: true, title: (one) => fullTime(Date.parse(one.calls[0]!.admitted_at), zone.value), cell: (one) => dayAndTime(Date.parse(one.calls[0]!.admitted_at), zone.value) },

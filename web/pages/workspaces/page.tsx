@@ -72,8 +72,8 @@ function Table({ all, compares, total }: { all: readonly WorkspaceFigures[]; com
     { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests) },
     { key: 'thousand', name: 'Per 1,000', figure: true, wide: true, by: (one) => one.perThousand, title: (one) => (one.perThousand === null ? undefined : exactMoney(one.perThousand)), cell: (one) => (one.perThousand === null ? '–' : shortMoney(one.perThousand)) },
     { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)) },
-    { key: 'statement', name: 'Statement', cell: (one) => <a href={addressWith({ [FILTERS.workspace]: one.name, from: null, to: null }, 'statement')} onClick={follow} aria-label={`Statement of ${one.name}`}>Statement</a> },
     { key: 'cached', name: 'From cache', figure: true, wide: true, by: (one) => one.cached, cell: (one) => (one.cached === null ? '–' : percent(one.cached)) },
+    { key: 'statement', name: 'Bill', figure: true, cell: (one) => <a href={addressWith({ [FILTERS.workspace]: one.name, from: null, to: null }, 'statement')} onClick={follow} aria-label={`Statement of ${one.name}`}>Statement</a> },
   ];
   return (
     <section class="panel" aria-label="Workspaces">
