@@ -11,9 +11,9 @@ export interface Trace {
   stop(): Promise<void>;
 }
 
-/** Attaches to every thread of a process; resolves when all of them are held. @param options of strace, such as `-e inject=fsync:error=EIO` */
-export async function trace(pid: number, options: readonly string[]): Promise<Trace> {
-  const child = spawn('strace', ['-f', '-p', String(pid), '-o', '/dev/null', ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+/** Attaches to every thread of a process; resolves when all of them are held. @param options of strace, such as `-e inject=fsync:error=EIO` @param to the file that the calls are written down in */
+export async function trace(pid: number, options: readonly string[], to = '/dev/null'): Promise<Trace> {
+  const child = spawn('strace', ['-f', '-p', String(pid), '-o', to, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   let said = '';
   await new Promise<void>((resolve, reject) => {

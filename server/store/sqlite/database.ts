@@ -9,7 +9,7 @@ import { corrupt, LedgerRefused, refusalOf } from './refusal.ts';
 
 /**
  * Opens a ledger for writing, after looking at it closely; makes one where there is none.
- * @param durability `full` syncs every commit, so that it survives the loss of power; `normal` syncs checkpoints only, which survives any end of the process
+ * @param durability `full` syncs every commit, so that it survives the loss of power; `normal` syncs checkpoints only, which survives any end of the process; see also `SyncEachSecond`
  * @throws LedgerRefused, with the file unchanged
  */
 export function openForWriting(file: string, durability: 'full' | 'normal'): { db: Database.Database; checked: boolean } {

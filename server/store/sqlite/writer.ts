@@ -13,6 +13,7 @@ import { LedgerRefused } from './refusal.ts';
 import { deleteOldRows } from './retention.ts';
 import { rollupsOf } from './rollups.ts';
 import { spentOf } from './spent.ts';
+import { SyncEachSecond } from './sync-each-second.ts';
 import { transactionsOf } from './transactions.ts';
 
 /** How often old rows are looked for, and the pause between two chunks, in which batches go first. */
@@ -55,6 +56,7 @@ function serve(db: Database, checked: boolean): void {
   const spent = spentOf(db, names, bucketsAt, settings.timezone);
   let retentionDays = settings.retentionDays;
   let backupsRunning = 0;
+  const sync = settings.durability === 'full' ? null : new SyncEachSecond(`${settings.file}-wal`, (error) => post({ log: { level: 'warn', event: 'sync_failed', detail: error.message } }));
 
   const retire = (): void => {
     let deleted = 0;
@@ -100,6 +102,7 @@ function serve(db: Database, checked: boolean): void {
         }
       case 'close':
         clearTimeout(retention);
+        sync?.close();
         db.pragma('optimize');
         db.close();
         return null;
@@ -109,6 +112,7 @@ function serve(db: Database, checked: boolean): void {
   port?.on('message', (message: ToWriter) => {
     if ('ops' in message) {
       post(transactions.apply(message));
+      sync?.committed();
       return;
     }
     answer(message).then(
