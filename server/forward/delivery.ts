@@ -3,15 +3,15 @@
 import type { ServerResponse } from 'node:http';
 import { lingerOn } from './linger.ts';
 
-export interface DeliveryOptions {
-  readonly reply: ServerResponse;
-  /** A client that takes nothing for this long is taken for gone. */
-  readonly writeStallMs: number;
+export interface DeliveryListener {
   /** There is room again after a `write` that returned false. */
-  readonly onRoom: () => void;
+  onRoom(): void;
   /** The client left before the end of the answer. */
-  readonly onGone: () => void;
+  onGone(): void;
 }
+
+/** A last piece up to this size goes out in one write with its head: as text, since Node joins only text to a head. */
+const JOINED_BYTES = 16 * 1024;
 
 const LF = 10;
 const CR = 13;
@@ -24,15 +24,19 @@ export class Delivery {
   /** True for events in plain text, into which an event of ours can be put. */
   #speakable = false;
   #lastByte = LF;
+  /** Whether `#onDrain` listens, which few answers need. */
+  #listens = false;
   readonly #reply: ServerResponse;
-  readonly #options: DeliveryOptions;
+  readonly #writeStallMs: number;
+  readonly #listener: DeliveryListener;
 
-  constructor(options: DeliveryOptions) {
-    this.#options = options;
-    this.#reply = options.reply;
-    this.gone = this.#reply.destroyed;
-    this.#reply.on('close', this.#onClose);
-    this.#reply.on('drain', this.#onDrain);
+  /** @param writeStallMs a client that takes nothing for this long is taken for gone */
+  constructor(reply: ServerResponse, writeStallMs: number, listener: DeliveryListener) {
+    this.#reply = reply;
+    this.#writeStallMs = writeStallMs;
+    this.#listener = listener;
+    this.gone = reply.destroyed;
+    reply.on('close', this.#onClose);
   }
 
   /** @param plainEvents whether the body is an event stream without a content-encoding */
@@ -56,15 +60,23 @@ export class Delivery {
     if (this.gone || chunk.length === 0) return true;
     this.#lastByte = chunk[chunk.length - 1]!;
     if (this.#reply.write(chunk)) return true;
+    if (!this.#listens) {
+      this.#listens = true;
+      this.#reply.on('drain', this.#onDrain);
+    }
     this.#watchForStall();
     return false;
   }
 
-  /** The answer is whole. */
-  end(): void {
+  /** The answer is whole. @param last its last piece, where that was not written */
+  end(last: Buffer | null = null): void {
     if (this.gone) return;
-    if (this.#reply.req.complete) this.#reply.end();
-    else lingerOn(this.#reply);
+    if (!this.#reply.req.complete) {
+      if (last !== null) this.#reply.write(last);
+      lingerOn(this.#reply);
+    } else if (last === null) this.#reply.end();
+    else if (last.length <= JOINED_BYTES) this.#reply.end(last.toString('latin1'), 'latin1');
+    else this.#reply.end(last);
     // Until Node sets its own for the next request on the connection.
     if (this.#reply.writableLength > 0) this.#watchForStall();
   }
@@ -89,23 +101,23 @@ export class Delivery {
   release(): void {
     this.#closed = true;
     this.#reply.off('close', this.#onClose);
-    this.#reply.off('drain', this.#onDrain);
+    if (this.#listens) this.#reply.off('drain', this.#onDrain);
   }
 
   /** Node's socket timeout counts from the last byte that the kernel took, and destroys the socket; see `net.Socket.setTimeout`. */
   #watchForStall(): void {
-    this.#reply.socket?.setTimeout(this.#options.writeStallMs);
+    this.#reply.socket?.setTimeout(this.#writeStallMs);
   }
 
   readonly #onDrain = (): void => {
     // While the provider is silent, the client has nothing to take.
     this.#reply.socket?.setTimeout(0);
-    this.#options.onRoom();
+    this.#listener.onRoom();
   };
 
   readonly #onClose = (): void => {
     if (this.#closed || this.#reply.writableFinished) return;
     this.gone = true;
-    this.#options.onGone();
+    this.#listener.onGone();
   };
 }

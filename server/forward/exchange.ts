@@ -7,7 +7,7 @@ import type { Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, type DeliveryListener } from './delivery.ts';
 import type { Drain } from './drains.ts';
 import { headerOf, responseHeaders, withoutFamily } from './headers.ts';
 import type { Stop } from './outcome.ts';
@@ -92,10 +92,14 @@ export function openExchange(outgoing: Outgoing, options: ExchangeOptions): Exch
   return exchange;
 }
 
-class RunningExchange implements Exchange {
+/** Is the client library's handler itself, in that library's leaner notation: it builds no header object and no controller for it. */
+class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryListener {
   readonly result: Promise<ExchangeResult>;
   #resolve!: (result: ExchangeResult) => void;
-  #controller: Dispatcher.DispatchController | null = null;
+  /** Ends the request at the provider; null until it has a socket. */
+  #abortRequest: ((error: Error) => void) | null = null;
+  /** Reads on after a pause; null until there is a head. */
+  #resume: (() => void) | null = null;
   #head: ResponseHead | null = null;
   #meter: Meter | null = null;
   /** Chunks of an answer that waits for its cost; null once bytes go straight through. */
@@ -119,12 +123,7 @@ class RunningExchange implements Exchange {
     this.#outgoing = outgoing;
     this.#options = options;
     this.result = new Promise((resolve) => (this.#resolve = resolve));
-    this.#delivery = new Delivery({
-      reply: options.reply,
-      writeStallMs: options.writeStallMs,
-      onRoom: () => this.#controller?.resume(),
-      onGone: () => this.#onClientGone(),
-    });
+    this.#delivery = new Delivery(options.reply, options.writeStallMs, this);
   }
 
   start(): void {
@@ -140,38 +139,48 @@ class RunningExchange implements Exchange {
         headersTimeout: this.#outgoing.headersTimeoutMs,
         bodyTimeout: upstream.settings.idleTimeoutMs,
       },
-      {
-        onRequestStart: (controller) => {
-          this.#controller = controller;
-          // The client left, or we are going down, while the call waited for a socket: it was never sent.
-          if (this.#stop !== null) return controller.abort(new Error('stopped before it was sent'));
-          this.#sent = true;
-        },
-        onResponseStart: (controller, status, _headers, statusMessage) => this.#onHead(controller, status, statusMessage ?? ''),
-        onResponseData: (controller, chunk) => this.#onChunk(controller, chunk),
-        onResponseEnd: () => void this.#onEnd(),
-        onResponseError: (_controller, error) => void this.#onError(error),
-      },
+      this,
     );
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#abortRequest = abort;
+    // The client left, or we are going down, while the call waited for a socket: it was never sent.
+    if (this.#stop !== null) return abort(new Error('stopped before it was sent'));
+    this.#sent = true;
+  }
+
+  onComplete(): void {
+    void this.#onEnd();
+  }
+
+  onError(error: Error): void {
+    void this.#onError(error);
+  }
+
+  onRoom(): void {
+    this.#resume?.();
   }
 
   drain(): void {
     this.#abort('drained');
   }
 
-  #onHead(controller: Dispatcher.DispatchController, status: number, statusMessage: string): void {
-    if (status < 200) return; // Interim answers (1xx) end here: only the final one is the client's.
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, statusMessage: string): boolean {
+    if (status < 200) return true; // Interim answers (1xx) end here: only the final one is the client's.
+    this.#resume = resume;
     this.#headersAt = this.#options.monotonic();
-    const head = headOf(status, statusMessage, controller.rawHeaders as Buffer[] | string[]);
+    const head = headOf(status, statusMessage, rawHeaders);
     this.#head = head;
     this.#meter = this.#options.openMeter(head);
     this.#edit = this.#options.editor?.(head) ?? null;
     if (this.#edit !== null || (this.#meter !== null && !head.streamed && status < 400)) {
       this.#waiting = [];
-      return;
+      return true;
     }
     this.#sendHead(head, null);
     this.#delivery.flush();
+    return true;
   }
 
   #sendHead(head: ResponseHead, reading: Reading | null, editedBytes: number | null = null): void {
@@ -183,25 +192,26 @@ class RunningExchange implements Exchange {
     this.#delivery.begin(head.status, head.statusMessage, headers, head.streamed && headerOf(head.raw, 'content-encoding') === null);
   }
 
-  #onChunk(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  /** False where nothing more should be read until `#resume`. */
+  onData(chunk: Buffer): boolean {
     this.#responseBytes += chunk.length;
     if (this.#delivery.gone) this.#clientMissed = true;
-    if (this.#waiting !== null) this.#wait(controller, chunk);
-    else if (!this.#delivery.write(chunk)) controller.pause();
+    const room = this.#waiting !== null ? this.#wait(chunk) : this.#delivery.write(chunk);
     this.#meter?.tap(chunk);
+    return room;
   }
 
-  #wait(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  #wait(chunk: Buffer): boolean {
     this.#waiting?.push(chunk);
     this.#waitingBytes += chunk.length;
     const { waiting } = this.#options.upstream;
     waiting.bytes += chunk.length;
     if (this.#edit !== null) {
-      if (this.#waitingBytes > EDITED_ANSWER_BYTES) controller.abort(Object.assign(new Error('too long to be edited'), { code: 'EMSGSIZE' }));
-      return;
+      if (this.#waitingBytes > EDITED_ANSWER_BYTES) this.#abortRequest?.(Object.assign(new Error('too long to be edited'), { code: 'EMSGSIZE' }));
+      return true;
     }
     const crowded = waiting.bytes > ALL_HELD_ANSWERS_BYTES && this.#waitingBytes > FAIR_SHARE_BYTES;
-    if ((this.#waitingBytes > HELD_ANSWER_BYTES || crowded) && !this.#releaseWaiting(null)) controller.pause();
+    return this.#waitingBytes > HELD_ANSWER_BYTES || crowded ? this.#releaseWaiting(null) : true;
   }
 
   /** Sends what waited, head first. False when the client cannot take more yet. */
@@ -212,6 +222,15 @@ class RunningExchange implements Exchange {
     let room = true;
     for (const chunk of chunks) room = this.#delivery.write(chunk);
     return room;
+  }
+
+  /** A whole answer that waited: its head and its bytes, in one write where they are few. */
+  #endWithWaiting(head: ResponseHead, reading: Reading | null): void {
+    const chunks = this.#dropWaiting();
+    if (this.#delivery.gone) return;
+    this.#sendHead(head, reading);
+    for (let i = 0; i + 1 < chunks.length; i++) this.#delivery.write(chunks[i]!);
+    this.#delivery.end(chunks.at(-1) ?? null);
   }
 
   #dropWaiting(): readonly Buffer[] {
@@ -229,19 +248,19 @@ class RunningExchange implements Exchange {
     this.#delivery.write(edited);
   }
 
-  #onClientGone(): void {
+  onGone(): void {
     if (this.#settled) return;
     this.#drain = this.#options.drainAfterAbort(this.#head);
     if (this.#drain === null) return this.#abort('cut');
     this.#drainTimer = setTimeout(() => this.#abort('cut'), this.#drain.forMs).unref();
-    this.#controller?.resume();
+    this.#resume?.();
   }
 
   #abort(stop: Stop): void {
     if (this.#stop !== null || this.#settled) return;
     this.#stop = stop;
-    if (this.#controller !== null) this.#controller.abort(new Error(stop));
-    // It still waits for a socket; `onRequestStart` turns it back when it gets one.
+    if (this.#abortRequest !== null) this.#abortRequest(new Error(stop));
+    // It still waits for a socket; `onConnect` turns it back when it gets one.
     else this.#finish(stop, null, null, this.#options.monotonic());
   }
 
@@ -255,8 +274,9 @@ class RunningExchange implements Exchange {
         const { code, name } = error as Error & { code?: string };
         return this.#finish('reset', reading, code ?? name, lastByteAt);
       }
-    } else if (this.#waiting !== null) this.#releaseWaiting(reading);
-    this.#delivery.end();
+      this.#delivery.end();
+    } else if (this.#waiting !== null) this.#endWithWaiting(this.#head!, reading);
+    else this.#delivery.end();
     this.#finish('whole', reading, null, lastByteAt);
   }
 
@@ -310,12 +330,12 @@ function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   return garbled ? 'garbled' : 'reset';
 }
 
-function headOf(status: number, statusMessage: string, rawHeaders: readonly (Buffer | string)[]): ResponseHead {
+function headOf(status: number, statusMessage: string, rawHeaders: readonly Buffer[]): ResponseHead {
   const raw = decodeHeaders(rawHeaders);
   const type = (headerOf(raw, 'content-type') ?? '').toLowerCase();
   const streamed = type.startsWith('text/event-stream');
   // Read as UTF-8 by the client below; as bytes it can stand on a status line again, whatever it holds.
-  const message = Buffer.from(statusMessage).toString('latin1');
+  const message = ASCII.test(statusMessage) ? statusMessage : Buffer.from(statusMessage).toString('latin1');
   return { status, statusMessage: message, raw, streamed, jsonOrStream: streamed || type.includes('json') };
 }
 
@@ -349,7 +369,11 @@ function decoded(body: Buffer, encoding: string | null): Buffer {
   }
 }
 
+const ASCII = /^[\x00-\x7f]*$/;
+
 /** Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. */
-function decodeHeaders(raw: readonly (Buffer | string)[]): string[] {
-  return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
+function decodeHeaders(raw: readonly Buffer[]): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < raw.length; i++) out.push(raw[i]!.toString('latin1'));
+  return out;
 }

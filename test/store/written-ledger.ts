@@ -71,7 +71,7 @@ export function writtenLedger(zone: string): WrittenLedger {
   const transactions = transactionsOf(db, namesOf(db), bucketsIn(zone));
   let told = 0;
   const apply = (ops: Op[]): void => {
-    const answer = transactions.apply({ again: 0, ops });
+    const answer = transactions.apply({ again: 0, ops: JSON.stringify(ops) });
     if (typeof answer !== 'number') throw new Error(`not written: ${JSON.stringify(answer)}`);
   };
   return {

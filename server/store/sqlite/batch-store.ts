@@ -14,7 +14,7 @@ export function batchStoreOf(client: WriterClient, priceRef: PriceRefOf): BatchS
     open: (batch) =>
       client.write([
         OP.batchOpen, batch.id, batch.call, batch.createdAt, batch.expiresAt, batch.credential, batch.caller.workspace,
-        batch.models.map(({ model, items, held, basis, likelyInputTokens, row }) => [model, items, held, basis, likelyInputTokens, row === null ? null : priceRef(row)]),
+        batch.models.map(({ model, items, held, basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
       ]),
     book: (batch, items, end) => client.ask<readonly boolean[]>({ kind: 'book', batch: batch.id, items: items.map((item) => bookItem(item, priceRef)), end }),
     unfinished: async () => (await client.ask<readonly StoredBatch[]>({ kind: 'batches' })).map(batchOf),

@@ -90,7 +90,7 @@ export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId:
 
   return {
     open([, id, call, createdAt, expiresAt, credential, workspace, models]) {
-      const stored = models.map(([model, items, held, basis, likely, price]): StoredModel => ({ model, items, held: held.toString(), basis, likely, price: priceIdOrNull(price) }));
+      const stored = models.map(([model, items, held, basis, likely, price]): StoredModel => ({ model, items, held, basis, likely, price: priceIdOrNull(price) }));
       insertBatch.run(id, createdAt, expiresAt, credential, JSON.stringify(stored), call);
       markCreation.run(id, call);
       insertObject.run(id, 'batch', workspace, credential, createdAt);
@@ -103,8 +103,10 @@ export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId:
       const creator = selectCreator.get(id);
       if (creator === undefined) return items.map(() => false);
       const fresh = items.map(([itemId, customId, modelSent, settle]) => {
-        const [, , endedAt, outcome, , input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution, cost, cacheSavings, estimated,
+        const [, , endedAt, outcome, , input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution, costText, savingsText, estimated,
           , , , , , basis, stopReason, , estimateMethod, speed, serviceTier, inferenceGeo, , modelServed, parts, , priceRefs] = settle;
+        const cost = BigInt(costText);
+        const cacheSavings = BigInt(savingsText);
         const [price, ...morePrices] = priceRefs.map(priceId);
         const sent = names.model(modelSent);
         const served = names.model(modelServed);

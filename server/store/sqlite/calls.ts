@@ -94,7 +94,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       };
       const { changes, lastInsertRowid } = insertOpen.run(
         id, admittedAt, call.workspace, call.workflow, call.key, call.user, call.modelSent, call.modelSent, modelRequested === modelSent ? null : modelRequested,
-        endpoint, stream, background, clientRetry, session, action, tags, decisions, held, price === null ? null : priceId(price),
+        endpoint, stream, background, clientRetry, session, action, tags, decisions, BigInt(held), price === null ? null : priceId(price),
       );
       if (changes === 0) {
         if (again) return;
@@ -115,13 +115,15 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       const [, id, endedAt, outcome, status, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution, cost, cacheSavings, estimated,
         durationUs, ttftUs, overheadUs, requestBytes, responseBytes, basis, stopReason, errorType, estimateMethod, speed, serviceTier, inferenceGeo,
         upstreamRequestId, modelServed, parts, prompt, priceRefs, attempts] = op;
+      const money = BigInt(cost);
+      const savings = BigInt(cacheSavings);
       const call = findOpen(id);
       const [price, ...morePrices] = priceRefs.map(priceId);
       const served = names.model(modelServed);
       const model = served === 0 ? call.modelSent : served;
       const { changes } = updateSettled.run(
         endedAt, outcome, status, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, webFetch, codeExecution,
-        cost, cacheSavings, estimated, durationUs, ttftUs, overheadUs, requestBytes, responseBytes, basis, stopReason, errorType,
+        money, savings, estimated, durationUs, ttftUs, overheadUs, requestBytes, responseBytes, basis, stopReason, errorType,
         estimateMethod, speed, serviceTier, inferenceGeo, upstreamRequestId, served, model, parts,
         morePrices.length === 0 ? null : JSON.stringify(morePrices), attempts.length, prompt, price ?? null, call.n,
       );
@@ -132,7 +134,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       for (const attempt of attempts) settleAttempt.run(call.n, ...attempt);
       endedNow.push(id);
       rollups.add({
-        ...call, model, outcome, attempts: attempts.length, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, cost, estimated: estimated === 1, cacheSavings, durationUs, ttftUs,
+        ...call, model, outcome, attempts: attempts.length, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, cost: money, estimated: estimated === 1, cacheSavings: savings, durationUs, ttftUs,
       });
     },
 

@@ -32,7 +32,8 @@ export function correctionsOf(db: Database, rollups: Rollups, priceId: (price: P
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   return {
-    correct([, id, at, run, reason, actor, before, cost, cacheSavings, estimated, estimateMethod, basis, prices]) {
+    correct([, id, at, run, reason, actor, beforeText, costText, savingsText, estimated, estimateMethod, basis, prices]) {
+      const [before, cost, cacheSavings] = [BigInt(beforeText), BigInt(costText), BigInt(savingsText)];
       const call = select.get(id);
       if (call === undefined || call.outcome === null) throw new OpRefused('unknown_call', `no settled call ${id}`);
       const n = call.n as bigint;

@@ -37,8 +37,8 @@ export function grantsTableOf(db: Database, audit: (line: AuditLine) => void): G
     all: (since) => select.all(since).map((row) => ({ ...row, amount: BigInt(row.amount) })),
     create([, id, budget, amount, at, until, reason, actor]) {
       // A batch that is written again brings the same grant.
-      if (insert.run(id, budget, amount, at, until, reason, actor).changes === 0) return;
-      audit({ at, actor, action: 'budget.grant', subject: budget, detail: JSON.stringify({ id, nanodollars: String(amount), until, reason }) });
+      if (insert.run(id, budget, BigInt(amount), at, until, reason, actor).changes === 0) return;
+      audit({ at, actor, action: 'budget.grant', subject: budget, detail: JSON.stringify({ id, nanodollars: amount, until, reason }) });
     },
     revoke([, id, budget, at, actor]) {
       const known = find.get(id, budget);

@@ -34,7 +34,7 @@ export class SqliteGrants implements GrantBook {
 
   async create({ budget, amount, until, reason, actor }: Parameters<GrantBook['create']>[0]): Promise<Grant> {
     const id = `grant_${randomBytes(8).toString('hex')}`;
-    await this.#writer.write([OP.grant, id, budget, amount, this.#clock.now(), until, reason, actor]);
+    await this.#writer.write([OP.grant, id, budget, String(amount), this.#clock.now(), until, reason, actor]);
     return this.#taken(id);
   }
 

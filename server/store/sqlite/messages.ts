@@ -6,7 +6,7 @@ import type { BackupDone } from './backup.ts';
 import type { StoredBatch } from './batches.ts';
 import type { StoredGrant } from './grants-table.ts';
 import type { StoredKey } from './keys-table.ts';
-import type { BookItem, Op } from './operations.ts';
+import type { BookItem } from './operations.ts';
 import type { LedgerRefusalCode } from './refusal.ts';
 import type { StoredSaving } from './savings-table.ts';
 
@@ -22,7 +22,8 @@ export interface WriterSettings {
 /** One transaction's worth; at most one is under way. `again`: the first so many were tried before and may have been written. */
 export interface Batch {
   readonly again: number;
-  readonly ops: readonly Op[];
+  /** JSON of `Op[]`. */
+  readonly ops: string;
 }
 
 export interface Ask {

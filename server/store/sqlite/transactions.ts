@@ -66,14 +66,14 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
   };
 
   /** @param broken places of operations that threw in an earlier try; they are left out */
-  const attempt = (batch: Batch, broken: ReadonlyMap<number, OpFailure>): FromWriter => {
+  const attempt = (ops: readonly Op[], again: number, broken: ReadonlyMap<number, OpFailure>): FromWriter => {
     const failed = [...broken.values()];
     const started = performance.now();
     begin.run();
-    batch.ops.forEach((op, index) => {
+    ops.forEach((op, index) => {
       if (broken.has(index)) return;
       try {
-        applyOne(op, index < batch.again);
+        applyOne(op, index < again);
       } catch (error) {
         // Refused before it wrote anything: the transaction is none the worse.
         if (error instanceof OpRefused) failed.push({ index, code: error.code, message: error.message });
@@ -106,10 +106,11 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       }
     },
     apply(batch) {
+      const ops = JSON.parse(batch.ops) as Op[];
       const broken = new Map<number, OpFailure>();
       for (;;) {
         try {
-          return attempt(batch, broken);
+          return attempt(ops, batch.again, broken);
         } catch (error) {
           const { code, message, index } = error as { code?: unknown; message: string; index?: number };
           forget();
