@@ -19,6 +19,7 @@ import { epochMs, type Clock, type EpochMs } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
 import type { Pricing } from './domain/price.ts';
+import { latestRatio } from './domain/reconciliation.ts';
 import type { Reports } from './domain/reports.ts';
 import { Roster } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
@@ -43,6 +44,7 @@ import { priceWarnings } from './price/check-prices.ts';
 import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
 import { createReckoning } from './reckoning.ts';
+import { createReconciler } from './reconcile/reconciler.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
@@ -117,6 +119,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const upstream = createUpstream(initial.upstream);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
   const databaseBytes = (): number | null => sizeOf(ledgerFile);
+  const reconciler = createReconciler({ settings: () => settings, provider: upstream.own, reports, clock, log });
   const alerts = createAlerts({
     settings: () => settings,
     store: store.alerts,
@@ -129,6 +132,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     ledgerHealth: () => ledger.health(),
     keys: () => keys.list(),
     priceRows: () => book.rows(),
+    reconciled: () => reconciler.latest().days,
   });
   store.grants.onChange = (grants) => {
     gate.grant(grants);
@@ -164,6 +168,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     keys: () => keys.list(),
     verification: () => reckoning.verification(),
     opportunities: createOpportunities({ advisor }),
+    reconciliation: () => latestRatio(reconciler.latest()),
     alerts: () => alerts.counts(),
   });
   metrics.configured(initial);
@@ -190,6 +195,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     lastReprice: () => reckoning.lastReprice(),
     verify: (range) => reckoning.verify(range),
     lastVerification: () => reckoning.lastVerification(),
+    reconciler,
     forecast,
     metrics: (accept) => metrics.render(accept),
     backup: async () => {
@@ -249,6 +255,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const overloadLog = logOverload(() => dataPort.overload, log);
   const adminServer = createServer(admin.app);
   await alerts.start();
+  reconciler.start();
 
   return {
     version,
@@ -269,6 +276,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         log.setLevel(next.log.level);
         metrics.configured(next);
         alerts.configured(next);
+        reconciler.configured();
         configLoadedAt = clock.now();
         lastReload = { at: configLoadedAt, error: null };
         if (next.retention.requestsDays !== initial.retention.requestsDays) await store.retain(next.retention.requestsDays);
@@ -292,6 +300,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       await dataPort.drain(drainMs);
       overloadLog.close();
       await batches.close();
+      reconciler.close();
       await upstream.close();
       await reckoning.close();
       await admin.close();

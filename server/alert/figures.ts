@@ -4,6 +4,7 @@ import type { Budget, Standing } from '../domain/budget.ts';
 import type { VirtualKey } from '../domain/directory.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import type { Nanodollars } from '../domain/money.ts';
+import type { ReconciledDay } from '../domain/reconciliation.ts';
 import type { AlertRuleSettings, Settings } from '../domain/settings.ts';
 import type { Contributor, KeyActivity, Window } from './pulse.ts';
 
@@ -69,6 +70,8 @@ export interface Figures {
   /** What each key used to do, over past weeks: its models and its calls in the busiest hour. Null: not known. */
   readonly keyHabits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null;
   readonly unpriced: readonly { readonly model: string; readonly count: number }[];
+  /** Days of the ledger beside the provider's bill, the latest first; none where they are not compared. */
+  readonly reconciled: readonly ReconciledDay[];
   readonly ledger: { readonly writable: boolean; readonly trouble: string | null; readonly lost: number };
   /** The latest day on which a price was checked; null when the book does not say. */
   readonly pricesVerifiedAt: EpochMs | null;

@@ -20,7 +20,7 @@ const OUTLOOK_EVERY_MS = 30 * 60_000;
 const HOUR_MS = 3_600_000;
 
 /** What the ledger does not hold: room at the provider, keys, the state of the gateway itself. */
-export const NOT_REPLAYED: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'delivery'];
+export const NOT_REPLAYED: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery'];
 
 export interface ReplayOptions {
   readonly settings: Settings;
@@ -58,7 +58,7 @@ export async function replay({ settings, reports, grants, from, to, rule }: Repl
     if (now % OUTLOOK_EVERY_MS === 0 || outlooks.size === 0) for (const standing of standings.values()) if (standing.budget.alertForecast) outlooks.set(standing.budget.id, outlookOf(standing, history, now));
     const figures: Figures = {
       now, zone, rules: { ...alerts.rules, anomaly: alerts.anomaly }, notify: null, standings: [...standings.values()], outlooks, spend: spendNow(pulse, history, now), ...serviceNow(pulse, now),
-      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: [], keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: null, unpriced: [],
+      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: [], keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: null, unpriced: [], reconciled: [],
       ledger: { writable: true, trouble: null, lost: 0 }, pricesVerifiedAt: null, failing: [],
     };
     const { told } = round(states, readingsOf(figures, []), new Set(NOT_REPLAYED), now, () => String(++incidents));

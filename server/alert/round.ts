@@ -8,6 +8,7 @@ import { spendAnomaly } from './rules/anomaly.ts';
 import { budgetForecast, budgetThresholds, burnPace } from './rules/budgets.ts';
 import { leakingKeys, unusedKeys } from './rules/keys.ts';
 import { failingDelivery, ledgerTrouble, oldPrices, unpricedModels } from './rules/quality.ts';
+import { billDrift } from './rules/reconciliation.ts';
 import { errorBurn, firstTokenBurn, providerCap, providerHeadroom } from './rules/service.ts';
 
 /** A year's period and more: until then a resolved alert is remembered, so that its tiers are told once. */
@@ -27,7 +28,7 @@ export interface Round {
 export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
   ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
   ...errorBurn(figures), ...firstTokenBurn(figures), ...providerHeadroom(figures), ...providerCap(figures),
-  ...unusedKeys(figures), ...leakingKeys(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures),
+  ...unusedKeys(figures), ...leakingKeys(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
   ...failingDelivery({ ...figures, channels }),
 ];
 

@@ -9,6 +9,7 @@ import { epochMs, type EpochMs } from '../domain/ids.ts';
 import type { LedgerHealth } from '../domain/ledger.ts';
 import type { HeadroomRow } from '../domain/observer.ts';
 import type { PriceRow } from '../domain/price.ts';
+import type { ReconciledDay } from '../domain/reconciliation.ts';
 import type { Reports } from '../domain/reports.ts';
 import type { Settings } from '../domain/settings.ts';
 import type { BurnWindows, Figures, HeadroomNow, Outlook } from './figures.ts';
@@ -32,6 +33,7 @@ export interface Sources {
   readonly ledgerHealth: () => LedgerHealth;
   readonly keys: () => Promise<readonly VirtualKey[]>;
   readonly priceRows: () => readonly PriceRow[];
+  readonly reconciled: () => readonly ReconciledDay[];
 }
 
 export interface Look {
@@ -93,6 +95,7 @@ export class Watch {
       keyActivity: this.pulse.keyActivity(now, HOUR_MS),
       keyHabits: history?.habits ?? null,
       unpriced: this.pulse.unpriced(now, DAY_MS),
+      reconciled: this.sources.reconciled(),
       ledger: { ...this.sources.ledgerHealth(), lost: this.lost },
       pricesVerifiedAt: pricesVerifiedAt.length === 0 ? null : epochMs(Math.max(...pricesVerifiedAt)),
       failing,

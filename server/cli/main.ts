@@ -15,6 +15,7 @@ import { pricesCommand } from './prices.ts';
 import { reportCommand } from './report.ts';
 import { repriceCommand } from './reprice.ts';
 import { serveCommand } from './serve.ts';
+import { reconcileCommand } from './reconcile.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Where a command writes and what it reads besides its arguments. */
@@ -45,7 +46,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
     .addHelpText('after', EPILOGUE);
-  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, alertsCommand, planCommand, pricesCommand, reportCommand, explainCommand, exportCommand, repriceCommand, verifyCommand, backupCommand]) add(program, terminal);
+  for (const add of [serveCommand, checkCommand, keysCommand, budgetsCommand, alertsCommand, planCommand, pricesCommand, reportCommand, explainCommand, exportCommand, repriceCommand, verifyCommand, reconcileCommand, backupCommand]) add(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.ok;

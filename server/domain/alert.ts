@@ -4,7 +4,7 @@ import type { EpochMs } from './ids.ts';
 
 export const ALERT_RULES = [
   'budget', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
-  'key_unused', 'key_leak', 'unpriced', 'ledger', 'price_book', 'delivery',
+  'key_unused', 'key_leak', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery',
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];
 

@@ -142,6 +142,8 @@ export interface AlertRuleSettings {
   readonly unpriced: { readonly enabled: boolean };
   readonly ledger: { readonly enabled: boolean };
   readonly priceBook: { readonly enabled: boolean; readonly afterDays: number };
+  /** Apart by more than `above` of the bill, and by `floorUsd`. */
+  readonly reconciliation: { readonly enabled: boolean; readonly above: number; readonly floorUsd: number };
   readonly delivery: { readonly enabled: boolean };
 }
 
@@ -199,6 +201,12 @@ export interface Settings {
     readonly dashboardUrl: string | null;
     /** How long the first alert of a message waits for others. */
     readonly gatherMs: number;
+  };
+  readonly reconciliation: {
+    /** For the provider's usage and cost reports; null: the ledger is not compared. */
+    readonly adminKey: string | null;
+    /** Our workspace → the provider's; empty compares everything as one. */
+    readonly workspaces: ReadonlyMap<string, string>;
   };
   readonly retention: { readonly requestsDays: number };
   readonly savings: { /** Whether keyed hashes of prompts' prefixes go into the ledger, for the savings advisor. */ readonly prefixHashes: boolean };

@@ -66,6 +66,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       dashboardUrl: config.alerts.dashboard_url ?? null,
       gatherMs: config.alerts.group,
     },
+    reconciliation: { adminKey: config.reconciliation.admin_key === '' ? null : config.reconciliation.admin_key, workspaces: new Map(Object.entries(config.reconciliation.workspaces)) },
     retention: { requestsDays: config.retention.requests_days },
     savings: { prefixHashes: config.savings.prefix_hashes },
     batches: { pollMs: config.batches.poll },
@@ -112,6 +113,7 @@ function alertRulesOf(rules: Config['alerts']['rules']): Settings['alerts']['rul
     unpriced: rules.unpriced,
     ledger: rules.ledger,
     priceBook: { enabled: rules.price_book.enabled, afterDays: rules.price_book.after_days },
+    reconciliation: { enabled: rules.reconciliation.enabled, above: rules.reconciliation.above / 1_000_000, floorUsd: usdNumber(rules.reconciliation.floor_usd) },
     delivery: rules.delivery,
   };
 }

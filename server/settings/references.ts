@@ -43,6 +43,8 @@ export function referenceMistakes(document: ConfigDocument): Mistake[] {
     if (channel.field('fallback').text() === name) mistakes.push(document.mistake(channel.field('fallback').path, 'a channel cannot be its own fallback', 'another channel'));
     mistakes.push(...zoneMistakes(channel.field('quiet').field('timezone'), document));
   }
+  const compared = config.field('reconciliation').field('workspaces');
+  for (const name of compared.names()) if (!declared.workspaces.incomplete && !declared.workspaces.has(name)) mistakes.push(document.mistake(compared.field(name).path, `there is no workspace ${shown(name, compared.path, document)}`, 'a workspace'));
   mistakes.push(...zoneMistakes(config.field('timezone'), document));
   return mistakes;
 }

@@ -217,6 +217,10 @@ export const configSchema = section({
       unpriced: rule({}, 'A model has no price.'),
       ledger: rule({}, 'The ledger cannot be written.'),
       price_book: rule({ after_days: whole(1, 3650).prefault(30).describe('Days since prices were last checked. Default: 30.') }, 'The price book is old.'),
+      reconciliation: rule({
+        above: percent('0.1%', '100%').prefault('2%').describe("How far the ledger and the provider's bill of a day may be apart. Default: 2%."),
+        floor_usd: usd().prefault('1').describe('Fewer dollars than this are nobody\'s page. Default: 1.'),
+      }, "The ledger and the provider's bill disagree; looks where `reconciliation.admin_key` is set."),
       delivery: rule({}, 'Alerts do not reach a channel.'),
     }).prefault({}).describe('Which rules look, and from where on they speak. All do unless told.'),
     notify: list(name(), 'channel names').optional().describe('Channels that are told of what is no budget\'s. Left out: every channel.'),
@@ -224,6 +228,10 @@ export const configSchema = section({
     group: duration().prefault('30s').describe('How long the first alert of a message waits for others. Default: 30s.'),
     dashboard_url: url().optional().describe('Where people open the dashboard, for links in messages. Left out: no links.'),
   }).prefault({}).describe('Who is told of what.'),
+  reconciliation: section({
+    admin_key: credential().prefault('').describe("An Admin key of the provider (sk-ant-admin…), as a variable: with it the gateway reads the organization's usage and cost reports, and compares them with the ledger. Empty: it does not."),
+    workspaces: z.record(name(), words("the id of a workspace of the provider, or default"), { error: "a mapping of workspaces here to workspaces of the provider" }).prefault({}).describe("Which of the provider's workspaces the calls of each workspace go to, e.g. support: wrkspc_01…; `default` is the one without an id. Left out: everything is compared as one."),
+  }).prefault({}).describe("The ledger beside the provider's bill, by UTC day."),
   retention: section({
     requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),
   }).prefault({}).describe('How long data is kept.'),

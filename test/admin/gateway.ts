@@ -21,6 +21,7 @@ import { explain } from '../../server/price/explain.ts';
 import { priceWarnings } from '../../server/price/check-prices.ts';
 import { planOf } from '../../server/price/plan.ts';
 import { createReckoning } from '../../server/reckoning.ts';
+import { createReconciler } from '../../server/reconcile/reconciler.ts';
 import { openReports } from '../../server/store/sqlite/reader-client.ts';
 import { handClock, settings, workspace } from '../observe/gateway.ts';
 import { shippedBook } from '../price/rows.ts';
@@ -88,7 +89,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });
   const alerts = createAlerts({
-    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
+    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, reconciled: () => [], grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
   });
   const advisor = createAdvisor({
     file: disk.file, threadEntry: new URL('../../dist/server/advise/thread.js', import.meta.url), decisions: store.savings, clock, settings: () => state.settings, models: () => [], log,
@@ -112,6 +113,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     lastReprice: () => reckoning.lastReprice(),
     verify: (range) => reckoning.verify(range),
     lastVerification: () => reckoning.lastVerification(),
+    reconciler: createReconciler({ settings: () => state.settings, provider: { get: () => Promise.reject(new Error('nobody is there')) }, reports, clock, log }),
     forecast,
     metrics: (accept) => metrics.render(accept),
     async backup() {

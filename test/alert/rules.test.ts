@@ -7,6 +7,7 @@ import { periodAt } from '../../server/domain/calendar.ts';
 import type { VirtualKey } from '../../server/domain/directory.ts';
 import { epochMs, type KeyId, type WorkspaceId } from '../../server/domain/ids.ts';
 import { nanoFromUsd, nanodollars } from '../../server/domain/money.ts';
+import type { ReconciledDay } from '../../server/domain/reconciliation.ts';
 import type { BurnWindows, Figures, HeadroomNow, Outlook, SpendNow } from '../../server/alert/figures.ts';
 import { readingsOf, round } from '../../server/alert/round.ts';
 import { budget } from '../admin/gateway.ts';
@@ -26,7 +27,7 @@ const share = (total: number, ratio: number) => ({ total, bad: Math.round(total 
 const calm: Omit<Figures, 'now'> = {
   zone: 'UTC', rules: { ...settings().alerts.rules, anomaly: { enabled: true, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 20 * MINUTE } }, notify: null,
   standings: [], outlooks: new Map(), spend: [], errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, unpriced: [],
-  ledger: { writable: true, trouble: null, lost: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
+  reconciled: [], ledger: { writable: true, trouble: null, lost: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
 };
 
 const standing = (spent: number, more: Partial<Standing> = {}): Standing => ({
@@ -41,6 +42,10 @@ const spend = (lastHour: number, usual: number, more: Partial<SpendNow> = {}): S
 const room = (more: Partial<HeadroomNow>): HeadroomNow => ({ credential: 'default', modelClass: 'opus-4', dimension: 'requests', lowest: 0.5, minutesBelowWarning: 0, minutesBelowCritical: 0, clear: true, ...more });
 const key = (more: Partial<VirtualKey>): VirtualKey => ({ id: 'triage' as KeyId, workspace: 'support' as WorkspaceId, workflow: null, workflows: null, secretHash: 'x', origin: 'issued', createdAt: epochMs(T0 - 200 * DAY), expiresAt: null, revokedAt: null, lastUsedAt: epochMs(T0 - DAY), hint: null, ...more });
 const habits = (models: readonly string[], busiestHour: number): Figures['keyHabits'] => new Map([['triage', { models: new Set(models), busiestHour }]]);
+const reconciled = (ledger: number, provider: number): ReconciledDay => {
+  const tokens = { input: 1000, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 100 };
+  return { day: epochMs(T0 - DAY), providerWorkspace: null, workspaces: [], ledger: { cost: usd(ledger), tokens, webSearches: 0 }, estimated: usd(0), provider: { cost: usd(provider), tokens, webSearches: 0 } };
+};
 const models = (n: number): string[] => Array.from({ length: n }, (_, i) => `m${i}`);
 
 /** Looks for `minutes`, one a minute; what was told, as `rule scope event severity`. */
@@ -143,6 +148,15 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'prices were last checked 31 days ago', figures: { pricesVerifiedAt: epochMs(T0 - 31 * DAY) }, told: ['0: price_book gateway fired warning'] },
     { what: 'prices were checked 29 days ago', figures: { pricesVerifiedAt: epochMs(T0 - 29 * DAY) }, told: [] },
     { what: 'the book does not say when', figures: { pricesVerifiedAt: null }, told: [] },
+  ],
+  reconciliation: [
+    { what: 'the bill of a day is three dollars in a hundred higher', figures: { reconciled: [reconciled(97, 100)] }, told: ['0: reconciliation organization fired warning'] },
+    { what: 'the ledger has more than the bill', figures: { reconciled: [reconciled(103, 100)] }, told: ['0: reconciliation organization fired warning'] },
+    { what: 'the bill is two in a hundred higher', figures: { reconciled: [reconciled(98, 100)] }, told: [] },
+    { what: 'the bill is a third higher, and that is fifty cents', figures: { reconciled: [reconciled(1, 1.5)] }, told: [] },
+    { what: 'an older day was far off', figures: { reconciled: [reconciled(100, 100), { ...reconciled(50, 100), day: epochMs(T0 - 3 * DAY) }] }, told: [] },
+    { what: 'one of two workspaces is off', figures: { reconciled: [{ ...reconciled(100, 100), providerWorkspace: 'wrkspc_a' }, { ...reconciled(50, 100), providerWorkspace: 'wrkspc_b' }] }, told: ['0: reconciliation wrkspc_b fired warning'] },
+    { what: 'nothing is compared', figures: { reconciled: [] }, told: [] },
   ],
   delivery: [
     { what: 'a message was given up', figures: { failing: [{ channel: 'ops', dead: 1, waitingMs: 0 }, { channel: 'mail', dead: 0, waitingMs: 0 }] }, told: ['0: delivery ops fired critical'] },

@@ -5,6 +5,7 @@ import { periodAt, type PeriodKind } from '../../server/domain/calendar.ts';
 import { epochMs } from '../../server/domain/ids.ts';
 import type { Ledger } from '../../server/domain/ledger.ts';
 import { usdNumber } from '../../server/domain/money.ts';
+import { ADMIN_KEY } from './bill.ts';
 import { CAST } from './cast.ts';
 
 export interface DemoBudget {
@@ -71,6 +72,9 @@ upstream:
   keys:
     default: sk-ant-demo-lamps
     engineering: sk-ant-demo-engineering
+
+# The stand-in bills a little more than the ledger says, as if somebody went past the gateway.
+reconciliation: { admin_key: ${ADMIN_KEY} }
 
 prices: { file: ${JSON.stringify(input.pricesFile)}, unknown_model: refuse }
 

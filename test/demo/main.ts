@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startStandin } from '../standin/standin.ts';
+import { ADMIN_KEY, billFrom } from './bill.ts';
 import { demoConfig } from './config.ts';
 import { ROOT, ZONE } from './ledger.ts';
 import { openWithPast } from './past.ts';
@@ -44,7 +45,7 @@ async function run(): Promise<number> {
   const told = new Promise<void>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (stopping.signal.aborted ? process.exit(130) : (stopping.abort(), done())));
   });
-  const standin = await startStandin({ seed: 'demo', pace: { firstByteMs: [250, 900], msPerToken: 9 }, log: { requests: 100, bodyBytes: 1_024 } });
+  const standin = await startStandin({ seed: 'demo', pace: { firstByteMs: [250, 900], msPerToken: 9 }, reports: { adminKey: ADMIN_KEY, billedOn: billFrom(`http://${adminListen}`) }, log: { requests: 100, bodyBytes: 1_024 } });
   const receiver = await startReceiver();
   const config = join(dataDir, 'tollgate.yaml');
   let gateway: Program | null = null;

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** From the bottom up. What stands in one line may import what stands in the lines below it, and its own room. */
 const LEVELS: readonly (readonly string[])[] = [
   ['server/domain'],
-  ['server/identify', 'server/price', 'server/admit', 'server/forward', 'server/meter', 'server/store', 'server/observe', 'server/settings', 'server/batch', 'server/alert', 'server/bill'],
+  ['server/identify', 'server/price', 'server/admit', 'server/forward', 'server/meter', 'server/store', 'server/observe', 'server/settings', 'server/batch', 'server/alert', 'server/bill', 'server/reconcile'],
   ['server/pipeline.ts', 'server/reckoning.ts', 'server/steady-clock.ts', 'server/advise'],
   ['server/http/data', 'server/http/admin'],
   ['server/compose.ts'],

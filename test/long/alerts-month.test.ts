@@ -34,7 +34,7 @@ beforeAll(async () => {
   const base = baseSettings();
   const settings: Settings = { ...base, timezone: ZONE, budgets, alerts: { ...base.alerts, anomaly: { enabled: true, floorUsdPerHour: 2, mad: 4, weeks: 8, forMs: 1_200_000 } } };
   alerts = createAlerts({
-    settings: () => settings, store: store.alerts, clock, log: logbook(), reports, standings: () => [], grants: () => [], headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: async () => [], priceRows: () => [],
+    settings: () => settings, store: store.alerts, clock, log: logbook(), reports, standings: () => [], grants: () => [], reconciled: () => [], headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: async () => [], priceRows: () => [],
   });
   let number = 0;
   for (const slot of slots(BEGIN, MONTH.to)) {

@@ -103,7 +103,8 @@ async function answerTo(req: IncomingMessage, url: URL, plan: Plan, record: Reco
   if (route.open) return { answer: route.answer(), faults };
   const key = credentialOf(req);
   if (key === null) throw new ApiError('authentication_error', 'x-api-key header is required');
-  const workspace = workspaceOf(key, settings.keys);
+  // An Admin key opens the reports of the organization and nothing else.
+  const workspace = route.admin === true ? (key === world.reports?.adminKey ? 'organization' : null) : workspaceOf(key, settings.keys);
   if (workspace === null) throw new ApiError('authentication_error', 'invalid x-api-key');
   const { version, betas } = route.versioned ? checkHeaders(req.headers) : { version: '2023-06-01' as const, betas: [] };
   const body = decodeBody(raw, req.headers['content-encoding']);

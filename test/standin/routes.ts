@@ -8,15 +8,16 @@ import { postComplete } from './complete.ts';
 import { deleteFile, fileContent, getFile, listFiles, uploadFile } from './files.ts';
 import { postCountTokens, postMessages } from './messages.ts';
 import { getModel, listModels } from './models-list.ts';
+import { costReport, usageReport } from './usage-reports.ts';
 import type { Visit, World } from './world.ts';
 
 type Route =
   /** Answers without a key. */
   | { readonly open: true; readonly answer: () => Answer }
-  /** `versioned`: needs `anthropic-version`. */
-  | { readonly open: false; readonly versioned: boolean; readonly answer: (visit: Visit, world: World) => Answer | Promise<Answer> };
+  /** `versioned`: needs `anthropic-version`. `admin`: takes the Admin key and no other. */
+  | { readonly open: false; readonly versioned: boolean; readonly admin?: true; readonly answer: (visit: Visit, world: World) => Answer | Promise<Answer> };
 
-const keyed = (answer: (visit: Visit, world: World) => Answer | Promise<Answer>, versioned = true): Route => ({ open: false, versioned, answer });
+const keyed = (answer: (visit: Visit, world: World) => Answer | Promise<Answer>, versioned = true): Extract<Route, { open: false }> => ({ open: false, versioned, answer });
 
 const table: readonly (readonly [method: string, path: RegExp, route: Route])[] = [
   ['POST', /^\/v1\/messages$/, keyed(postMessages)],
@@ -39,6 +40,8 @@ const table: readonly (readonly [method: string, path: RegExp, route: Route])[] 
   ['POST', /^\/v1\/complete$/, keyed(postComplete)],
   // The OpenAI-compatible path takes clients that know nothing of anthropic-version.
   ['POST', /^\/v1\/chat\/completions$/, keyed(postChatCompletions, false)],
+  ['GET', /^\/v1\/organizations\/usage_report\/messages$/, { ...keyed(usageReport), admin: true }],
+  ['GET', /^\/v1\/organizations\/cost_report$/, { ...keyed(costReport), admin: true }],
   ['HEAD', /^\/(api\/hello)?$/, { open: true, answer: () => jsonAnswer({}, { body: Buffer.alloc(0) }) }],
   ['GET', /^\/api\/hello$/, { open: true, answer: () => jsonAnswer({ message: 'hello' }) }],
 ];

@@ -14,6 +14,7 @@ import { chanceOf } from './chance.ts';
 import { answerFixed } from './fixed.ts';
 import { openRateLimits, SCALE_TIER, type StandinLimits } from './limits.ts';
 import type { LogBounds, RecordedRequest } from './log.ts';
+import type { BilledOn } from './usage-reports.ts';
 import { receive } from './receive.ts';
 import type { Pace } from './wire.ts';
 import type { Plan, World } from './world.ts';
@@ -40,6 +41,8 @@ export interface StandinOptions {
   /** How long after its creation a batch ends, on the clock. Default 2,000. */
   readonly batchMs?: number;
   readonly log?: LogBounds;
+  /** Opens the usage and cost reports of the Admin API to a key of their own. `pageDays`: 5 unless told. */
+  readonly reports?: { readonly adminKey: string; readonly billedOn: BilledOn; readonly pageDays?: number };
 }
 
 export interface Standin {
@@ -89,6 +92,7 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
     batchMs: options.batchMs ?? 2_000,
     batches: new Map(),
     files: new Map(),
+    reports: options.reports === undefined ? null : { pageDays: 5, ...options.reports },
   };
   const settings = {
     seed: options.seed ?? 'standin',

@@ -7,6 +7,7 @@ import type { Usage } from '@anthropic-ai/sdk/resources/messages/messages.js';
 import type { PromptCache } from './cache.ts';
 import type { Chance } from './chance.ts';
 import type { Faults } from './faults.ts';
+import type { BilledOn } from './usage-reports.ts';
 import type { RateLimits } from './limits.ts';
 import type { ApiVersion } from './validate.ts';
 
@@ -43,6 +44,8 @@ export interface World {
   readonly batchMs: number;
   readonly batches: Map<string, StoredBatch>;
   readonly files: Map<string, StoredFile>;
+  /** What the Admin API tells; null where it is closed. */
+  readonly reports: { readonly adminKey: string; readonly billedOn: BilledOn; /** Days in one page at most, so that there is more than one. */ readonly pageDays: number } | null;
 }
 
 /** One batch: its items are answered when it is created, and shown when it has ended. */

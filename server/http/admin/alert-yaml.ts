@@ -25,6 +25,7 @@ export function ruleYaml(rule: AlertRule, { alerts, budgets }: Pick<Settings, 'a
     unpriced: rules.unpriced,
     ledger: rules.ledger,
     price_book: { enabled: rules.priceBook.enabled, after_days: rules.priceBook.afterDays },
+    reconciliation: { enabled: rules.reconciliation.enabled, above: percent(rules.reconciliation.above), floor_usd: rules.reconciliation.floorUsd },
     delivery: rules.delivery,
   } satisfies Record<Exclude<AlertRule, 'budget' | 'anomaly'>, object>;
   return yaml({ alerts: { rules: { [rule]: thresholds[rule] } } });

@@ -1,9 +1,10 @@
 // server/http/admin/encode-money.ts: runs over the ledger, repricing and checking, in the words of the wire.
 
 import { nanodollars, usdString, type Nanodollars } from '../../domain/money.ts';
+import { differenceOf, differenceRatio, latestRatio, type Billed, type Reconciliation } from '../../domain/reconciliation.ts';
 import type { Reprice } from '../../domain/reprice.ts';
 import type { Drift, Verification } from '../../domain/verify.ts';
-import { iso, isoOrNull } from './encode.ts';
+import { iso, isoOrNull, tokens } from './encode.ts';
 import type * as wire from './wire.ts';
 
 export const repriceRun = (run: Reprice): wire.RepriceRun => ({
@@ -53,3 +54,22 @@ function progress({ state, from, to, reachedAt }: Pick<Reprice, 'state' | 'from'
   if (state === 'done' || to <= from) return 1;
   return Math.min(1, Math.max(0, (reachedAt - from) / (to - from)));
 }
+
+const billedSide = ({ cost, tokens: counts, webSearches }: Billed): wire.ReconciledDay['ledger'] => ({ cost_usd: usdString(cost), tokens: tokens(counts), web_searches: webSearches });
+
+export const reconciliationAnswer = (enabled: boolean, latest: Reconciliation): wire.ReconciliationAnswer => ({
+  enabled,
+  at: isoOrNull(latest.at),
+  trouble: latest.trouble,
+  difference_ratio: latestRatio(latest),
+  days: latest.days.map((row) => ({
+    day: iso(row.day).slice(0, 10),
+    provider_workspace: row.providerWorkspace,
+    workspaces: [...row.workspaces],
+    ledger: billedSide(row.ledger),
+    estimated_usd: usdString(row.estimated),
+    provider: billedSide(row.provider),
+    difference_usd: usdString(differenceOf(row)),
+    difference_ratio: differenceRatio(row),
+  })),
+});

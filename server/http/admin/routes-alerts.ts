@@ -14,7 +14,7 @@ import * as wire from './wire.ts';
 const TESTS_A_MINUTE = 5;
 const LONGEST_REPLAY_MS = 366 * 86_400_000;
 /** What the ledger keeps no rows of. */
-const NOT_IN_LEDGER: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'delivery'];
+const NOT_IN_LEDGER: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery'];
 /** A replay reads every row of its time; two at once would keep everybody else's reports waiting. */
 let replaying = false;
 let tests: number[] = [];

@@ -2,7 +2,7 @@
 
 import { epochMs } from '../../domain/ids.ts';
 import { iso } from './encode.ts';
-import { repriceRun, verifyRun } from './encode-money.ts';
+import { reconciliationAnswer, repriceRun, verifyRun } from './encode-money.ts';
 import { planAnswer, planTask } from './encode-plan.ts';
 import { AdminError } from './errors.ts';
 import { filterOf, nearest, rangeOf } from './query.ts';
@@ -107,6 +107,26 @@ export const moneyRoutes: readonly Route[] = [
       const run = services.lastVerification();
       return { run: run === null ? null : verifyRun(run) };
     },
+  }),
+  json({
+    method: 'get',
+    path: '/api/reconciliation',
+    role: 'read',
+    summary: "The ledger beside the provider's bill, by UTC day.",
+    query: wire.NoQuery,
+    name: 'Reconciliation',
+    answer: wire.ReconciliationAnswer,
+    handle: ({ services: { reconciler } }) => reconciliationAnswer(reconciler.enabled, reconciler.latest()),
+  }),
+  json({
+    method: 'post',
+    path: '/api/reconciliation',
+    role: 'write',
+    summary: "Compares now; at most once a minute, as the provider's reports want it.",
+    query: wire.NoQuery,
+    name: 'Reconciliation',
+    answer: wire.ReconciliationAnswer,
+    handle: async ({ services: { reconciler } }) => reconciliationAnswer(reconciler.enabled, await reconciler.look()),
   }),
 ];
 

@@ -12,6 +12,7 @@ import type { Nanodollars } from '../../domain/money.ts';
 import type { Headroom, Log } from '../../domain/observer.ts';
 import type { Planned, PlanTask } from '../../domain/plan.ts';
 import type { CostLine, PriceRow, PriceWarning } from '../../domain/price.ts';
+import type { Reconciler } from '../../domain/reconciliation.ts';
 import type { CallDetail, Reports } from '../../domain/reports.ts';
 import type { Reprice } from '../../domain/reprice.ts';
 import type { Settings } from '../../domain/settings.ts';
@@ -44,6 +45,7 @@ export interface AdminServices {
   /** Works the ledger out anew and says what differs; null while a check is under way. @param range null: everything that is kept */
   verify(range: { readonly from: EpochMs; readonly to: EpochMs } | null): { now(): Verification; readonly ended: Promise<Verification> } | null;
   lastVerification(): Verification | null;
+  readonly reconciler: Reconciler;
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
   /** The text of a scrape; `accept` is the header of whoever asks. */

@@ -756,6 +756,27 @@ export type VerifyRun = z.infer<typeof VerifyRun>;
 export const VerifyAnswer = z.object({ run: VerifyRun.nullable().describe('null when there was none since the start') });
 export type VerifyAnswer = z.infer<typeof VerifyAnswer>;
 
+export const BilledSide = z.object({ cost_usd: Money, tokens: TokenCounts, web_searches: Count });
+export const ReconciledDay = z.object({
+  day: z.string().describe("a UTC day, as the provider's reports are cut"),
+  provider_workspace: z.string().nullable().describe('null where everything is compared as one'),
+  workspaces: z.array(z.string()).describe('whose calls go to that workspace of the provider; empty where everything is compared as one'),
+  ledger: BilledSide,
+  estimated_usd: Money.describe("the part of the ledger's cost that is an estimate"),
+  provider: BilledSide,
+  difference_usd: Money.describe('ledger less provider'),
+  difference_ratio: z.number().describe("of the provider's bill"),
+});
+export type ReconciledDay = z.infer<typeof ReconciledDay>;
+export const ReconciliationAnswer = z.object({
+  enabled: z.boolean().describe('false without `reconciliation.admin_key`'),
+  at: Instant.nullable().describe('the latest comparison; null when there was none since the start'),
+  trouble: z.string().nullable().describe('why the latest try did not work'),
+  difference_ratio: z.number().nullable().describe('of the latest day, all workspaces together'),
+  days: z.array(ReconciledDay).describe('of the past two weeks, the latest first'),
+});
+export type ReconciliationAnswer = z.infer<typeof ReconciliationAnswer>;
+
 /* ── keys ── */
 
 export const KeyRow = z.object({

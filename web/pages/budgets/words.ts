@@ -18,6 +18,7 @@ export const RULE_WORDS: Readonly<Record<AlertFiring['rule'], { name: string; wh
   unpriced: { name: 'Model without a price', when: 'a model is not in the price book' },
   ledger: { name: 'Ledger in trouble', when: 'the ledger cannot be written' },
   price_book: { name: 'Old prices', when: 'prices were not checked for long' },
+  reconciliation: { name: 'Ledger and bill apart', when: "a day of the ledger and the provider's bill disagree" },
   delivery: { name: 'Alerts do not arrive', when: 'a channel cannot be reached' },
 };
 
