@@ -24,7 +24,7 @@ import type { Reports } from './domain/reports.ts';
 import { Roster } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import { Drains } from './forward/drains.ts';
-import type { Exchange } from './forward/exchange.ts';
+import type { OnTheWire } from './forward/exchange.ts';
 import { createUpstream } from './forward/upstream.ts';
 import { createForecaster } from './http/admin/forecaster.ts';
 import { createAdminPort } from './http/admin/port.ts';
@@ -116,7 +116,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()) });
   gate.grant(store.grants.list());
   const headroom = createHeadroom();
-  const upstream = createUpstream(initial.upstream);
+  const upstream = createUpstream(initial.upstream, Math.random);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
   const databaseBytes = (): number | null => sizeOf(ledgerFile);
   const reconciler = createReconciler({ settings: () => settings, provider: upstream.own, reports, clock, log });
@@ -185,6 +185,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     gate,
     grants: store.grants,
     headroom,
+    retriesLeft: () => upstream.retries.left(clock.monotonic()),
     alerts,
     advisor,
     priceRows: () => book.rows(),
@@ -250,7 +251,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     log,
     prefixKey: createHash('sha256').update(`prefixes of prompts ${store.installSecret}`).digest('base64url'),
     drains: new Drains(() => settings.drainAbort),
-    onTheWire: new Roster<Exchange>(),
+    onTheWire: new Roster<OnTheWire>(),
   });
   const overloadLog = logOverload(() => dataPort.overload, log);
   const adminServer = createServer(admin.app);

@@ -19,10 +19,11 @@ import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
 import type { Reading, Tokens } from './domain/usage.ts';
 import type { Drains } from './forward/drains.ts';
-import type { Exchange, ExchangeOptions, ResponseHead } from './forward/exchange.ts';
+import type { ExchangeOptions, OnTheWire, Outgoing, ResponseHead } from './forward/exchange.ts';
 import { forward, type Answer } from './forward/forward.ts';
 import { headerOf, requestHeaders } from './forward/headers.ts';
 import { hopHeader } from './forward/hops.ts';
+import { allowsTries, nameOf, type Place } from './forward/tries.ts';
 import { uploadLength, uploadOf } from './forward/upload.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { scanAsk, spliceModels } from './identify/ask.ts';
@@ -72,8 +73,8 @@ export interface Services {
   readonly prefixKey: string;
   /** Answers that are read on after their client left. */
   readonly drains: Drains;
-  /** Exchanges on the wire, for draining. */
-  readonly onTheWire: Roster<Exchange>;
+  /** Calls on the wire, for draining. */
+  readonly onTheWire: Roster<OnTheWire>;
 }
 
 /** Serves one call. A client that leaves or a provider that fails is an answer, not a throw. */
@@ -112,7 +113,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     services.observer.started(caller.workspace, call.route.endpoint);
     const price = pricer(services.pricing(), quote);
     try {
-      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance }, services);
+      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance, upstream: settings.upstream }, services);
       settle(call, body, batch, opened, price, admitted.value, answer, services);
     } catch (error) {
       // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
@@ -289,9 +290,10 @@ function pricer(pricing: Pricing, quote: Quote): Pricer {
   };
 }
 
-function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, { admission, clearance }: { admission: Admission; clearance: Clearance }, services: Services): Promise<Answer> {
+/** @param passed with `upstream` as the call was identified by it: its key belongs to that origin, whatever a reload says since */
+function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, passed: { admission: Admission; clearance: Clearance; upstream: Settings['upstream'] }, services: Services): Promise<Answer> {
+  const { admission, clearance, upstream: upstreamSettings } = passed;
   const { caller } = opened;
-  const { settings: upstreamSettings } = services.upstream;
   const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
   const edited = edits.length > 0;
   const visit = EDITED.has(call.route.endpoint) ? visitOf(call, caller, services.settings()) : null;
@@ -312,8 +314,8 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     monotonic: () => services.clock.monotonic(),
     extraHeaders,
     replaces: (head) => (warning.length > 0 && head.status < 400 ? UNIFIED : null),
-    openMeter: (head) => {
-      noteHeadroom(call, opened, head, services);
+    openMeter: (head, { credential }) => {
+      noteHeadroom(call, opened, nameOf(credential), head, services);
       if (!call.route.billed) return null;
       return services.openMeter({
         endpoint: call.route.endpoint,
@@ -339,31 +341,47 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     },
   };
   const upload = body === null ? uploadOf(call.request, call.reply) : null;
-  const headers = requestHeaders(call.request.rawHeaders, caller.upstream, edited);
-  headers.push(...hopHeader(call.request, upstreamSettings.origin));
-  if (upload !== null) headers.push(...uploadLength(call.request));
-  let seat: Seat<Exchange> | null = null;
-  return forward({
-    outgoing: {
+  const bytes = body === null ? upload : edited ? spliceModels(body.decoded, edits) : body.bytes;
+  const outgoing = ({ origin, credential }: Pick<Place, 'origin' | 'credential'>): Outgoing => {
+    const headers = requestHeaders(call.request.rawHeaders, credential, edited);
+    headers.push(...hopHeader(call.request, origin));
+    if (upload !== null) headers.push(...uploadLength(call.request));
+    return {
+      origin,
       method: call.route.method,
       path: call.target,
       headers: visit === null ? headers : uncompressed(headers),
-      body: body === null ? upload : edited ? spliceModels(body.decoded, edits) : body.bytes,
-      credential: caller.upstream,
+      body: bytes,
+      credential,
       headersTimeoutMs: opened.stream ? upstreamSettings.streamHeadersTimeoutMs : upstreamSettings.headersTimeoutMs,
-    },
+    };
+  };
+  // A body that goes by unread cannot go a second time.
+  const tries = upload !== null || !allowsTries(upstreamSettings) ? null : services.upstream.retries.begin({
+    settings: upstreamSettings, credential: caller.upstream, model: opened.modelSent, movable: isMovable(call, body), clientRetry: call.clientRetry,
+  }, services.clock.monotonic());
+  let seat: Seat<OnTheWire> | null = null;
+  return forward({
+    outgoing: outgoing({ origin: upstreamSettings.origin, credential: caller.upstream }),
     options,
     billed: call.route.billed,
     clock: services.clock,
+    tries,
+    triesAgain: upstreamSettings.retry.most > 0,
+    elsewhere: outgoing,
     mayRetry: (number, startedAt) => services.ledger.attempt(opened.id, number, startedAt).then(() => true, () => false),
-    onExchange: (exchange) => {
+    onWire: (now) => {
       if (seat !== null) services.onTheWire.leave(seat);
-      seat = services.onTheWire.enter(exchange);
+      seat = services.onTheWire.enter(now);
     },
   }).finally(() => {
     if (seat !== null) services.onTheWire.leave(seat);
   });
 }
+
+/** Whether another key would serve a call as well: files, skills, batches and containers are there for the workspace of one key only. */
+const isMovable = ({ route }: Call, body: InspectedBody | null): boolean =>
+  !EDITED.has(route.endpoint) && route.endpoint !== 'batch_results' && (body === null || (body.ask !== null && body.ask.fileIds.length === 0 && body.ask.features?.container !== true));
 
 /** Endpoints whose answers are read, and some changed; see `Desk.editor`. */
 const EDITED: ReadonlySet<Endpoint> = new Set(['batches', 'files', 'skills']);
@@ -461,11 +479,10 @@ const switchedHeaders = (model: string | null, insteadOf: string): readonly stri
 
 const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
 
-function noteHeadroom(call: Call, opened: OpenEntry, head: ResponseHead, services: Services): void {
+function noteHeadroom(call: Call, opened: OpenEntry, credential: string, head: ResponseHead, services: Services): void {
   if (opened.modelSent === null) return;
-  const { upstream } = opened.caller;
   services.headroom.note({
-    credential: upstream.kind === 'configured' ? upstream.name : 'caller',
+    credential,
     model: opened.modelSent,
     at: call.admittedAt,
     header: (name) => headerOf(head.raw, name),

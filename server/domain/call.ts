@@ -142,6 +142,8 @@ export interface Attempt {
   readonly durationMs: number;
   /** e.g. `ECONNREFUSED`, `overloaded_error`; null when it went well. Never a message: those can hold text of the client's. */
   readonly errorType: string | null;
+  /** The failover that it went to; null or left out: the upstream's own origin, with the call's own key. */
+  readonly failover?: string | null;
 }
 
 /** A rule that was asked about a call, and what it said. */

@@ -147,6 +147,26 @@ export interface AlertRuleSettings {
   readonly delivery: { readonly enabled: boolean };
 }
 
+/** When a call is tried again. A connection that failed is, once, unless `most` is 0: nothing of the call was sent then. */
+export interface RetrySettings {
+  /** Statuses of the provider after which there is another try; empty leaves them to the client. */
+  readonly on: ReadonlySet<number>;
+  /** Further tries of one call at most. */
+  readonly most: number;
+  /** Further tries after such a status as a part of the calls, 0 to 1. */
+  readonly budget: number;
+  /** A provider that asks to wait longer than this gets no further try: the client hears it instead. */
+  readonly maxWaitMs: number;
+}
+
+/** Where a call goes when it cannot be served at `upstream.origin` with its own key: another key, another origin, or both. */
+export interface Failover {
+  readonly id: string;
+  readonly origin: string;
+  /** Its secrets, by the name in `upstream.keys` of the key that each stands in for; an entry whose variable was empty is absent. */
+  readonly keys: ReadonlyMap<string, string>;
+}
+
 export interface Settings {
   /** The file it came from, absolute. */
   readonly file: string;
@@ -162,7 +182,7 @@ export interface Settings {
   readonly upstream: {
     /** Scheme, host and port; no path, no trailing slash. */
     readonly origin: string;
-    /** Secrets by name; an entry whose variable was empty is absent. */
+    /** Secrets by name, for `origin` and for no other; an entry whose variable was empty is absent. */
     readonly keys: ReadonlyMap<string, string>;
     readonly connectTimeoutMs: number;
     /** To the response headers, of streams. */
@@ -173,6 +193,9 @@ export interface Settings {
     readonly idleTimeoutMs: number;
     /** Sockets to the origin at most. */
     readonly connections: number;
+    readonly retry: RetrySettings;
+    /** In the order in which they are tried. */
+    readonly failover: readonly Failover[];
   };
   readonly prices: {
     /** Absolute. */

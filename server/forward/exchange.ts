@@ -20,8 +20,12 @@ const ALL_HELD_ANSWERS_BYTES = 32 * 1024 * 1024;
 const FAIR_SHARE_BYTES = 64 * 1024;
 /** An answer that must be changed must be held whole; a longer one than this is none that the API gives. */
 const EDITED_ANSWER_BYTES = 64 * 1024 * 1024;
+/** An error that is kept back, as another try will follow. */
+const KEPT_BACK_BYTES = 64 * 1024;
 
 export interface Outgoing {
+  /** The one that the credential belongs to. */
+  readonly origin: string;
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
@@ -37,13 +41,15 @@ export interface ExchangeOptions {
   readonly writeStallMs: number;
   readonly monotonic: () => number;
   /** Opens the meter once the response headers are known; null for an answer that nobody meters. */
-  readonly openMeter: (head: ResponseHead) => Meter | null;
+  readonly openMeter: (head: ResponseHead, outgoing: Outgoing) => Meter | null;
   /** Headers of ours for the client. `reading` is null when the answer is relayed before it is whole. */
   readonly extraHeaders: (head: ResponseHead, reading: Reading | null) => readonly string[];
   /** A prefix of names: the provider's headers of that family stay behind, as `extraHeaders` has its own. Null, or left out: all pass. */
   readonly replaces?: (head: ResponseHead) => string | null;
   /** Changes a whole answer before the client gets it; null leaves it alone. A throw is an answer that must not go out: the provider's own fault. */
   readonly editor?: (head: ResponseHead) => ((body: Buffer) => Promise<Buffer>) | null;
+  /** Asked of an error: true keeps it from the client, since another try will follow. Null, or left out: every answer goes out. */
+  readonly keepsBack?: ((head: ResponseHead) => boolean) | null;
   /** Leave to read on when the client leaves, so that the usage is known exactly; null ends it. */
   readonly drainAfterAbort: (head: ResponseHead | null) => Drain | null;
 }
@@ -77,13 +83,18 @@ export interface ExchangeResult {
   /** Milliseconds on the monotonic clock; null when no headers came. */
   readonly headersAt: number | null;
   readonly lastByteAt: number;
+  /** Of a whole answer that was kept back: sends it after all, and is the result then. Absent otherwise. */
+  readonly release?: () => ExchangeResult;
 }
 
-/** A call on the wire, which can be told to stop. */
-export interface Exchange {
-  readonly result: Promise<ExchangeResult>;
+/** A call on the wire, or between two tries of it, which can be told to stop. */
+export interface OnTheWire {
   /** The gateway is going down and can wait no longer: a stream gets an error event, and the exchange ends. */
   drain(): void;
+}
+
+export interface Exchange extends OnTheWire {
+  readonly result: Promise<ExchangeResult>;
 }
 
 export function openExchange(outgoing: Outgoing, options: ExchangeOptions): Exchange {
@@ -105,6 +116,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   /** Chunks of an answer that waits for its cost; null once bytes go straight through. */
   #waiting: Buffer[] | null = null;
   #waitingBytes = 0;
+  #keptBack = false;
   #edit: ((body: Buffer) => Promise<Buffer>) | null = null;
   #responseBytes = 0;
   #sent = false;
@@ -130,7 +142,9 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     const { upstream, monotonic } = this.#options;
     // A client that left while its call was admitted asks for nothing any more.
     if (this.#delivery.gone) return this.#finish('cut', null, null, monotonic());
-    upstream.dispatch(
+    const connections = upstream.to(this.#outgoing.origin);
+    if (connections === null) return this.#finish('connect_failed', null, 'ORIGIN_CHANGED', monotonic());
+    connections.dispatch(
       {
         path: this.#outgoing.path,
         method: this.#outgoing.method as Dispatcher.HttpMethod,
@@ -172,7 +186,12 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     this.#headersAt = this.#options.monotonic();
     const head = headOf(status, statusMessage, rawHeaders);
     this.#head = head;
-    this.#meter = this.#options.openMeter(head);
+    this.#meter = this.#options.openMeter(head, this.#outgoing);
+    if (status >= 400 && this.#options.keepsBack?.(head) === true) {
+      this.#keptBack = true;
+      this.#waiting = [];
+      return;
+    }
     this.#edit = this.#options.editor?.(head) ?? null;
     if (this.#edit !== null || (this.#meter !== null && !head.streamed && status < 400)) {
       this.#waiting = [];
@@ -206,6 +225,11 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     this.#waitingBytes += chunk.length;
     const { waiting } = this.#options.upstream;
     waiting.bytes += chunk.length;
+    if (this.#keptBack) {
+      // An error that long is none that the API gives: it is relayed, and not tried again.
+      if (this.#waitingBytes <= KEPT_BACK_BYTES) return;
+      this.#keptBack = false;
+    }
     if (this.#edit !== null) {
       if (this.#waitingBytes > EDITED_ANSWER_BYTES) this.#abortRequest?.(Object.assign(new Error('too long to be edited'), { code: 'EMSGSIZE' }));
       return true;
@@ -267,6 +291,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   async #onEnd(): Promise<void> {
     const lastByteAt = this.#options.monotonic();
     const reading = (await this.#meter?.close(true)) ?? null;
+    if (this.#keptBack) return this.#finish('whole', reading, null, lastByteAt, this.#dropWaiting());
     if (this.#edit !== null) {
       try {
         await this.#sendEdited(this.#head!, this.#edit, reading);
@@ -291,14 +316,14 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     this.#finish(stop, reading, this.#stop === null ? (error.code ?? error.name) : null, lastByteAt);
   }
 
-  #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number): void {
+  #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number, keptBack: readonly Buffer[] | null = null): void {
     if (this.#settled) return;
     this.#settled = true;
     if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
     this.#drain?.end();
     this.#dropWaiting();
     this.#delivery.release();
-    this.#resolve({
+    const result: ExchangeResult = {
       stop,
       head: this.#head,
       reading,
@@ -310,7 +335,16 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
       responseBytes: this.#responseBytes,
       headersAt: this.#headersAt,
       lastByteAt,
-    });
+    };
+    this.#resolve(keptBack === null ? result : { ...result, release: () => this.#sendAfterAll(result, keptBack) });
+  }
+
+  #sendAfterAll(result: ExchangeResult, chunks: readonly Buffer[]): ExchangeResult {
+    if (this.#options.reply.destroyed) return { ...result, clientGone: true };
+    this.#sendHead(result.head!, result.reading);
+    for (const chunk of chunks) this.#delivery.write(chunk);
+    this.#delivery.end();
+    return { ...result, answered: true };
   }
 }
 

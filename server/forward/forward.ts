@@ -1,21 +1,29 @@
-// server/forward/forward.ts: takes an admitted call to the provider and back, with at most one further try, and says how it went.
+// server/forward/forward.ts: takes an admitted call to the provider and back, with further tries where they are allowed, and says how it went.
 
 import type { Attempt, Outcome } from '../domain/call.ts';
 import type { Clock, EpochMs } from '../domain/ids.ts';
 import type { Reading } from '../domain/usage.ts';
 import { headerOf } from './headers.ts';
-import { openExchange, type Exchange, type ExchangeOptions, type ExchangeResult, type Outgoing } from './exchange.ts';
+import { openExchange, type ExchangeOptions, type ExchangeResult, type OnTheWire, type Outgoing } from './exchange.ts';
 import { outcomeOf } from './outcome.ts';
+import { pause } from './pause.ts';
+import type { NextTry, Place, Tries } from './tries.ts';
 
 export interface ForwardRequest {
   readonly outgoing: Outgoing;
   readonly options: ExchangeOptions;
   readonly billed: boolean;
   readonly clock: Clock;
+  /** Null: a connection that failed is tried once more, and nothing else is. */
+  readonly tries: Tries | null;
+  /** False forbids that one, too. */
+  readonly triesAgain: boolean;
+  /** The call as it goes to another place, with the key of that place. */
+  readonly elsewhere: (place: Place) => Outgoing;
   /** Makes the next attempt durable before its first byte leaves; false when it could not, and the call ends with what it has. */
   readonly mayRetry: (number: number, startedAt: EpochMs) => Promise<boolean>;
-  /** Told of the exchange on the wire, so that it can be drained. */
-  readonly onExchange: (exchange: Exchange) => void;
+  /** Told of what can be drained: the exchange on the wire, or the wait for the next. */
+  readonly onWire: (now: OnTheWire) => void;
 }
 
 export interface Answer {
@@ -33,16 +41,19 @@ const NOTHING_READ: Reading = { usage: null, complete: false, contentBytes: 0, s
 /**
  * Forwards a call and relays the answer to the client.
  *
- * A call that was never sent (connection refused, name not found, TLS failure) is tried once more. Nothing else is: what may
- * have reached the provider may have been billed, and a client's SDK retries anyway.
+ * A call that was never sent (connection refused, name not found, TLS failure) is tried once more. An answer that says no before
+ * anything was done is followed by another try where the config allows it (`tries`). Nothing else is: what may have been served may
+ * have been billed, and a client's SDK retries anyway.
  */
 export async function forward(request: ForwardRequest): Promise<Answer> {
+  const { clock, tries, outgoing } = request;
   const attempts: Attempt[] = [];
-  const firstStart = request.clock.monotonic();
-  for (let number = 1, startedAt = request.clock.now(); ; number++) {
-    const started = number === 1 ? firstStart : request.clock.monotonic();
-    const exchange = openExchange(request.outgoing, request.options);
-    request.onExchange(exchange);
+  const firstStart = clock.monotonic();
+  const options = tries === null ? request.options : { ...request.options, keepsBack: (head: Parameters<Tries['keepsBack']>[0]) => tries.keepsBack(head, clock.monotonic(), clock.now()) };
+  for (let number = 1, startedAt = clock.now(); ; number++) {
+    const started = number === 1 ? firstStart : clock.monotonic();
+    const exchange = openExchange(tries === null || tries.place.id === null ? outgoing : request.elsewhere(tries.place), options);
+    request.onWire(exchange);
     const result = await exchange.result;
     const reading = result.reading ?? NOTHING_READ;
     const outcome = outcomeOf({
@@ -65,10 +76,29 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       headersMs: result.headersAt === null ? null : result.headersAt - started,
       durationMs: result.lastByteAt - started,
       errorType: reading.errorType ?? result.errorCode,
+      failover: tries?.place.id ?? null,
     });
-    const replayable = request.outgoing.body === null || Buffer.isBuffer(request.outgoing.body);
-    startedAt = request.clock.now();
-    if (outcome === 'connect_failed' && number === 1 && replayable && !result.clientGone && (await request.mayRetry(2, startedAt))) continue;
-    return { outcome, result, reading, attempts, startedAt: firstStart };
+    const next = nextAfter(request, result, outcome, number);
+    const waited = next === null ? null : await pause(next.waitMs, options.reply, request.onWire);
+    startedAt = clock.now();
+    if (next !== null && waited === 'over' && (await request.mayRetry(number + 1, startedAt))) {
+      tries?.begin(next);
+      continue;
+    }
+    // An answer that was kept back for a try that did not come about is the answer.
+    const sent = waited === 'left' ? { ...result, clientGone: true } : (result.release?.() ?? result);
+    const final = waited === null ? sent : { ...sent, lastByteAt: clock.monotonic() };
+    return { outcome: final.clientGone && !result.clientGone ? 'client_abort' : outcome, result: final, reading, attempts, startedAt: firstStart };
   }
+}
+
+const ONCE_MORE: NextTry = { place: null, waitMs: 0 };
+
+/** Null: the answer stands. A body that went by as it came cannot be sent a second time. */
+function nextAfter({ tries, triesAgain, outgoing: { body }, clock }: ForwardRequest, result: ExchangeResult, outcome: Outcome, number: number): NextTry | null {
+  if (result.clientGone) return null;
+  if (result.release !== undefined) return tries!.next();
+  if (outcome !== 'connect_failed' || (body !== null && !Buffer.isBuffer(body))) return null;
+  if (tries !== null) return tries.afterUnreachable(clock.monotonic());
+  return number === 1 && triesAgain ? ONCE_MORE : null;
 }

@@ -4,12 +4,14 @@ import { buildConnector, Pool, type Dispatcher } from 'undici';
 import type { Provider } from '../domain/batch.ts';
 import type { Settings } from '../domain/settings.ts';
 import { withoutContinue } from './interim.ts';
+import { Retries } from './tries.ts';
 
 export type UpstreamSettings = Settings['upstream'];
 
-/** Sockets to one origin. The origin comes from the config and from nowhere else. */
+/** Sockets to the origins of the config, which come from nowhere else. */
 export interface Upstream {
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** Null when the origin is not in the config any more: a key that was written for it must not go to another. */
+  to(origin: string): Dispatcher | null;
   /** The gateway's own calls. */
   readonly own: Provider;
   /** Takes new settings; calls in flight finish on the sockets that they have. */
@@ -19,14 +21,25 @@ export interface Upstream {
   readonly sockets: number;
   /** Bytes of answers that wait for their cost, of all exchanges together. */
   readonly waiting: { bytes: number };
+  readonly retries: Retries;
   close(): Promise<void>;
 }
 
-export function createUpstream(initial: UpstreamSettings): Upstream {
+/** @param chance from 0 up to 1, for the spread of further tries */
+export function createUpstream(initial: UpstreamSettings, chance: () => number): Upstream {
   let settings = initial;
-  let pool = openPool(initial);
+  let pool = openPool(initial.origin, initial);
+  /** Of failovers, by origin. */
+  const others = new Map<string, Pool>();
   return {
-    dispatch: (options, handler) => void pool.dispatch(options, handler),
+    to(origin) {
+      if (origin === settings.origin) return pool;
+      const open = others.get(origin);
+      if (open !== undefined || !settings.failover.some((place) => place.origin === origin)) return open ?? null;
+      const made = openPool(origin, settings);
+      others.set(origin, made);
+      return made;
+    },
     own: {
       async get(path, credential, signal) {
         const headers = { ...Object.fromEntries(credential), 'accept-encoding': 'identity', 'user-agent': 'tollgate' };
@@ -35,12 +48,18 @@ export function createUpstream(initial: UpstreamSettings): Upstream {
       },
     },
     reload(next) {
-      const same = next.origin === settings.origin && next.connections === settings.connections && next.connectTimeoutMs === settings.connectTimeoutMs;
+      const alike = next.connections === settings.connections && next.connectTimeoutMs === settings.connectTimeoutMs;
+      const same = alike && next.origin === settings.origin;
       settings = next;
-      if (same) return;
       // `close` waits for the calls in flight; nobody needs to wait for it.
+      for (const [origin, other] of others) {
+        if (alike && next.failover.some((place) => place.origin === origin)) continue;
+        others.delete(origin);
+        void other.close();
+      }
+      if (same) return;
       void pool.close();
-      pool = openPool(next);
+      pool = openPool(next.origin, next);
     },
     get settings() {
       return settings;
@@ -49,13 +68,14 @@ export function createUpstream(initial: UpstreamSettings): Upstream {
       return pool.stats.connected;
     },
     waiting: { bytes: 0 },
-    close: () => pool.destroy(),
+    retries: new Retries(chance),
+    close: async () => void (await Promise.all([pool, ...others.values()].map((open) => open.destroy()))),
   };
 }
 
-function openPool(settings: UpstreamSettings): Pool {
+function openPool(origin: string, settings: UpstreamSettings): Pool {
   const connect = buildConnector({ timeout: settings.connectTimeoutMs });
-  return new Pool(settings.origin, {
+  return new Pool(origin, {
     connections: settings.connections,
     // One request a socket at a time: an answer that stalls must not hold up another call's.
     pipelining: 1,

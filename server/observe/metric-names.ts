@@ -22,6 +22,7 @@ export const METRICS = {
   cacheDiscount: { name: 'tollgate_cache_read_discount_usd_total', help: 'What cache reads cost less than the same tokens uncached.', type: 'counter', labels: ['workspace', 'model'] },
   cachePremium: { name: 'tollgate_cache_write_premium_usd_total', help: 'What cache writes cost more than the same tokens uncached.', type: 'counter', labels: ['workspace', 'model'] },
   retries: { name: 'tollgate_retries_total', help: 'Further tries of a call, by the gateway (with the reason) and by the client.', type: 'counter', labels: ['workspace', 'model', 'source', 'reason'] },
+  failovers: { name: 'tollgate_failover_attempts_total', help: 'Tries that went to another place than upstream.origin, by its name in upstream.failover.', type: 'counter', labels: ['failover'] },
   policyDecisions: { name: 'tollgate_policy_decisions_total', help: 'Rules that blocked, would have blocked, or changed a call.', type: 'counter', labels: ['workspace', 'policy', 'action'] },
   duration: { name: 'tollgate_request_duration_seconds', help: 'From the arrival of a call to its end; refused calls left out.', type: 'histogram', labels: ['workspace', 'model', 'stream'], buckets: [0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600] },
   timeToFirstToken: { name: 'tollgate_time_to_first_token_seconds', help: 'From the arrival of a call to the first content relayed.', type: 'histogram', labels: ['workspace', 'model'], buckets: [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 4, 6, 10, 15, 30, 60] },

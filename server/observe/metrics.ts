@@ -111,6 +111,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     committed: (ms) => observe(tallies.ledgerWrite, ms / 1000),
     configured(settings) {
       labels.configured(settings);
+      for (const { id } of settings.upstream.failover) tallies.failovers.set(id, tallies.failovers.get(id) ?? 0);
       tallies.prepare();
     },
     async render(accept = '') {

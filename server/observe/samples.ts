@@ -64,6 +64,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         ...RETRY_REASONS.map((reason, at) => ({ labels: { workspace, model, source: 'proxy', reason }, value: retries[at] ?? 0 })),
         { labels: { workspace, model, source: 'client', reason: 'unknown' }, value: clientRetries },
       ]),
+    failovers: () => [...tallies.failovers].map(([failover, value]) => ({ labels: { failover }, value })),
     policyDecisions: () =>
       [...tallies.decisions.values()].flatMap(({ workspace, policy, counts }) => POLICY_ACTIONS.map((action, at) => ({ labels: { workspace, policy, action }, value: counts[at] ?? 0 }))),
     duration: () =>

@@ -63,6 +63,8 @@ export interface Tallies {
   /** Nano-dollars by workspace; may be negative. */
   readonly corrections: ReadonlyMap<string, bigint>;
   corrected(workspace: string, difference: bigint): void;
+  /** By the name in the config; so many were ever in one. */
+  readonly failovers: Map<string, number>;
   readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
   readonly incomplete: ReadonlyMap<string, number>;
@@ -96,6 +98,7 @@ export function createTallies(labels: Labels): Tallies {
   const lost = new Map<string, number>(LOST_RECORDS.map((record) => [record, 0]));
   const inFlight = new Map<string, number>();
   const corrections = new Map<string, bigint>();
+  const failovers = new Map<string, number>();
   const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
   const asked = new Map<string, Set<string>>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
@@ -238,6 +241,7 @@ export function createTallies(labels: Labels): Tallies {
       const failed = settlement.attempts[at];
       if (failed) add(pair.retries, RETRY_AT[retryReason(failed)], 1);
     }
+    for (const { failover } of settlement.attempts) if (failover != null) failovers.set(failover, (failovers.get(failover) ?? 0) + 1);
     if (opened.clientRetry !== null && opened.clientRetry > 0) pair.clientRetries++;
     const { timeToFirstTokenMs } = settlement;
     if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, timeToFirstTokenMs / 1000, opened.id, settlement.endedAt);
@@ -288,6 +292,7 @@ export function createTallies(labels: Labels): Tallies {
     lost,
     inFlight,
     corrections,
+    failovers,
     corrected(workspace, difference) {
       const label = labels.workspace(workspace);
       corrections.set(label, (corrections.get(label) ?? 0n) + difference);

@@ -39,12 +39,14 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     dataDir: around.dataDir,
     upstream: {
       origin: upstream.origin,
-      keys: new Map(Object.entries(upstream.keys).filter(([, secret]) => secret !== '')),
+      keys: filled(upstream.keys),
       connectTimeoutMs: upstream.connect_timeout,
       streamHeadersTimeoutMs: upstream.stream_headers_timeout,
       headersTimeoutMs: upstream.headers_timeout,
       idleTimeoutMs: upstream.idle_timeout,
       connections: upstream.connections ?? config.max_in_flight,
+      retry: { on: new Set(upstream.retry.on), most: upstream.retry.most, budget: upstream.retry.budget / 1_000_000, maxWaitMs: upstream.retry.max_wait },
+      failover: upstream.failover.map(({ id, origin, keys }) => ({ id, origin: origin ?? upstream.origin, keys: filled(keys) })),
     },
     prices: { file: around.pricesFile, contract: around.contractFile, digest: around.pricesDigest, unknownModel: config.prices.unknown_model, assumeUsInference: config.prices.assume_us_inference },
     workspaces: workspacesOf(config),
@@ -86,6 +88,9 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     log: config.log,
   };
 }
+
+/** A name whose variable was empty is as if it were not there. */
+const filled = (secrets: Readonly<Record<string, string>>): ReadonlyMap<string, string> => new Map(Object.entries(secrets).filter(([, secret]) => secret !== ''));
 
 function channelOf(id: string, { type, min_severity, quiet, repeat, fallback, ...fields }: Config['alerts']['channels'][string], zone: string): Channel {
   return {

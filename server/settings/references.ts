@@ -20,6 +20,9 @@ export function referenceMistakes(document: ConfigDocument): Mistake[] {
     mistakes.push(...aliasMistakes(workspace, document));
     for (const rules of [workspace, ...workspace.list('workflows')]) mistakes.push(...unknownName(rules.field('cheaper_models').field('budget'), declared.budgets, 'a budget', document));
   }
+  const upstream = config.field('upstream');
+  declaredIds(upstream, 'failover', 'failover', document, mistakes);
+  for (const failover of upstream.list('failover')) mistakes.push(...failoverMistakes(failover, upstream, declared, document));
   for (const key of config.list('keys')) {
     mistakes.push(...unknownName(key.field('workspace'), declared.workspaces, 'a workspace', document));
     for (const workflow of [key.field('workflow'), ...key.list('workflows')]) mistakes.push(...unknownWorkflow(workflow, key.field('workspace'), declared, document));
@@ -112,6 +115,22 @@ function unknownWorkflow(field: Cursor, workspace: Cursor, declared: Declared, d
   // An unknown workspace is reported already.
   if (!there || there.open) return [];
   return unknownName(field, there.names, `a workflow of workspace ${shown(id, workspace.path, document)}`, document);
+}
+
+/** A failover stands in for keys that there are, and is another place than theirs. */
+function failoverMistakes(failover: Cursor, upstream: Cursor, { providerKeys }: Declared, document: ConfigDocument): Mistake[] {
+  const keys = failover.field('keys');
+  const elsewhere = failover.field('origin').written && failover.field('origin').text() !== upstream.field('origin').text();
+  return keys.names().flatMap((name) => {
+    const place = keys.field(name).path;
+    if (!providerKeys.has(name)) {
+      const known = providerKeys.printable();
+      return [document.mistake(place, `${name} is not a name in upstream.keys`, oneOf(known), nearest(name, known), 'key')];
+    }
+    const secret = keys.field(name).text();
+    const same = secret !== null && secret !== '' && secret === upstream.field('keys').field(name).text();
+    return same && !elsewhere ? [document.mistake(place, 'this is the key that it stands in for, at the same origin', 'another key, or another origin')] : [];
+  });
 }
 
 function sharedSecrets(keys: readonly Cursor[], document: ConfigDocument): Mistake[] {

@@ -61,6 +61,7 @@ const workspace = section({
   open_workflows: flag().optional().describe('Whether calls may name workflows that are not listed here. Default: true when `workflows` is left out, false otherwise.'),
 });
 
+const RETRIED = '429 or 529';
 const SCOPE = 'a mapping of organization: true, or of one or more of workspace, workflow, key, user and model';
 const scope = section({
   organization: z.union([z.literal(true), z.literal('true')], { error: '`true`, or to be left out' }).optional().describe('`true`: every call. Stands alone.'),
@@ -169,6 +170,17 @@ export const configSchema = section({
     headers_timeout: duration().prefault('600s').describe('To the response headers of everything else. Default: 600s.'),
     idle_timeout: duration().prefault('300s').describe('Silence in a response body. Default: 300s.'),
     connections: whole(1, 65_535).optional().describe('Connections to the origin at most. Default: as many as `max_in_flight`.'),
+    retry: section({
+      on: list(z.union([z.literal(429), z.literal(529)], { error: RETRIED }), RETRIED).prefault([]).describe('Statuses after which a call is tried again before its client hears of them: 429, where the provider says when to come back, and 529. Default: none.'),
+      most: whole(0, 10).prefault(2).describe('Further tries of one call at most. A connection that failed is tried once more, 0 forbids that too. Default: 2.'),
+      budget: percent('0%', '100%').prefault('10%').describe('Further tries after such a status, as a share of the calls with the same provider key; ten are always saved up at most, and one comes back every ten seconds. Default: 10%.'),
+      max_wait: duration().prefault('10s').describe('The longest `retry-after` that is waited for; a longer one is passed on to the client. Default: 10s.'),
+    }).prefault({}).describe('When a call is tried again: never once its client has a byte of an answer, and never when it may have been served.'),
+    failover: list(section({
+      id: name().describe('The name of the place, shown beside each try that went there.'),
+      origin: origin().optional().describe('Where it is. Left out: `origin` of the upstream, with other keys.'),
+      keys: z.record(name(), credential(), { error: 'a mapping of names in upstream.keys to provider keys' }).describe('Its provider keys, as variables, each under the name in `upstream.keys` of the key that it stands in for. A call whose key has none here does not go there.'),
+    }), 'places with an id and keys').prefault([]).describe('Where calls go when the provider cannot be reached, or answers with one of `retry.on`; tried in this order.'),
   }).prefault({}).describe('The provider.'),
   prices: section({
     file: words('a file').prefault('config/prices.yaml').describe('The price book. A relative path is looked up from the working directory, then from the folder of this file, then from the folder above. Default: config/prices.yaml.'),

@@ -104,6 +104,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     keys: store.keys,
     grants: store.grants,
     gate: { standings, buckets: () => [{ scope: 'support/triage', dimension: 'requests', limit: 600, remaining: 599.5 }] },
+    retriesLeft: () => [{ credential: 'default', tries: 7 }],
     headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
     priceRows,
     explain,

@@ -21,7 +21,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   access: 'open',
   timezone: 'Europe/Berlin',
   dataDir: '/var/lib/tollgate',
-  upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-secret']]), connectTimeoutMs: 1, streamHeadersTimeoutMs: 1, headersTimeoutMs: 1, idleTimeoutMs: 1, connections: 1 },
+  upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-secret']]), connectTimeoutMs: 1, streamHeadersTimeoutMs: 1, headersTimeoutMs: 1, idleTimeoutMs: 1, connections: 1, retry: { on: new Set(), most: 2, budget: 0.1, maxWaitMs: 10_000 }, failover: [] },
   prices: { file: '/etc/prices.yaml', contract: null, digest: 'd', unknownModel: 'ceiling', assumeUsInference: false },
   workspaces: new Map([workspace('support', ['triage', 'summary'], { models: { allow: ['claude-haiku-4-5', 'claude-opus-*'], deny: [], alias: new Map([['fast', 'claude-haiku-4-5']]) } }), workspace('shop', ['texts'])]),
   keys: [],

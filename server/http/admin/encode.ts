@@ -133,6 +133,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       headers_ms: a.headersMs,
       duration_ms: a.durationMs,
       error_type: a.errorType,
+      failover: a.failover ?? null,
     })),
     cost_lines: lines.map((line) => ({
       kind: line.kind === 'web_search' ? line.kind : TOKEN_KIND_NAMES[line.kind],

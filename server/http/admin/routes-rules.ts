@@ -4,18 +4,13 @@ import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
 import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
-import { budgetRow, grantRow, iso, isoOrNull, limitRule, policy, priceRow } from './encode.ts';
-import type { Course } from './course.ts';
+import { budgetRow, grantRow, iso, limitRule, policy, priceRow } from './encode.ts';
+import { limitsAnswer } from './encode-limits.ts';
 import { AdminError, badBody } from './errors.ts';
 import { json, type Route } from './route.ts';
 import { alertsOf } from './routes-alerts.ts';
 import type { AdminServices } from './services.ts';
 import * as wire from './wire.ts';
-
-function courseAnswer(course: Course): wire.LimitsAnswer['course'] {
-  const { at, inFlight, series } = course.points();
-  return { at: at.map(iso), in_flight: [...inFlight], series: series.map(({ credential, modelClass, dimension, lowest }) => ({ credential, model_class: modelClass, dimension, lowest: [...lowest] })) };
-}
 
 export const ruleRoutes: readonly Route[] = [
   json({
@@ -77,20 +72,7 @@ export const ruleRoutes: readonly Route[] = [
     query: wire.NoQuery,
     name: 'Limits',
     answer: wire.LimitsAnswer,
-    handle: ({ services, course, now }) => ({
-      at: iso(now),
-      course: courseAnswer(course),
-      provider: services.headroom.rows(now).map((row) => ({
-        credential: row.credential,
-        model_class: row.modelClass,
-        dimension: row.dimension,
-        limit: row.limit,
-        remaining: row.remaining,
-        reset_at: isoOrNull(row.resetAt),
-        seen_at: iso(row.seenAt),
-      })),
-      own: services.gate.buckets(now).map(({ scope, dimension, limit, remaining }) => ({ scope, dimension, limit, remaining })),
-    }),
+    handle: ({ services, course, now }) => limitsAnswer(services, course, now),
   }),
   json({
     method: 'get',

@@ -28,6 +28,8 @@ export interface AdminServices {
   readonly gate: Pick<Gate, 'standings' | 'buckets'>;
   readonly grants: GrantBook;
   readonly headroom: Pick<Headroom, 'rows'>;
+  /** What is left of the budget of further tries, by provider key; none where none are configured. */
+  retriesLeft(): readonly { readonly credential: string; readonly tries: number }[];
   readonly alerts: AlertDesk;
   readonly advisor: Advisor;
   /** Every row of the price book in force, past and coming dates included. */

@@ -238,6 +238,7 @@ export const AttemptRow = z.object({
   headers_ms: Milliseconds.nullable(),
   duration_ms: Milliseconds,
   error_type: z.string().nullable(),
+  failover: z.string().nullable().describe('the place of `upstream.failover` that it went to; null: the upstream itself'),
 });
 export type AttemptRow = z.infer<typeof AttemptRow>;
 
@@ -407,6 +408,14 @@ export const LimitsAnswer = z.object({
       remaining: z.number(),
     }),
   ),
+  retries: z.object({
+    on: z.array(z.int()).describe('statuses after which a call is tried again'),
+    most: Count.describe('further tries of one call at most'),
+    max_wait_ms: Milliseconds,
+    budget: z.number().describe('further tries as a part of the calls'),
+    failover: z.array(z.string()).describe('places of `upstream.failover`, in their order'),
+    rows: z.array(z.object({ credential: z.string(), left: Count.describe('further tries that may be made now') })).describe('provider keys that were in use since the start, where tries are configured'),
+  }),
 });
 export type LimitsAnswer = z.infer<typeof LimitsAnswer>;
 

@@ -290,8 +290,12 @@ const SAVINGS = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const FAILOVER = `
+  ALTER TABLE attempt ADD COLUMN failover TEXT; -- the place it went to; NULL: the upstream's own origin
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

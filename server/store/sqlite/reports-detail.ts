@@ -45,7 +45,7 @@ function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
   return rows.map((row) => {
     const [price, morePrices, parts, decisions, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
     const attempts = source.all(
-      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type
+      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover
        FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
       [row[0] as bigint],
     );
@@ -68,7 +68,7 @@ function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
 
 type CompactDecision = [rule: string, verdict: Decision['verdict'], detail?: string];
 
-function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType]: Columns): Attempt {
+function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType, failover]: Columns): Attempt {
   return {
     number: Number(number),
     startedAt: epochMs(Number(startedAt)),
@@ -79,6 +79,7 @@ function attemptOf([number, startedAt, status, outcome, upstreamRequestId, heade
     // A crash took the end of a try with it.
     durationMs: Number(durationUs ?? 0) / 1000,
     errorType: errorType as string | null,
+    failover: failover as string | null,
   };
 }
 

@@ -138,6 +138,7 @@ function Waterfall({ attempts, admitted }: { attempts: readonly AttemptRow[]; ad
           <li key={one.number}>
             <p>
               <strong>{one.number}.</strong> {outcomeWord(one.outcome)} {one.status ?? ''} {one.error_type && <code>{one.error_type}</code>}
+              {one.failover && <span class="muted"> at {one.failover}</span>}
               <span class="muted"> {duration(one.duration_ms)}{one.headers_ms !== null && `, headers after ${duration(one.headers_ms)}`}</span>
             </p>
             <span class="waterfall-track" aria-hidden="true">

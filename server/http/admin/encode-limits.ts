@@ -1,0 +1,37 @@
+// server/http/admin/encode-limits.ts: what room there is at the provider, and how calls are shared out over it, in the words of the wire.
+
+import type { EpochMs } from '../../domain/ids.ts';
+import type { Course } from './course.ts';
+import { iso, isoOrNull } from './encode.ts';
+import type { AdminServices } from './services.ts';
+import type { LimitsAnswer } from './wire.ts';
+
+export const limitsAnswer = ({ headroom, gate, settings, retriesLeft }: AdminServices, course: Course, now: EpochMs): LimitsAnswer => ({
+  at: iso(now),
+  course: courseOf(course),
+  provider: headroom.rows(now).map((row) => ({
+    credential: row.credential,
+    model_class: row.modelClass,
+    dimension: row.dimension,
+    limit: row.limit,
+    remaining: row.remaining,
+    reset_at: isoOrNull(row.resetAt),
+    seen_at: iso(row.seenAt),
+  })),
+  own: gate.buckets(now).map(({ scope, dimension, limit, remaining }) => ({ scope, dimension, limit, remaining })),
+  retries: retriesOf(settings().upstream, retriesLeft()),
+});
+
+const retriesOf = ({ retry, failover }: ReturnType<AdminServices['settings']>['upstream'], left: ReturnType<AdminServices['retriesLeft']>): LimitsAnswer['retries'] => ({
+  on: [...retry.on].sort((a, b) => a - b),
+  most: retry.most,
+  max_wait_ms: retry.maxWaitMs,
+  budget: retry.budget,
+  failover: failover.map(({ id }) => id),
+  rows: left.map(({ credential, tries }) => ({ credential, left: tries })),
+});
+
+function courseOf(course: Course): LimitsAnswer['course'] {
+  const { at, inFlight, series } = course.points();
+  return { at: at.map(iso), in_flight: [...inFlight], series: series.map(({ credential, modelClass, dimension, lowest }) => ({ credential, model_class: modelClass, dimension, lowest: [...lowest] })) };
+}
