@@ -15,7 +15,7 @@ import { configSchema } from '../../server/settings/schema.ts';
 const config = (name: string): string => fileURLToPath(new URL(`../../config/${name}`, import.meta.url));
 const shipped = readFileSync(config('tollgate.yaml'), 'utf8');
 const EXAMPLES = shipped.replace(/^#:/gm, '');
-const ENV = { TRIAGE_KEY: 'a-secret-of-some-length', SLACK_URL: 'https://hooks.example/1', TEAMS_URL: 'https://hooks.example/2', HOOK_URL: 'https://hooks.example/3', HOOK_SECRET: 'a-secret-of-a-webhook', PAGERDUTY_KEY: '0123456789abcdef0123456789abcdef', SMTP_URL: 'smtp://mail.example:587' };
+const ENV = { ANTHROPIC_API_KEY_2: 'sk-ant-2', TRIAGE_KEY: 'a-secret-of-some-length', SLACK_URL: 'https://hooks.example/1', TEAMS_URL: 'https://hooks.example/2', HOOK_URL: 'https://hooks.example/3', HOOK_SECRET: 'a-secret-of-a-webhook', PAGERDUTY_KEY: '0123456789abcdef0123456789abcdef', SMTP_URL: 'smtp://mail.example:587' };
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-settings-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

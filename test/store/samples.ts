@@ -103,7 +103,7 @@ export const noCost: Cost = cost({ total: NO_MONEY, tokens: NO_TOKENS, serverToo
 export const tokens = (input: number, output: number): Tokens => ({ ...NO_TOKENS, input, output });
 
 export const attempt = (number: number, more: Partial<Attempt> = {}): Attempt => ({
-  number, startedAt: NOON, status: 200, outcome: 'ok', upstreamRequestId: `req_up${number}`, headersMs: 210.5, durationMs: 1890.25, errorType: null, ...more,
+  number, startedAt: NOON, status: 200, outcome: 'ok', upstreamRequestId: `req_up${number}`, headersMs: 210.5, durationMs: 1890.25, errorType: null, failover: null, ...more,
 });
 
 export const settlement = (id: string, more: Partial<Settlement> = {}): Settlement => ({
