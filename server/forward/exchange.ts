@@ -190,7 +190,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     if (status >= 400 && this.#options.keepsBack?.(head) === true) {
       this.#keptBack = true;
       this.#waiting = [];
-      return;
+      return true;
     }
     this.#edit = this.#options.editor?.(head) ?? null;
     if (this.#edit !== null || (this.#meter !== null && !head.streamed && status < 400)) {
@@ -227,7 +227,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     waiting.bytes += chunk.length;
     if (this.#keptBack) {
       // An error that long is none that the API gives: it is relayed, and not tried again.
-      if (this.#waitingBytes <= KEPT_BACK_BYTES) return;
+      if (this.#waitingBytes <= KEPT_BACK_BYTES) return true;
       this.#keptBack = false;
     }
     if (this.#edit !== null) {

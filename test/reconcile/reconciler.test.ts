@@ -57,7 +57,7 @@ beforeAll(async () => {
   }
   reports = openReports({ file: disk.file, workerEntry: new URL('../../dist/server/store/sqlite/reader.js', import.meta.url), timezone: ZONE });
   standin = await startStandin({ clock: { now: () => NOW }, reports: { adminKey: ADMIN_KEY, billedOn: (day) => (billed.get(day) ?? []).map((row) => change(row, day)) } });
-  upstream = createUpstream({ ...settings().upstream, origin: standin.url, connectTimeoutMs: 5_000, headersTimeoutMs: 5_000, idleTimeoutMs: 5_000, connections: 2 });
+  upstream = createUpstream({ ...settings().upstream, origin: standin.url, connectTimeoutMs: 5_000, headersTimeoutMs: 5_000, idleTimeoutMs: 5_000, connections: 2 }, () => 0);
 });
 beforeEach(() => {
   change = (row) => row;
