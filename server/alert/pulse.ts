@@ -239,8 +239,8 @@ export class Pulse {
     activity.ring.add(at, 0, 1);
     if (rejected) activity.ring.add(at, 1, 1);
     if (model === null) return;
-    activity.models.delete(model);
+    // Not taken out and put back to be the last: at every call, that would leave a table of the map for the collector of old objects.
     activity.models.set(model, at);
-    if (activity.models.size > 50) activity.models.delete(activity.models.keys().next().value!);
+    if (activity.models.size > 50) activity.models.delete([...activity.models].reduce((oldest, other) => (other[1] < oldest[1] ? other : oldest))[0]);
   }
 }

@@ -2,7 +2,7 @@
 
 import type { StandingHold } from '../domain/admission.ts';
 import type { Batch, BatchEnd, BatchItem, BatchModel, BatchStore } from '../domain/batch.ts';
-import type { Ask } from '../domain/call.ts';
+import type { Ask, Caller } from '../domain/call.ts';
 import type { CallId, Clock } from '../domain/ids.ts';
 import type { ReadMessage } from '../domain/meter.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
@@ -104,14 +104,22 @@ function tell(batch: Batch, item: BatchItem, observer: Observer): void {
     opened: {
       id: item.id, admittedAt: batch.createdAt, endpoint: 'batch_results', stream: false, modelRequested: item.modelSent, modelSent: item.modelSent, clientRetry: null, decisions: [],
       held: NO_MONEY, price: item.cost.prices[0] ?? null,
-      // Whose credential it was is nobody's business any more.
-      caller: { ...batch.caller, upstream: { kind: 'callers_own' } },
+      caller: creatorOf(batch),
     },
     settlement: {
       id: item.id, endedAt: item.endedAt, outcome: item.outcome, status: 200, cost: item.cost, timeToFirstTokenMs: null, durationMs: 0, overheadMs: 0, attempts: [],
       stopReason: item.stopReason, upstreamRequestId: null, errorType: null, requestBytes: 0, responseBytes: 0,
     },
   });
+}
+
+/** Made once: a copy for every item of a large batch is left to the collector of old objects, which comes late. */
+const creators = new WeakMap<Batch, Caller>();
+function creatorOf(batch: Batch): Caller {
+  let creator = creators.get(batch);
+  // Whose credential it was is nobody's business any more.
+  if (creator === undefined) creators.set(batch, (creator = { ...batch.caller, upstream: { kind: 'callers_own' } }));
+  return creator;
 }
 
 /** Prices an item's message at the rates of its model on the day of the creation. */
