@@ -5,7 +5,7 @@ import type { Desk, Visit } from './batch/desk.ts';
 import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
 import { isClaudeCode, UNIFIED, warningHeaders } from './admit/claude-code.ts';
 import type { Admission, Clearance, Gate } from './domain/admission.ts';
-import type { BatchCare, OwnCredential } from './domain/batch.ts';
+import type { Batch, BatchCare, OwnCredential } from './domain/batch.ts';
 import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Endpoint, Intent, Route } from './domain/call.ts';
 import type { Directory } from './domain/directory.ts';
 import type { CallId, Clock, EpochMs } from './domain/ids.ts';
@@ -106,7 +106,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
 
     const opened = openEntry(intent, clearance, quote, admitted.value);
-    if (!(await openInLedger(opened, admitted.value, services))) {
+    if (!(await openInLedger(opened, batch, admitted.value, services))) {
       admitted.value.release(NO_MONEY, null);
       return refuse(call, intent, LEDGER_UNAVAILABLE, services);
     }
@@ -261,13 +261,22 @@ const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission
   price: quote.row,
 });
 
-async function openInLedger(entry: OpenEntry, { tightest }: Admission, { ledger, log }: Services): Promise<boolean> {
+/** A batch as it stands before its creation is answered. */
+function promisedBatch(opened: OpenEntry, { quote: { models } }: BatchCall): Batch {
+  const { upstream, ...creator } = opened.caller;
+  const credential = upstream.kind === 'configured' ? upstream.name : null;
+  return { id: opened.id, call: opened.id, createdAt: opened.admittedAt, expiresAt: opened.admittedAt, caller: creator, credential, models, booked: new Map() };
+}
+
+async function openInLedger(entry: OpenEntry, batch: BatchCall | null, { tightest }: Admission, { ledger, batches, log }: Services): Promise<boolean> {
   try {
-    await ledger.open(entry);
+    const opened = ledger.open(entry);
+    // In one tick, so that both are in one commit.
+    await (batch === null ? opened : Promise.all([opened, batches.promised(promisedBatch(entry, batch))]));
     return true;
   } catch (error) {
-    // Where no hard budget is at stake, people's work goes on before the disk does.
-    if (tightest === null && error instanceof LedgerUnavailable && ledger.journal(entry)) return true;
+    // Where no hard budget is at stake, people's work goes on before the disk does. A batch can wait.
+    if (tightest === null && batch === null && error instanceof LedgerUnavailable && ledger.journal(entry)) return true;
     log.error('ledger_unavailable', { call: entry.id, workspace: entry.caller.workspace, code: error instanceof Error ? error.name : 'unknown' });
     return false;
   }
@@ -330,9 +339,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     editor: (head) => (visit === null ? null : services.desk.editor(visit, head, async ({ id, expiresAt }) => {
       if (batch === null) return;
       batch.taken = true;
-      const { upstream, ...creator } = caller;
-      const credential = upstream.kind === 'configured' ? upstream.name : null;
-      await services.batches.opened({ id, call: opened.id, createdAt: opened.admittedAt, expiresAt, caller: creator, credential, models: batch.quote.models, booked: new Map() }, admission.keep());
+      await services.batches.opened({ ...promisedBatch(opened, batch), id, expiresAt }, admission.keep());
     })),
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
     drainAfterAbort: (head) => {
@@ -393,12 +400,13 @@ function uncompressed(headers: string[]): string[] {
 }
 
 /**
- * A batch that may have been made although we never learned its name: what was held for it is its cost, flagged. Its results cannot be
- * looked for, as nothing tells it from another client's batch.
+ * A batch whose name we never learned was refused, or may run all the same: then what was held for it is its cost, flagged, by model. Its
+ * results cannot be looked for, as nothing tells it from another client's batch.
  */
-function lostBatch(cost: Cost, opened: OpenEntry, { result }: Answer): Cost {
-  if (!result.sent || (result.head !== null && result.head.status >= 300)) return cost;
-  return { ...cost, total: opened.held, estimated: opened.held > 0n, estimateMethod: opened.held > 0n ? 'all that was held for the batch, because the answer to its creation was lost' : null };
+function endNameless(batch: BatchCall, opened: OpenEntry, admission: Admission, { result }: Answer, { batches }: Services): void {
+  const mayRun = result.sent && (result.head === null || result.head.status < 300);
+  if (mayRun) batches.lost(promisedBatch(opened, batch), admission.keep());
+  else batches.refused(promisedBatch(opened, batch));
 }
 
 /** The one place that every ending of a forwarded call passes. */
@@ -407,8 +415,8 @@ function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null,
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
   if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
-  const known = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
-  const cost = batch === null || batch.taken ? known : lostBatch(known, opened, answer);
+  const cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
+  if (batch !== null && !batch.taken) endNameless(batch, opened, admission, answer, services);
   const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt);
   admission.release(cost.total, cost.tokens);
   const settlement: Settlement = {

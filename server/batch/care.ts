@@ -7,6 +7,7 @@ import type { Log } from '../domain/observer.ts';
 import type { Settings } from '../domain/settings.ts';
 import { bookEstimate, bookResults, type Bookkeeping, type CaredFor } from './booking.ts';
 
+const ANSWER_LOST = 'all that was held for the batch, because the answer to its creation was lost';
 /** The provider keeps results for 29 days. */
 const RESULTS_KEPT_MS = 29 * 86_400_000;
 /** Batches that are asked for, or read, at once. */
@@ -73,6 +74,10 @@ export function createBatchCare(options: CareOptions): RunningCare {
   async function due(entry: Entry): Promise<void> {
     entry.timer = null;
     const { batch } = entry;
+    if (isNameless(batch)) {
+      if (!(await giveUp(entry, ANSWER_LOST))) schedule(entry);
+      return;
+    }
     const credential = ownCredential(batch);
     const progress = credential === null ? 'running' : await look(entry, credential);
     if (progress === 'booked' || closing.signal.aborted) return;
@@ -140,6 +145,12 @@ export function createBatchCare(options: CareOptions): RunningCare {
       return entries.size;
     },
 
+    promised: (batch) => store.promise(batch),
+
+    refused(batch) {
+      store.withdraw(batch.call).catch((error: unknown) => log.error('batch_not_withdrawn', { workspace: batch.caller.workspace, call: batch.call, code: codeOf(error) }));
+    },
+
     async opened(batch, hold) {
       take(batch, hold);
       let timer: NodeJS.Timeout | undefined;
@@ -147,6 +158,10 @@ export function createBatchCare(options: CareOptions): RunningCare {
       const written = store.open(batch).catch((error: unknown) => log.error('batch_not_recorded', { workspace: batch.caller.workspace, detail: batch.id, code: codeOf(error) }));
       await Promise.race([written, late]);
       clearTimeout(timer);
+    },
+
+    lost(batch, hold) {
+      void due(take(batch, hold));
     },
 
     seen(id, credential) {
@@ -170,7 +185,9 @@ export function createBatchCare(options: CareOptions): RunningCare {
           const rest = held - (batch.booked.get(model) ?? 0n);
           return { model, amount: nanodollars(rest > 0n ? rest : 0n) };
         });
-        take(batch, adopt(batch, shares));
+        const entry = take(batch, adopt(batch, shares));
+        // The gateway ended before its creation was answered.
+        if (isNameless(batch)) await due(entry);
       }
       if (entries.size > 0) log.info('batches_taken_up', { count: entries.size });
     },
@@ -182,6 +199,9 @@ export function createBatchCare(options: CareOptions): RunningCare {
     },
   };
 }
+
+/** Whether the provider never told the batch's name. */
+const isNameless = ({ id, call }: Batch): boolean => id === call;
 
 /** Why the results of a batch will not be had any more; null while they may. */
 function lost({ credential, expiresAt }: Batch, progress: Progress, now: number): string | null {

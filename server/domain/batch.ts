@@ -20,9 +20,9 @@ export interface BatchModel {
   readonly likelyInputTokens: number;
 }
 
-/** A batch that the provider took and whose results are not booked yet. */
+/** A batch that the provider took, or was asked to take, and whose results are not booked yet. */
 export interface Batch {
-  /** The provider's id. */
+  /** The provider's id; while its creation is not answered, the id of that call. */
   readonly id: string;
   /** The call that created it. */
   readonly call: CallId;
@@ -65,8 +65,12 @@ export interface ProviderObject {
 
 /** The batches and objects of the ledger. Every method rejects with `LedgerUnavailable` when the store cannot be written or asked. */
 export interface BatchStore {
-  /** Makes a batch and its owner durable. Kept in memory and tried again while the store is unwritable, as settlements are. */
+  /** Makes a batch durable that is about to be asked for, under its call's id: whatever becomes of the answer, its models are known. Call it after the call's own `open`. */
+  promise(batch: Batch): Promise<void>;
+  /** Gives a promised batch the name and the end that the provider told, and makes its owner durable. Kept in memory and tried again while the store is unwritable, as settlements are. */
   open(batch: Batch): Promise<void>;
+  /** Takes a promise back: the provider did not take the batch. */
+  withdraw(call: CallId): Promise<void>;
   /**
    * Writes the rows of items that were not booked before, their roll-ups and the batch's end (null: more will come), all in one
    * transaction. An item is known by the batch and its custom id. Writes nothing once the batch has ended.
@@ -93,8 +97,14 @@ export interface Provider {
 
 /** What the pipeline asks of those who look after batches. */
 export interface BatchCare {
+  /** Before a batch is asked for; see `BatchStore.promise`. Rejects with `LedgerUnavailable`. */
+  promised(batch: Batch): Promise<void>;
+  /** The provider did not take a promised batch. */
+  refused(batch: Batch): void;
   /** Takes a batch into care. Resolves when it is durable, or after a few seconds all the same: the answer must not wait for ever. */
   opened(batch: Batch, hold: StandingHold): Promise<void>;
+  /** An answer never came, or could not be read: the batch may run or not, and nothing tells it from others'. All that is held is taken for its cost, by model. */
+  lost(batch: Batch, hold: StandingHold): void;
   /** A client with a credential of its own reads or downloads a batch: the one chance to book what the gateway has no key for. */
   seen(id: string, credential: OwnCredential): void;
   /** Books a batch before it is deleted. `busy`: it has not ended, so the provider will not delete it; `failed`: its results could not be booked now. */

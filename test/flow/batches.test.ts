@@ -47,11 +47,13 @@ async function admin<T>(at: RunningGateway, path: string): Promise<T> {
 
 interface Row {
   id: string; endpoint: string; cost_usd: string; batch_id: string | null; custom_id: string | null; workspace: string; workflow: string; admitted_at: string; model_served: string | null;
-  estimated: boolean; outcome: string; attempts: number; key_id: string | null;
+  estimated: boolean; estimate_method: string | null; outcome: string | null; attempts: number; key_id: string | null; model_requested: string | null;
 }
 const rowsOf = async (at: RunningGateway): Promise<Row[]> => (await admin<{ rows: Row[] }>(at, '/api/requests?limit=500')).rows;
 const itemsOf = async (at: RunningGateway): Promise<Row[]> => (await rowsOf(at)).filter((row) => row.custom_id !== null);
 const budgetOf = async (at: RunningGateway): Promise<{ spent_usd: string; held_usd: string }> => (await admin<{ rows: { spent_usd: string; held_usd: string }[] }>(at, '/api/budgets')).rows[0]!;
+
+const verified = async (at: RunningGateway): Promise<unknown> => ((await (await fetch(`${at.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()) as { run: unknown }).run;
 
 async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (let tries = 0; tries < 200; tries++) {
@@ -243,15 +245,64 @@ test('a batch is refused whole when one of its items is not allowed, and when it
   expect(upstream.requests()).toBe(0);
 });
 
-test('a creation whose answer is lost costs what was held for it, flagged, never nothing', async () => {
+const BY_MODEL = ['claude-haiku-4-5', 'claude-opus-4-8'].map((model) => ({ id: model, scope: { model }, limit_usd: 100, period: 'month' }));
+/** What each budget has spent and holds. */
+const sums = async (at: RunningGateway) => Object.fromEntries((await admin<{ rows: { id: string; spent_usd: string; held_usd: string }[] }>(at, '/api/budgets')).rows.map(({ id, spent_usd, held_usd }) => [id, { spent_usd, held_usd }]));
+
+test.each([
+  { name: 'is lost', ends: 'a reset' },
+  { name: 'never comes, because the gateway is killed', ends: 'a kill' },
+])('a creation whose answer $name costs what was held for it, flagged, by model, and a restart forgets none of it', async ({ ends }) => {
   const upstream = await standin();
-  const at = await gateway(upstream);
-  upstream.next({ path: '/v1/messages/batches', fault: 'reset-before-headers' });
-  await expect(sdk(at, KEYS.one).messages.batches.create({ requests: [item('a')] })).rejects.toMatchObject({ status: 502 });
-  const [row] = await until(() => rowsOf(at), (rows) => rows[0]?.outcome === 'upstream_reset');
-  expect(row).toMatchObject({ endpoint: 'batches', estimated: true });
-  expect(nanos(row!.cost_usd)).toBeGreaterThan(0n);
-  expect(await budgetOf(at)).toMatchObject({ spent_usd: row!.cost_usd, held_usd: '0.000000000' });
+  const budgets = { budgets: [{ id: 'all', scope: { organization: true }, limit_usd: 100, period: 'month' }, ...BY_MODEL] };
+  const first = await gateway(upstream, budgets);
+  const requests = [item('a'), item('b', 'claude-opus-4-8'), item('c', 'claude-opus-4-8', { max_tokens: 2_000 })];
+  let held: Awaited<ReturnType<typeof sums>> = {};
+  if (ends === 'a reset') {
+    upstream.next({ path: '/v1/messages/batches', fault: 'reset-before-headers' });
+    await expect(sdk(first, KEYS.one).messages.batches.create({ requests })).rejects.toMatchObject({ status: 502 });
+  } else {
+    upstream.next({ path: '/v1/messages/batches', fault: 'no-answer' });
+    const gone = sdk(first, KEYS.one).messages.batches.create({ requests }).catch(() => 'gone');
+    await until(async () => upstream.log.length, (seen) => seen === 1);
+    held = await sums(first);
+    await first.stop('SIGKILL');
+    expect(await gone).toBe('gone');
+  }
+  const after = ends === 'a reset' ? first : await gateway(upstream, budgets, first.dataDir);
+  const spent = await until(() => sums(after), (told) => nanos(told['all']!.spent_usd) > 0n);
+  if (ends === 'a kill') for (const [id, { held_usd }] of Object.entries(held)) expect({ id, spent_usd: spent[id]!.spent_usd }).toEqual({ id, spent_usd: held_usd });
+  const rows = await rowsOf(after);
+  const estimates = rows.filter((row) => row.endpoint === 'batch_results');
+  expect(rows.find((row) => row.endpoint === 'batches')).toMatchObject({ outcome: ends === 'a reset' ? 'upstream_reset' : 'crashed', cost_usd: '0.000000000', estimated: false });
+  for (const row of estimates) expect(row).toMatchObject({ workspace: 'one', key_id: 'k1', custom_id: null, estimated: true, estimate_method: 'all that was held for the batch, because the answer to its creation was lost' });
+  const costs = Object.fromEntries(estimates.map((row) => [row.model_requested, row.cost_usd]));
+  expect(Object.keys(costs).sort()).toEqual(['claude-haiku-4-5', 'claude-opus-4-8']);
+  for (const [model, cost] of Object.entries(costs)) expect(nanos(cost)).toBeGreaterThan(0n), expect(spent[model!]).toEqual({ spent_usd: cost, held_usd: '0.000000000' });
+  expect(nanos(spent['all']!.spent_usd)).toBe(estimates.reduce((sum, row) => sum + nanos(row.cost_usd), 0n));
+  await after.stop('SIGKILL');
+  const again = await gateway(upstream, budgets, after.dataDir);
+  expect(await sums(again)).toEqual(spent);
+  expect((await rowsOf(again)).length).toBe(rows.length);
+  expect(await verified(again)).toMatchObject({ state: 'done', drift: 0 });
+});
+
+test.each([
+  { name: 'the provider refuses', fault: 'status:529', status: 529 },
+  { name: 'the gateway cannot reach it', fault: null, status: 502 },
+])('a batch that $name is neither held nor billed, also after a restart', async ({ fault, status }) => {
+  const upstream = await standin();
+  const first = await gateway(upstream, fault === null ? { upstream: { origin: 'http://127.0.0.1:9', keys: { default: PROVIDER_KEY } } } : {});
+  if (fault !== null) upstream.next({ path: '/v1/messages/batches', fault });
+  await expect(sdk(first, KEYS.one).messages.batches.create({ requests: [item('a'), item('b', 'claude-opus-4-8')] })).rejects.toMatchObject({ status });
+  expect(await until(() => budgetOf(first), ({ held_usd }) => nanos(held_usd) === 0n)).toMatchObject({ spent_usd: '0.000000000' });
+  const [row, ...more] = await until(() => rowsOf(first), (rows) => rows[0]?.outcome !== null);
+  expect(more).toEqual([]);
+  expect(row).toMatchObject({ endpoint: 'batches', batch_id: null, cost_usd: '0.000000000', estimated: false });
+  await first.stop('SIGTERM');
+  const second = await gateway(upstream, {}, first.dataDir);
+  expect(await budgetOf(second)).toMatchObject({ spent_usd: '0.000000000', held_usd: '0.000000000' });
+  expect((await rowsOf(second)).length).toBe(1);
 });
 
 test('a batch made with the caller\'s own key is booked when the caller reads that it has ended', async () => {

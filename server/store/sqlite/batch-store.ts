@@ -11,11 +11,13 @@ import type { WriterClient } from './writer-client.ts';
 
 export function batchStoreOf(client: WriterClient, priceRef: PriceRefOf): BatchStore {
   return {
-    open: (batch) =>
+    promise: (batch) =>
       client.write([
-        OP.batchOpen, batch.id, batch.call, batch.createdAt, batch.expiresAt, batch.credential, batch.caller.workspace,
-        batch.models.map(({ model, items, held, basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
+        OP.batchPromise, batch.call, batch.createdAt, batch.expiresAt, batch.credential,
+        batch.models.map(({ model, items, String(held), basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
       ]),
+    open: ({ id, call, createdAt, expiresAt, credential, caller }) => client.write([OP.batchOpen, id, call, createdAt, expiresAt, credential, caller.workspace]),
+    withdraw: (call) => client.write([OP.batchWithdraw, call]),
     book: (batch, items, end) => client.ask<readonly boolean[]>({ kind: 'book', batch: batch.id, items: items.map((item) => bookItem(item, priceRef)), end }),
     unfinished: async () => (await client.ask<readonly StoredBatch[]>({ kind: 'batches' })).map(batchOf),
     own: ({ id, kind, workspace, credential, createdAt }) => client.write([OP.own, id, kind, workspace, credential, createdAt]),

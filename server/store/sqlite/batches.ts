@@ -2,7 +2,7 @@
 
 import type { Database } from 'better-sqlite3';
 import type { Calls } from './calls.ts';
-import type { BatchOpenOp, BookItem, OwnOp, PriceRef } from './operations.ts';
+import type { BatchOpenOp, BatchPromiseOp, BookItem, OwnOp, PriceRef } from './operations.ts';
 import type { Names } from './names.ts';
 import type { Rollups } from './rollups.ts';
 
@@ -26,7 +26,9 @@ export interface StoredBatch {
 }
 
 export interface Batches {
+  promise(op: BatchPromiseOp): void;
   open(op: BatchOpenOp): void;
+  withdraw(call: string): void;
   own(op: OwnOp): void;
   disown(id: string): void;
   /** Per item, whether it is new. The caller flushes the roll-ups in the same transaction. */
@@ -68,6 +70,9 @@ const ITEM = [
 export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId: Calls['priceId']): Batches {
   const insertBatch = db.prepare("INSERT INTO batch (id, call, created_at, expires_at, credential, models, state) SELECT ?, n, ?, ?, ?, ?, 'open' FROM call WHERE id = ? ON CONFLICT DO NOTHING");
   const markCreation = db.prepare('UPDATE call SET batch = (SELECT n FROM batch WHERE id = ?) WHERE id = ?');
+  const nameBatch = db.prepare('UPDATE batch SET id = ?, expires_at = ? WHERE id = ?');
+  const unmarkCreation = db.prepare('UPDATE call SET batch = NULL WHERE id = ?');
+  const deleteBatch = db.prepare('DELETE FROM batch WHERE id = ?');
   const insertObject = db.prepare('INSERT INTO object (id, kind, workspace, credential, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
   const deleteObject = db.prepare('DELETE FROM object WHERE id = ?');
   const selectOwner = db.prepare<[string], string>('SELECT workspace FROM object WHERE id = ?').pluck();
@@ -89,11 +94,20 @@ export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId:
   const priceIdOrNull = (ref: PriceRef | null): number | null => (ref === null ? null : priceId(ref));
 
   return {
-    open([, id, call, createdAt, expiresAt, credential, workspace, models]) {
+    promise([, call, createdAt, expiresAt, credential, models]) {
       const stored = models.map(([model, items, held, basis, likely, price]): StoredModel => ({ model, items, held, basis, likely, price: priceIdOrNull(price) }));
-      insertBatch.run(id, createdAt, expiresAt, credential, JSON.stringify(stored), call);
-      markCreation.run(id, call);
+      insertBatch.run(call, createdAt, expiresAt, credential, JSON.stringify(stored), call);
+      markCreation.run(call, call);
+    },
+
+    open([, id, call, createdAt, expiresAt, credential, workspace]) {
+      nameBatch.run(id, expiresAt, call);
       insertObject.run(id, 'batch', workspace, credential, createdAt);
+    },
+
+    withdraw(call) {
+      unmarkCreation.run(call);
+      deleteBatch.run(call);
     },
 
     own: ([, id, kind, workspace, credential, createdAt]) => void insertObject.run(id, kind, workspace, credential, createdAt),

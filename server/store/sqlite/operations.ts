@@ -7,7 +7,7 @@ import type { AuditEntry, Correction, OpenEntry, RefusedEntry, Settlement } from
 import type { PriceRow } from '../../domain/price.ts';
 
 /** Kinds of operation; the first element of each tuple. */
-export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13, correct: 14, grant: 15, grantRevoke: 16, saving: 17 } as const;
+export const OP = { open: 0, attempt: 1, settle: 2, refuse: 3, audit: 4, keyCreate: 5, keyRotate: 6, keyRevoke: 7, keysUsed: 8, probe: 9, batchOpen: 10, own: 11, disown: 12, alerts: 13, correct: 14, grant: 15, grantRevoke: 16, saving: 17, batchPromise: 18, batchWithdraw: 19 } as const;
 
 type Text = string | null;
 /** Whole nano-dollars in decimal; JSON has no bigint. */
@@ -49,7 +49,9 @@ export type AlertsOp = [typeof OP.alerts, changes: string, at: number];
 
 /** One model of a batch: its items, what is held for them, and the price of the creation's day. */
 export type BatchModelFields = [model: string, items: number, held: Money, basis: string, likelyInputTokens: number, price: PriceRef | null];
-export type BatchOpenOp = [typeof OP.batchOpen, id: string, call: string, createdAt: number, expiresAt: number, credential: Text, workspace: string, models: BatchModelFields[]];
+export type BatchPromiseOp = [typeof OP.batchPromise, call: string, createdAt: number, expiresAt: number, credential: Text, models: BatchModelFields[]];
+export type BatchOpenOp = [typeof OP.batchOpen, id: string, call: string, createdAt: number, expiresAt: number, credential: Text, workspace: string];
+export type BatchWithdrawOp = [typeof OP.batchWithdraw, call: string];
 export type OwnOp = [typeof OP.own, id: string, kind: string, workspace: string, credential: Text, createdAt: number];
 export type DisownOp = [typeof OP.disown, id: string];
 /** An item of a batch; its settlement's durations, attempts and bytes mean nothing. */
@@ -61,7 +63,7 @@ export type GrantRevokeOp = [typeof OP.grantRevoke, id: string, budget: string, 
 /** What someone decided about a finding of the savings advisor; the baseline is JSON that only its room reads. */
 export type SavingOp = [typeof OP.saving, id: string, state: string, at: number, actor: string, owner: Text, reason: Text, baseline: Text];
 
-export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | CorrectOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchOpenOp | OwnOp | DisownOp | AlertsOp | GrantOp | GrantRevokeOp | SavingOp;
+export type Op = OpenOp | AttemptOp | SettleOp | RefuseOp | CorrectOp | AuditOp | KeyCreateOp | KeyRotateOp | KeyRevokeOp | KeysUsedOp | ProbeOp | BatchPromiseOp | BatchOpenOp | BatchWithdrawOp | OwnOp | DisownOp | AlertsOp | GrantOp | GrantRevokeOp | SavingOp;
 
 /** Says for a price row whether the writer needs its content. */
 export type PriceRefOf = (row: PriceRow) => PriceRef;

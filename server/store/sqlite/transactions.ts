@@ -58,7 +58,9 @@ export function transactionsOf(db: Database, names: Names, bucketsAt: (at: Epoch
       case OP.grant: return grants.create(op);
       case OP.grantRevoke: return grants.revoke(op);
       case OP.saving: return savings.decide(op);
+      case OP.batchPromise: return batches.promise(op);
       case OP.batchOpen: return batches.open(op);
+      case OP.batchWithdraw: return batches.withdraw(op[1]);
       case OP.own: return batches.own(op);
       case OP.disown: return batches.disown(op[1]);
       case OP.probe: probe.run(String(op[1])); return;

@@ -22,7 +22,7 @@ const PATIENCE_MS = 5;
 const CROWD = 3;
 const GATHER_MS = 2;
 /** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
-const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.own];
+const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.batchWithdraw, OP.own];
 /** What nobody waits for is kept too, while there is room. */
 const KEPT_WITH_ROOM: readonly Op[0][] = [OP.refuse];
 
@@ -271,7 +271,7 @@ export class WriterClient {
       const price = op[op.length - 1] as PriceRef | null;
       if (price !== null) learn(price);
     } else if (op[0] === OP.settle) (op[op.length - 2] as PriceRef[]).forEach(learn);
-    else if (op[0] === OP.batchOpen) op[7].forEach(([, , , , , price]) => price !== null && learn(price));
+    else if (op[0] === OP.batchPromise) op[5].forEach(([, , , , , price]) => price !== null && learn(price));
     else if (op[0] === OP.correct) (op[op.length - 1] as PriceRef[]).forEach(learn);
   }
 
