@@ -276,9 +276,12 @@ test.each([
   const estimates = rows.filter((row) => row.endpoint === 'batch_results');
   expect(rows.find((row) => row.endpoint === 'batches')).toMatchObject({ outcome: ends === 'a reset' ? 'upstream_reset' : 'crashed', cost_usd: '0.000000000', estimated: false });
   for (const row of estimates) expect(row).toMatchObject({ workspace: 'one', key_id: 'k1', custom_id: null, estimated: true, estimate_method: 'all that was held for the batch, because the answer to its creation was lost' });
-  const costs = Object.fromEntries(estimates.map((row) => [row.model_requested, row.cost_usd]));
+  const costs = Object.fromEntries(estimates.map((row) => [String(row.model_requested), row.cost_usd]));
   expect(Object.keys(costs).sort()).toEqual(['claude-haiku-4-5', 'claude-opus-4-8']);
-  for (const [model, cost] of Object.entries(costs)) expect(nanos(cost)).toBeGreaterThan(0n), expect(spent[model!]).toEqual({ spent_usd: cost, held_usd: '0.000000000' });
+  for (const [model, cost] of Object.entries(costs)) {
+    expect(nanos(cost)).toBeGreaterThan(0n);
+    expect(spent[model]).toEqual({ spent_usd: cost, held_usd: '0.000000000' });
+  }
   expect(nanos(spent['all']!.spent_usd)).toBe(estimates.reduce((sum, row) => sum + nanos(row.cost_usd), 0n));
   await after.stop('SIGKILL');
   const again = await gateway(upstream, budgets, after.dataDir);
