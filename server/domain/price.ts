@@ -28,6 +28,8 @@ export interface PriceRow {
   readonly usInference: { readonly numerator: bigint; readonly denominator: bigint };
   /** Pico-dollars per successful web search. */
   readonly webSearchFee: Picodollars;
+  /** Pico-dollars that a call which ran code is taken to cost for its container; absent where container time is not charged. */
+  readonly codeExecutionFee?: Picodollars;
   readonly contextWindowTokens: number;
   readonly maxOutputTokens: number;
   readonly minCacheableTokens: number | null;
@@ -85,10 +87,13 @@ export interface Quote {
   readonly ask: Ask | null;
 }
 
+/** Tools at the provider that have a fee of their own. */
+export type ToolFee = 'web_search' | 'code_execution';
+
 /** One line of a bill: tokens × price = amount, or uses × fee. `factors` names what made the price what it is. */
 export interface CostLine {
-  /** A token kind, or `web_search`. */
-  readonly kind: TokenKind | 'web_search';
+  /** A token kind, or a tool that has a fee. */
+  readonly kind: TokenKind | ToolFee;
   /** The model priced; differs from the row's where a fallback or an advisor took part. */
   readonly model: string;
   readonly quantity: number;

@@ -81,7 +81,7 @@ const RETRY_AT = indexOf(RETRY_REASONS);
 const SERVER_TOOL_AT = COST_KINDS.indexOf('server_tool');
 const UNITEMIZED_AT = COST_KINDS.indexOf('unitemized');
 /** Token kinds and cost kinds stand in one order, so that one index serves both. */
-const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_KINDS), web_search: SERVER_TOOL_AT };
+const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_KINDS), web_search: SERVER_TOOL_AT, code_execution: SERVER_TOOL_AT };
 
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
 const add = (counts: number[], at: number, by: number): void => void (counts[at] = (counts[at] ?? 0) + by);

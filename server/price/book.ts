@@ -83,7 +83,8 @@ function dearestOf(listings: readonly Listing[]): Listing {
   const batch = all.flatMap((row) => (row.longPrompt ? [row.batch, row.longPrompt.batch] : [row.batch])).reduce(dearerRates);
   const fast = all.flatMap((row) => (row.fast ? [row.fast] : [])).reduce(dearerRates, standard);
   const usInference = all.map((row) => row.usInference).reduce((a, b) => (a.numerator * b.denominator >= b.numerator * a.denominator ? a : b));
-  const rates = { standard, batch, fast, longPrompt: null, usInference, webSearchFee: all.map((row) => row.webSearchFee).reduce(dearer, picodollars(0n)) };
+  const containers = all.flatMap((row) => row.codeExecutionFee ?? []);
+  const rates = { standard, batch, fast, longPrompt: null, usInference, webSearchFee: all.map((row) => row.webSearchFee).reduce(dearer, picodollars(0n)), ...(containers.length === 0 ? {} : { codeExecutionFee: containers.reduce(dearer) }) };
   const effectiveFrom = epochMs(Math.max(...all.map((row) => row.effectiveFrom)));
   return {
     row: {

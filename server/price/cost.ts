@@ -5,7 +5,7 @@ import type { Cost, CostLine, Ending, PriceRow, Quote, Rates } from '../domain/p
 import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
 import { outputShortfall, withoutUsage } from './estimate.ts';
-import { asksForUs, isBatch } from './quote.ts';
+import { asksForUs, containerIsFree, isBatch } from './quote.ts';
 import { ratesFor, type Serving } from './rates.ts';
 
 /** A model's row for this call; `ceiling` where the dearest known rates stand in. */
@@ -130,8 +130,11 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
   const serverTools = reading.usage?.serverTools ?? NO_SERVER_TOOLS;
   // Batches pay search fees in full, and no factor touches them.
   add('web_search', turns[0]?.model ?? own.model, serverTools.webSearch, own.webSearchFee, [], own.version);
+  const container = turns.length > 0 && serverTools.codeExecution > 0 && !containerIsFree(quote.ask) ? (own.codeExecutionFee ?? NO_FEE) : NO_FEE;
+  if (container > 0n) add('code_execution', turns[0]?.model ?? own.model, 1, container, [], own.version);
   const guessed = turns.some((turn) => turn.basis === 'ceiling');
-  const estimateMethod = guessed ? (method === null ? UNLISTED : `${method}; ${UNLISTED}`) : method;
+  const methods = [...(method === null ? [] : [method]), ...(container > 0n ? [CONTAINER_TIME] : []), ...(guessed ? [UNLISTED] : [])];
+  const estimateMethod = methods.length === 0 ? null : methods.join('; ');
   const { speed, serviceTier, inferenceGeo, modelServed, parts } = told(quote, reading);
   return {
     lines,
@@ -150,6 +153,11 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
     basis: guessed ? 'ceiling' : 'listed',
   };
 }
+
+const NO_FEE = picodollars(0n);
+
+/** How an estimate is named that stands in for container time, which no response tells. */
+export const CONTAINER_TIME = 'container time of code execution, taken to be the least that is billed';
 
 /** How an estimate is named that stands in for a price that is not known. */
 export const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';

@@ -60,16 +60,20 @@ const model = z.strictObject({
 
 const contractPrice = price.extend({ until: day.optional() });
 
+/** Container time of code execution: no response tells it, so that a call is taken to have had the least that is billed. */
+const codeExecution = z.strictObject({ usd_per_hour: usd(6), minimum_minutes: count });
+
 /** The shape of a file of contract prices: rows that win over the list prices of the models they name, while they are in force. */
 export const CONTRACT_SCHEMA = z.strictObject({
   contract: z.string().min(1).max(128),
   web_search_usd_per_1000: usd(6).optional(),
+  code_execution: codeExecution.optional(),
   models: z.array(z.strictObject({ id: name, prices: z.array(contractPrice).min(1) })).min(1),
 });
 type Contract = z.infer<typeof CONTRACT_SCHEMA>;
 
 /** The shape of `prices.yaml`; closed, so that a misspelt key is a mistake and not a price that silently stays away. */
-export const PRICES_SCHEMA = z.strictObject({ web_search_usd_per_1000: usd(6), models: z.array(model).min(1) });
+export const PRICES_SCHEMA = z.strictObject({ web_search_usd_per_1000: usd(6), code_execution: codeExecution.optional(), models: z.array(model).min(1) });
 type File = z.infer<typeof PRICES_SCHEMA>;
 
 /** A file's text; the name only stands in mistakes. */
@@ -87,7 +91,7 @@ export function loadPriceBook(text: string, fileName: string, contract: PriceTex
   const list = parsed({ text, fileName }, PRICES_SCHEMA, contradictions);
   const own = contract === null ? null : parsed(contract, CONTRACT_SCHEMA, (file) => (list.ok ? contractContradictions(file, list.data) : []));
   if (!list.ok || (own !== null && !own.ok)) return { ok: false, mistakes: [...(list.ok ? [] : list.mistakes), ...(own === null || own.ok ? [] : own.mistakes)] };
-  return { ok: true, book: createPriceBook(list.data.models.map((m) => bookModel(m, list.data.web_search_usd_per_1000, own?.data ?? null))) };
+  return { ok: true, book: createPriceBook(list.data.models.map((m) => bookModel(m, list.data, own?.data ?? null))) };
 }
 
 function parsed<Schema extends z.ZodType>({ text, fileName }: PriceText, schema: Schema, check: (data: z.output<Schema>) => Problem[]): { ok: true; data: z.output<Schema> } | { ok: false; mistakes: Mistake[] } {
@@ -166,8 +170,10 @@ function fractions(p: z.infer<typeof price>, factor: string | undefined, path: P
   );
 }
 
-function bookModel(m: z.infer<typeof model>, fee: string, own: Contract | null): BookModel {
-  const rowOf = (p: z.infer<typeof price>, searchFee: string, mark = ''): PriceRow => {
+type Fees = Pick<File, 'web_search_usd_per_1000' | 'code_execution'>;
+
+function bookModel(m: z.infer<typeof model>, fees: Fees, own: Contract | null): BookModel {
+  const rowOf = (p: z.infer<typeof price>, { web_search_usd_per_1000: searchFee, code_execution: container }: Fees, mark = ''): PriceRow => {
     const charges = {
       standard: ratesOf(p.standard),
       batch: ratesOf(p.batch),
@@ -177,6 +183,7 @@ function bookModel(m: z.infer<typeof model>, fee: string, own: Contract | null):
         : null,
       usInference: fraction(m.us_inference),
       webSearchFee: feeEach(p.web_search_usd_per_1000 ?? searchFee),
+      ...(container === undefined ? {} : { codeExecutionFee: containerFee(container) }),
     };
     return {
       ...charges,
@@ -192,12 +199,12 @@ function bookModel(m: z.infer<typeof model>, fee: string, own: Contract | null):
   };
   const contracted = own?.models.find(({ id }) => id === m.id || m.aliases.includes(id))?.prices ?? [];
   const contract = contracted.map((p): PriceRow => ({
-    ...rowOf(p, own?.web_search_usd_per_1000 ?? fee, '+contract'),
+    ...rowOf(p, { web_search_usd_per_1000: own?.web_search_usd_per_1000 ?? fees.web_search_usd_per_1000, code_execution: own?.code_execution ?? fees.code_execution }, '+contract'),
     contract: { name: own?.contract ?? '', until: p.until === undefined ? null : startOf(p.until) },
   }));
   return {
     id: m.id, name: m.name, aliases: m.aliases, status: m.status, imageTokens: m.image_tokens, bytesPerToken: m.bytes_per_token,
-    rows: m.prices.map((p) => rowOf(p, fee)),
+    rows: m.prices.map((p) => rowOf(p, fees)),
     contract,
   };
 }
@@ -213,6 +220,12 @@ function ratesOf(table: z.infer<typeof rates>): Rates {
 
 /** Dollars per thousand, six places, are whole nano-dollars each: 10^-6 / 10^3 = 10^-9. */
 const feeEach = (usdPer1000: string): Picodollars => picodollars(nanoFromUsd(usdPer1000));
+
+/** The least time that is billed, rounded up to a pico-dollar. */
+function containerFee({ usd_per_hour: usdPerHour, minimum_minutes: minutes }: z.infer<typeof codeExecution>): Picodollars {
+  const hours = nanoFromUsd(usdPerHour) * 1_000n * BigInt(minutes);
+  return picodollars((hours + 59n) / 60n);
+}
 
 /** `"1.1"` → 11/10; nothing → 1/1. */
 function fraction(text: string | undefined): PriceRow['usInference'] {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { PriceRow, Rates } from '../domain/price.ts';
 import { TOKEN_KINDS } from '../domain/usage.ts';
 
-type Charges = Pick<PriceRow, 'standard' | 'batch' | 'fast' | 'longPrompt' | 'usInference' | 'webSearchFee'>;
+type Charges = Pick<PriceRow, 'standard' | 'batch' | 'fast' | 'longPrompt' | 'usInference' | 'webSearchFee' | 'codeExecutionFee'>;
 
 /** Eight hex digits over everything that a cost depends on, in a fixed order; a row's source or context window is not part of it. */
 export function digestOf(charges: Charges): string {
@@ -18,6 +18,8 @@ export function digestOf(charges: Charges): string {
     rates(charges.longPrompt?.batch),
     `${charges.usInference.numerator}/${charges.usInference.denominator}`,
     charges.webSearchFee,
+    // Left out where there is none, so that rows from before this fee keep their version.
+    ...(charges.codeExecutionFee === undefined ? [] : [charges.codeExecutionFee]),
   ].join(';');
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }

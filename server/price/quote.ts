@@ -30,7 +30,7 @@ const TOOL_PROMPT_TOKENS_ELSEWHERE = 804;
  *  - for each compaction a whole context window and the model's own maximum of output;
  *  - the same again for every other model named, a fallback's or an advisor's: an attempt that declines half-way is billed beside the
  *    one that serves. Where an entry sets its own maximum or speed, the ask has the larger and the faster of all;
- *  - a fee for every search allowed.
+ *  - a fee for every search allowed, and one for a container where code may run.
  * What is left to the provider: that its loop pauses after the turns it says, and how many searches a call without `max_uses` makes
  * in one of them. An excess is booked all the same.
  *
@@ -43,12 +43,12 @@ export function quoteFor(input: {
   const own = input.models[0];
   const maxInputTokens = inputBound(endpoint, ask, own);
   const maxOutputTokens = outputBound(ask, own.row);
-  const searches = searchCeiling(ask, own.row);
+  const fees = searchCeiling(ask, own.row) + containerCeiling(ask, own.row);
   const all = input.models.reduce((sum, listing) => sum + attemptCeiling(listing, endpoint, ask, input.assumeUs), 0n) * adviceFactor(ask);
-  let exact = all + searches;
+  let exact = all + fees;
   if (flatHold !== null && ask.unboundedInput) {
     const written = input.models.reduce((sum, listing) => sum + attemptCeiling(listing, endpoint, withinBytes(ask), input.assumeUs), 0n);
-    const flat = written + searches + flatHold * 1_000n;
+    const flat = written + fees + flatHold * 1_000n;
     if (flat < exact) exact = flat;
   }
   return {
@@ -130,5 +130,13 @@ function inputBound(endpoint: Endpoint, ask: Ask, listing: Listing): number {
 }
 
 const outputBound = (ask: Ask, row: PriceRow): number => ask.maxTokens ?? row.maxOutputTokens;
+
+/** Code runs free of charge beside a web tool of this day or later; only what a call declares tells. */
+const FREE_BESIDE = /^web_(?:search|fetch)_(\d{8})$/;
+const FREE_SINCE = '20260209';
+export const containerIsFree = (ask: Ask | null): boolean => ask?.serverTools.some((tool) => (FREE_BESIDE.exec(tool)?.[1] ?? '') >= FREE_SINCE) ?? false;
+
+const containerCeiling = (ask: Ask, row: PriceRow): bigint =>
+  ask.serverTools.some((tool) => tool.startsWith('code_execution')) && !containerIsFree(ask) ? (row.codeExecutionFee ?? 0n) : 0n;
 
 const searchCeiling = (ask: Ask, row: PriceRow): Picodollars => picodollars(row.webSearchFee * BigInt(ask.maxSearches ?? SERVER_LOOP_TURNS));

@@ -4,7 +4,7 @@ import { epochMs } from '../domain/ids.ts';
 import type { Cost, PriceRow } from '../domain/price.ts';
 import type { CallDetail } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
-import { UNLISTED } from './cost.ts';
+import { CONTAINER_TIME, UNLISTED } from './cost.ts';
 import { costAt, guessesOf, standsAtHold, storedCost } from './explain.ts';
 
 /** A call is quoted when it arrives and booked when it is admitted; a price that changes in between stays the quoted one. */
@@ -38,8 +38,9 @@ export function repriced(detail: CallDetail, book: PriceBook): Repriced {
   const [first, ...others] = cost.prices;
   if (first === undefined) return { kind: 'unexplained' };
 
-  const counted = row.estimateMethod === null ? [] : row.estimateMethod.split('; ').filter((method) => method !== UNLISTED);
-  const methods = cost.basis === 'ceiling' ? [...counted, UNLISTED] : counted;
+  // How the usage was counted stays; what was wanting of the price is what is wanting now.
+  const counted = row.estimateMethod === null ? [] : row.estimateMethod.split('; ').filter((method) => method !== UNLISTED && method !== CONTAINER_TIME);
+  const methods = [...counted, ...(cost.estimateMethod === null ? [] : [cost.estimateMethod])];
   const unpriced = cost.basis === 'ceiling';
   const estimated = methods.length > 0;
   if (cost.total === row.cost && cost.cacheSavings === row.cacheSavings && estimated === row.estimated) return { kind: 'same', unpriced };

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { nanoFromUsd, usdString } from '../../server/domain/money.ts';
 import type { Ask } from '../../server/domain/call.ts';
 import type { Tokens, Usage, UsagePart } from '../../server/domain/usage.ts';
+import { loadPriceBook } from '../../server/price/load-book.ts';
 import { createPricing } from '../../server/price/pricing.ts';
-import { ask, complete, day, pricing, quoted, reading, shippedBook, tokens, usage } from './rows.ts';
+import { ask, complete, day, pricesText, pricing, quoted, reading, shippedBook, tokens, usage } from './rows.ts';
 
 const costOf = (asked: Partial<Ask>, counts: Partial<Tokens>, more: Partial<Usage> = {}) => pricing.cost(quoted(ask(asked)), complete(usage(counts, more)));
 const usd = (text: string): bigint => nanoFromUsd(text);
@@ -149,6 +150,41 @@ describe('an unfinished account is estimated, flagged and never nothing', () => 
   test('output is never taken to be more than the call was allowed', () => {
     const cost = pricing.cost(quoted(ask({ maxTokens: 10 })), { status: 200, sent: true, reading: reading({ usage: usage({ input: 10, output: 1 }), contentBytes: 1_000_000 }) });
     expect(cost.tokens.output).toBe(10);
+  });
+});
+
+describe('code that ran at the provider', () => {
+  const ran = (asked: Partial<Ask> = {}, more: Parameters<typeof quoted>[1] = {}) => pricing.cost(quoted(ask(asked), more), complete(usage({ input: 1_000 }, { serverTools: { webSearch: 0, webFetch: 0, codeExecution: 3 } })));
+
+  test.each([
+    { name: 'costs five minutes of a container at five cents an hour, however often it ran', endpoint: 'messages' as const, total: '0.007166667' },
+    { name: 'costs the same in a batch', endpoint: 'batch_results' as const, total: '0.005666667' },
+  ])('$name, and the call is an estimate that says so', ({ endpoint, total }) => {
+    const cost = ran({ serverTools: ['code_execution_20250825'] }, { endpoint });
+    expect(usdString(cost.total)).toBe(total);
+    expect(cost).toMatchObject({ estimated: true, estimateMethod: 'container time of code execution, taken to be the least that is billed' });
+    expect(cost.lines.at(-1)).toMatchObject({ kind: 'code_execution', quantity: 1, unitPrice: 4_166_666_667n, factors: [] });
+  });
+
+  test.each([
+    { tool: 'web_search_20260209', free: true }, { tool: 'web_fetch_20260309', free: true }, { tool: 'web_search_20250305', free: false }, { tool: 'web_fetch_20250910', free: false },
+  ])('is free beside $tool: $free', ({ tool, free }) => {
+    expect(ran({ serverTools: ['code_execution_20250825', tool] })).toMatchObject({ total: free ? 3_000_000n : 7_166_667n, estimated: !free });
+  });
+
+  test('costs nothing more where the call was refused before any output, or the book charges no container', () => {
+    const used = usage({ input: 1_000 }, { serverTools: { webSearch: 0, webFetch: 0, codeExecution: 1 } });
+    expect(pricing.cost(quoted(), complete(used, { stopReason: 'refusal' }))).toMatchObject({ total: 0n, estimated: false });
+    const loaded = loadPriceBook(pricesText.replace(/^code_execution: .*$/m, ''), 'prices.yaml');
+    if (!loaded.ok) throw new Error('the book must load');
+    const free = createPricing({ book: loaded.book, unknownModel: 'ceiling' });
+    expect(free.cost(quoted(ask(), { by: free }), complete(used))).toMatchObject({ total: 3_000_000n, estimated: false });
+  });
+
+  test('is held for where a call declares the tool', () => {
+    const held = (serverTools: readonly string[]) => quoted(ask({ serverTools })).ceiling;
+    expect(held(['code_execution_20250825']) - held(['mcp'])).toBe(4_166_667n);
+    expect(held(['code_execution_20250825', 'web_fetch_20260309'])).toBe(held(['mcp']));
   });
 });
 

@@ -34,9 +34,9 @@ const listed = book.models().filter((model) => model.status === 'active').map((m
 test('a call of a model that was unknown comes out at what it would have cost had it been known; a second time changes nothing', () => {
   fc.assert(
     fc.property(
-      fc.record({ model: fc.constantFrom(...listed), counts, whole: fc.boolean(), contentBytes: fc.nat(4_000), searches: fc.nat(2), us: fc.boolean(), fast: fc.boolean() }),
+      fc.record({ model: fc.constantFrom(...listed), counts, whole: fc.boolean(), contentBytes: fc.nat(4_000), searches: fc.nat(2), ran: fc.nat(1), us: fc.boolean(), fast: fc.boolean() }),
       (c) => {
-        const used = usage(c.counts, { modelServed: c.model, serverTools: { webSearch: c.searches, webFetch: 0, codeExecution: 0 }, inferenceGeo: c.us ? 'us' : null, speed: c.fast ? 'fast' : null });
+        const used = usage(c.counts, { modelServed: c.model, serverTools: { webSearch: c.searches, webFetch: 0, codeExecution: c.ran }, inferenceGeo: c.us ? 'us' : null, speed: c.fast ? 'fast' : null });
         const ending: Ending = c.whole ? complete(used) : { status: 200, sent: true, reading: reading({ usage: used, contentBytes: c.contentBytes }) };
         const { detail, cost } = settled(without(c.model), c.model, ending, { maxTokens: 400_000 });
         expect(cost.basis).toBe('ceiling');
@@ -47,12 +47,12 @@ test('a call of a model that was unknown comes out at what it would have cost ha
         const unknownFast = known.basis === 'ceiling';
         if (result.kind !== 'changed') {
           // The dearest model of all costs the same either way, and what is estimated for another reason stays so.
-          expect([result.kind, known.total, unknownFast || !c.whole]).toEqual(['same', detail.row.cost, true]);
+          expect([result.kind, known.total, unknownFast || !c.whole || c.ran > 0]).toEqual(['same', detail.row.cost, true]);
           return;
         }
         expect(result.cost.total).toBe(known.total);
         expect(result.cost.cacheSavings).toBe(known.cacheSavings);
-        expect(result.cost.estimated).toBe(unknownFast || !c.whole);
+        expect(result.cost.estimated).toBe(unknownFast || !c.whole || c.ran > 0);
         const after = corrected(detail, result);
         expect(costDrift(after)).toEqual([]);
         expect(repriced(after, book)).toEqual({ kind: 'same', unpriced: unknownFast });

@@ -4,8 +4,8 @@ import type { TokenCounts } from '../../server/http/admin/wire.ts';
 import { whole } from '../format.ts';
 
 export const KINDS = ['input', 'cache_read', 'cache_write_5m', 'cache_write_1h', 'output'] as const satisfies readonly (keyof TokenCounts)[];
-export const KIND_WORDS: Readonly<Record<(typeof KINDS)[number] | 'web_search', string>> = {
-  input: 'Input', cache_read: 'Cache read', cache_write_5m: 'Cache write, 5 min', cache_write_1h: 'Cache write, 1 h', output: 'Output', web_search: 'Web search',
+export const KIND_WORDS: Readonly<Record<(typeof KINDS)[number] | 'web_search' | 'code_execution', string>> = {
+  input: 'Input', cache_read: 'Cache read', cache_write_5m: 'Cache write, 5 min', cache_write_1h: 'Cache write, 1 h', output: 'Output', web_search: 'Web search', code_execution: 'Code execution',
 };
 
 export const tokenSum = (tokens: TokenCounts): number => KINDS.reduce((sum, kind) => sum + tokens[kind], 0);

@@ -136,7 +136,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       failover: a.failover ?? null,
     })),
     cost_lines: lines.map((line) => ({
-      kind: line.kind === 'web_search' ? line.kind : TOKEN_KIND_NAMES[line.kind],
+      kind: line.kind === 'web_search' || line.kind === 'code_execution' ? line.kind : TOKEN_KIND_NAMES[line.kind],
       model: line.model,
       quantity: line.quantity,
       unit_price_usd: exactUsd(line.unitPrice),
@@ -257,6 +257,7 @@ export function priceRow(row: PriceRow, inForce: boolean): wire.PriceRowAnswer {
     },
     us_inference: { numerator: Number(row.usInference.numerator), denominator: Number(row.usInference.denominator) },
     web_search_fee_usd: exactUsd(row.webSearchFee),
+    code_execution_fee_usd: row.codeExecutionFee === undefined ? null : exactUsd(row.codeExecutionFee),
     context_window_tokens: row.contextWindowTokens,
     max_output_tokens: row.maxOutputTokens,
     min_cacheable_tokens: row.minCacheableTokens,

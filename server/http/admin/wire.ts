@@ -243,10 +243,10 @@ export const AttemptRow = z.object({
 export type AttemptRow = z.infer<typeof AttemptRow>;
 
 export const CostLineRow = z.object({
-  kind: z.enum(['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search']),
+  kind: z.enum(['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'code_execution']),
   model: z.string(),
   quantity: Count,
-  unit_price_usd: ExactMoney.describe('per token, or per use for web_search; every factor applied'),
+  unit_price_usd: ExactMoney.describe('per token, or per use of a tool; every factor applied'),
   amount_usd: ExactMoney,
   factors: z.array(z.string()).describe("what made the price what it is, e.g. 'batch x0.5'"),
   price_version: z.string(),
@@ -483,6 +483,7 @@ export const PriceRowAnswer = z.object({
   }),
   us_inference: z.object({ numerator: Count, denominator: Count }).describe('the factor for US-only inference'),
   web_search_fee_usd: ExactMoney,
+  code_execution_fee_usd: ExactMoney.nullable().describe('for a call that ran code: the least container time that is billed; null where none is charged'),
   context_window_tokens: Count,
   max_output_tokens: Count,
   min_cacheable_tokens: Count.nullable(),

@@ -11,14 +11,15 @@ export const priceContent = (row: PriceRow): string => JSON.stringify(row, (_, v
 
 export function revivePrice(stored: StoredPrice): PriceRow {
   const rates = (of: Stored<Rates>): Rates => Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, picodollars(BigInt(of[kind]))])) as unknown as Rates;
-  const { longPrompt, usInference } = stored;
+  const { longPrompt, usInference, codeExecutionFee, ...rest } = stored;
   return {
-    ...stored,
+    ...rest,
     standard: rates(stored.standard),
     batch: rates(stored.batch),
     fast: stored.fast === null ? null : rates(stored.fast),
     longPrompt: longPrompt === null ? null : { aboveTokens: longPrompt.aboveTokens, standard: rates(longPrompt.standard), batch: rates(longPrompt.batch) },
     usInference: { numerator: BigInt(usInference.numerator), denominator: BigInt(usInference.denominator) },
     webSearchFee: picodollars(BigInt(stored.webSearchFee)),
+    ...(codeExecutionFee === undefined ? {} : { codeExecutionFee: picodollars(BigInt(codeExecutionFee)) }),
   };
 }

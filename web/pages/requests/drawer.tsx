@@ -74,7 +74,7 @@ function Detail({ answer }: { answer: RequestAnswer }) {
 
 /** Twelve places to what a person reads: per million tokens for tokens, per use for searches. */
 function unitPrice(line: CostLineRow): string {
-  if (line.kind === 'web_search') return `${money(nanos(line.unit_price_usd.slice(0, -3)))} each`;
+  if (line.kind === 'web_search' || line.kind === 'code_execution') return `${money(nanos(line.unit_price_usd.slice(0, -3)))} each`;
   // $0.000003000000 a token is $3 a million: shift the point by six places.
   const [dollars, places] = line.unit_price_usd.split('.') as [string, string];
   const millions = nanos(`${dollars}${places.slice(0, 6)}.${places.slice(6)}`);
@@ -99,7 +99,7 @@ function CostLines({ answer }: { answer: RequestAnswer }) {
                 {line.factors.map((factor) => <span class="factor" key={factor}>{factor}</span>)}
               </th>
               <td class="figure">{whole(line.quantity)}</td>
-              <td class="figure" title={`$${line.unit_price_usd} per ${line.kind === 'web_search' ? 'use' : 'token'}`}>{unitPrice(line)}</td>
+              <td class="figure" title={`$${line.unit_price_usd} per ${line.kind === 'web_search' || line.kind === 'code_execution' ? 'use' : 'token'}`}>{unitPrice(line)}</td>
               <td class="figure exact">${line.amount_usd}</td>
             </tr>
           ))}
