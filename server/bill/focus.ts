@@ -76,8 +76,12 @@ const KINDS: Readonly<Record<Charge['kind'], { readonly words: string; readonly 
   cacheWrite1h: { words: 'input, cache write 1h', meter: 'Input Tokens', details: { x_TokenDirection: 'Input', x_TokenCacheAction: 'Write', x_CacheTtl: '1h' } },
   output: { words: 'output', meter: 'Output Tokens', details: { x_TokenDirection: 'Output' } },
   web_search: { words: 'web search', meter: 'Web Searches', details: {} },
+  code_execution: { words: 'code execution, least container time', meter: 'Containers', details: {} },
   unexplained: { words: 'estimated without usage', meter: 'Estimates', details: {} },
 };
+
+/** Units of what is not counted in tokens. */
+const USES: { readonly [Kind in Charge['kind']]?: string } = { web_search: 'Searches', code_execution: 'Containers' };
 
 const iso = (at: number): string => new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
 /** Pico-dollars per token as dollars per pricing unit, exact. */
@@ -108,18 +112,18 @@ export const FOCUS_COLUMNS: Readonly<Record<string, (row: FocusRow, told: Told) 
   ChargePeriodEnd: (r) => iso(r.period.to),
   ChargePeriodStart: (r) => iso(r.period.from),
   ConsumedQuantity: (r) => (r.charge.kind === 'unexplained' ? null : r.quantity),
-  ConsumedUnit: (r) => (r.charge.kind === 'unexplained' ? null : r.charge.kind === 'web_search' ? 'Searches' : 'Tokens'),
+  ConsumedUnit: (r) => (r.charge.kind === 'unexplained' ? null : (USES[r.charge.kind] ?? 'Tokens')),
   ContractedCost: (r) => usdString(nanodollars(r.cost)),
-  ContractedUnitPrice: (r) => unitPrice(r.charge.unitPrice, r.charge.kind !== 'web_search'),
+  ContractedUnitPrice: (r) => unitPrice(r.charge.unitPrice, USES[r.charge.kind] === undefined),
   EffectiveCost: (r) => usdString(nanodollars(r.cost)),
   InvoiceId: () => null,
   InvoiceIssuerName: () => 'Anthropic',
   ListCost: (r) => usdString(nanodollars(r.listCost)),
-  ListUnitPrice: (r) => unitPrice(r.listUnitPrice, r.charge.kind !== 'web_search'),
+  ListUnitPrice: (r) => unitPrice(r.listUnitPrice, USES[r.charge.kind] === undefined),
   PricingCategory: (r) => (r.charge.kind === 'unexplained' ? 'Other' : 'Standard'),
   PricingCurrency: () => 'USD',
-  PricingQuantity: (r) => (r.charge.kind === 'unexplained' ? null : r.charge.kind === 'web_search' ? r.quantity : r.quantity / TOKENS_PER_UNIT),
-  PricingUnit: (r) => (r.charge.kind === 'unexplained' ? null : r.charge.kind === 'web_search' ? 'Searches' : '1000000 Tokens'),
+  PricingQuantity: (r) => (r.charge.kind === 'unexplained' ? null : USES[r.charge.kind] === undefined ? r.quantity / TOKENS_PER_UNIT : r.quantity),
+  PricingUnit: (r) => (r.charge.kind === 'unexplained' ? null : (USES[r.charge.kind] ?? '1000000 Tokens')),
   ProviderName: () => 'Anthropic',
   PublisherName: () => 'Anthropic',
   RegionId: () => null,

@@ -34,7 +34,7 @@ export interface Statement {
 
 type Open = Omit<StatementLine, 'cents' | 'amount' | 'quantity' | 'calls'> & { amount: bigint; quantity: number; calls: number };
 
-const ORDER: readonly StatementLine['kind'][] = ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'output', 'web_search', 'unexplained', 'past_rows'];
+const ORDER: readonly StatementLine['kind'][] = ['input', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h', 'output', 'web_search', 'code_execution', 'unexplained', 'past_rows'];
 const CENT = 10_000_000n;
 
 /** Gathers calls one by one, so that a month need not be held in memory. */

@@ -55,6 +55,6 @@ export function statementAnswer({ workspace, month, to, now, timezone, rowsFrom,
 }
 
 const lineAnswer = (line: StatementLine): wire.StatementLine => ({
-  workflow: line.workflow, model: line.model, kind: line.kind in TOKEN_KIND_NAMES ? TOKEN_KIND_NAMES[line.kind as keyof typeof TOKEN_KIND_NAMES] : (line.kind as 'web_search' | 'unexplained' | 'past_rows'),
+  workflow: line.workflow, model: line.model, kind: line.kind in TOKEN_KIND_NAMES ? TOKEN_KIND_NAMES[line.kind as keyof typeof TOKEN_KIND_NAMES] : (line.kind as 'web_search' | 'code_execution' | 'unexplained' | 'past_rows'),
   factors: [...line.factors], calls: line.calls, quantity: line.quantity, unit_price_usd: line.unitPrice === null ? null : exactUsd(picodollars(line.unitPrice)), amount_usd: usdString(line.amount), amount_cents_usd: cents(line.cents),
 });

@@ -291,10 +291,10 @@ export type RequestAnswer = z.infer<typeof RequestAnswer>;
 export const StatementLine = z.object({
   workflow: z.string(),
   model: z.string(),
-  kind: z.enum(['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'unexplained', 'past_rows']).describe('unexplained: a cost that no usage makes up, e.g. what was held at a crash; past_rows: days of which only sums are kept'),
+  kind: z.enum(['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'code_execution', 'unexplained', 'past_rows']).describe('unexplained: a cost that no usage makes up, e.g. what was held at a crash; past_rows: days of which only sums are kept'),
   factors: z.array(z.string()).describe("what made the price what it is, e.g. 'batch x0.5'"),
   calls: Count,
-  quantity: Count.describe('tokens, or uses for web_search'),
+  quantity: Count.describe('tokens, or uses of a tool'),
   unit_price_usd: ExactMoney.nullable().describe('per token or use, every factor applied'),
   amount_usd: Money.describe('the lines add up to total_usd'),
   amount_cents_usd: z.string().regex(/^-?\d+\.\d\d$/).describe('rounded by largest remainder: the lines add up to total_cents_usd'),

@@ -14,7 +14,7 @@ export function batchStoreOf(client: WriterClient, priceRef: PriceRefOf): BatchS
     promise: (batch) =>
       client.write([
         OP.batchPromise, batch.call, batch.createdAt, batch.expiresAt, batch.credential,
-        batch.models.map(({ model, items, String(held), basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
+        batch.models.map(({ model, items, held, basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
       ]),
     open: ({ id, call, createdAt, expiresAt, credential, caller }) => client.write([OP.batchOpen, id, call, createdAt, expiresAt, credential, caller.workspace]),
     withdraw: (call) => client.write([OP.batchWithdraw, call]),

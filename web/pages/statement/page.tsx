@@ -93,7 +93,7 @@ function wordOf(kind: StatementLine['kind']): string {
 
 function priceOf(line: StatementLine) {
   if (line.unit_price_usd === null) return <span class="muted">–</span>;
-  if (line.kind === 'web_search') return `${money(nanos(line.unit_price_usd.slice(0, -3)))} each`;
+  if (line.kind === 'web_search' || line.kind === 'code_execution') return `${money(nanos(line.unit_price_usd.slice(0, -3)))} each`;
   const [dollars, places] = line.unit_price_usd.split('.') as [string, string];
   return `${money(nanos(`${dollars}${places.slice(0, 6)}.${places.slice(6)}`))} / MTok`;
 }
