@@ -22,7 +22,7 @@ interface Share {
  * at its most, is never more than what was spent. The two levers that reprice whole calls, batches and smaller models, do so on what is left
  * of the calls' cost; being factors, they come to the same in either order, and the one that is only an estimate goes last.
  */
-export function shareOut({ cost, claims }: Pick<Group, 'cost' | 'claims'>): Map<Lever, Share> {
+function shareOut({ cost, claims }: Pick<Group, 'cost' | 'claims'>): Map<Lever, Share> {
   const left = cost.map((amount) => Math.max(0, amount));
   const needed = left.slice();
   const shares = new Map<Lever, Share>();

@@ -78,5 +78,5 @@ function nothingLeft(id: string, { dayStarts }: Advice): Finding | null {
 function dearest({ finding: a }: Saving, { finding: b }: Saving): number {
   const by = (one: Finding, other: Finding, key: (finding: Finding) => bigint): number => (key(one) === key(other) ? 0 : key(one) > key(other) ? -1 : 1);
   // What is certain comes before what may be, and that before what is only at stake.
-  return by(a, b, ({ grade, low }) => (grade === 'estimate' ? 0n : low)) || by(a, b, ({ high }) => high) || by(a, b, ({ atStake }) => atStake) || (a.id < b.id ? -1 : 1);
+  return by(a, b, ({ grade, low }) => (grade === 'estimate' ? 0n : low)) || by(a, b, ({ grade, high }) => (grade === 'estimate' ? 0n : high)) || by(a, b, ({ high }) => high) || by(a, b, ({ atStake }) => atStake) || (a.id < b.id ? -1 : 1);
 }

@@ -5,8 +5,8 @@ import type { Ask } from '../domain/call.ts';
 import type { PromptLayout } from './prompt-layout.ts';
 
 /** Which part of the prompt a prefix ends with, in the order of the provider's cache. */
-export const PARTS = ['tools', 'system', 'messages'] as const;
-export type Part = (typeof PARTS)[number];
+const PARTS = ['tools', 'system', 'messages'] as const;
+type Part = (typeof PARTS)[number];
 
 /** One prefix of a prompt: everything up to the end of a part, or of one of its elements. */
 export interface Mark {

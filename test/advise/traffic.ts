@@ -18,7 +18,7 @@ import { findModel } from '../standin/models.ts';
 const file = 'config/prices.yaml';
 const loaded = loadPriceBook(readFileSync(file, 'utf8'), file);
 if (!loaded.ok) throw new Error('the price book cannot be read');
-export const book = loaded.book;
+const book = loaded.book;
 const pricing = createPricing({ book, unknownModel: 'refuse' });
 
 export const DAY = 86_400_000;
@@ -101,7 +101,7 @@ export function booked(requests: readonly Request[]): AdvisedCall[] {
 
 export const spend = (calls: readonly AdvisedCall[]): number => calls.reduce((sum, call) => sum + call.cost, 0);
 
-export function questionOf(calls: readonly AdvisedCall[]): Question {
+function questionOf(calls: readonly AdvisedCall[]): Question {
   const from = Math.floor((calls[0]?.at ?? MONDAY) / DAY) * DAY;
   const to = (calls.at(-1)?.at ?? MONDAY) + 3 * 60 * MINUTE;
   return {

@@ -24,6 +24,7 @@ const PAGES = [
   { path: '/budgets', key: 'b', ready: '.budget .lines' },
   { path: '/limits', key: 'l', ready: 'table.listing' },
   { path: '/policies', key: 'p', ready: '.checks' },
+  { path: '/savings', key: 's', ready: '.pairs' },
   { path: '/planner', key: 'n', ready: '.plan-figure' },
 ] as const;
 

@@ -29,6 +29,13 @@ export interface Part {
   readonly output: Range;
   /** The chance that a call searches the web. */
   readonly searches: number;
+  /** Tokens at the start of each prompt that are always the same and not cached, within `fresh`: waste, for the savings page to find. */
+  readonly shared?: number;
+  /** The prompt begins with the time of day, so that its cache breaks with each call: waste too. */
+  readonly changing?: boolean;
+  /** The chance that a call is another one of its day, made again: waste too. */
+  readonly again?: number;
+  readonly thinking?: boolean;
 }
 
 export const CAST: readonly Part[] = [
@@ -45,17 +52,17 @@ export const CAST: readonly Part[] = [
   {
     workspace: 'marketing', workflow: 'product-descriptions', key: 'catalogue-job', secret: 'tg_demo_product_texts_c3f0',
     share: 0.09, shape: 'night', users: ['catalogue-job'], models: [['claude-sonnet-4-6', 1]],
-    stream: false, maxTokens: 600, turns: [1, 1], cached: null, fresh: [220, 640], output: [150, 320], searches: 0,
+    stream: false, maxTokens: 600, turns: [1, 1], cached: null, fresh: [3_420, 3_840], output: [150, 320], searches: 0, shared: 3_200,
   },
   {
     workspace: 'marketing', workflow: 'campaign-ideas', key: 'campaigns', secret: 'tg_demo_campaign_ideas_77be',
     share: 0.03, shape: 'office', users: ['noor', 'henrik'], models: [['claude-opus-5-5', 0.3], ['claude-sonnet-5', 0.7]],
-    stream: true, maxTokens: 4_096, turns: [2, 7], cached: [1_400, 6_000], fresh: [60, 500], output: [300, 1_600], searches: 0.12,
+    stream: true, maxTokens: 4_096, turns: [2, 7], cached: [1_400, 6_000], fresh: [60, 500], output: [300, 1_600], searches: 0.12, changing: true, thinking: true,
   },
   {
     workspace: 'editorial', workflow: 'writing-assistant', key: 'magazine', secret: 'tg_demo_writing_assist_0b42',
     share: 0.07, shape: 'office', users: ['ines', 'karl', 'mette', 'david', 'yuki'], models: [['claude-opus-4-8', 0.7], ['claude-sonnet-4-6', 0.3]],
-    stream: true, maxTokens: 2_000, turns: [3, 12], cached: [1_200, 5_000], fresh: [40, 320], output: [120, 900], searches: 0,
+    stream: true, maxTokens: 2_000, turns: [3, 12], cached: [1_200, 5_000], fresh: [40, 320], output: [120, 900], searches: 0, thinking: true,
   },
   {
     workspace: 'editorial', workflow: 'fact-check', key: 'magazine', secret: '',
@@ -65,12 +72,12 @@ export const CAST: readonly Part[] = [
   {
     workspace: 'engineering', workflow: 'coding-agent', key: 'agents', secret: 'tg_demo_coding_agent_e8d6',
     share: 0.13, shape: 'office', users: ['ada', 'bjarne', 'chen', 'dora', 'emil', 'farah'], models: [['claude-opus-5-5', 0.45], ['claude-sonnet-5-5', 0.55]],
-    stream: true, maxTokens: 16_000, turns: [8, 34], cached: [18_000, 60_000], fresh: [200, 3_500], output: [80, 1_800], searches: 0,
+    stream: true, maxTokens: 16_000, turns: [8, 34], cached: [18_000, 60_000], fresh: [200, 3_500], output: [80, 1_800], searches: 0, thinking: true,
   },
   {
     workspace: 'engineering', workflow: 'code-review', key: 'ci', secret: 'tg_demo_code_review_41c9',
     share: 0.04, shape: 'office', users: ['ci'], models: [['claude-sonnet-4-6', 0.6], ['claude-haiku-5-5', 0.4]],
-    stream: false, maxTokens: 4_096, turns: [1, 1], cached: [2_600, 2_600], fresh: [1_500, 14_000], output: [200, 1_200], searches: 0,
+    stream: false, maxTokens: 4_096, turns: [1, 1], cached: [2_600, 2_600], fresh: [1_500, 14_000], output: [200, 1_200], searches: 0, again: 0.07,
   },
 ];
 

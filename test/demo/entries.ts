@@ -11,6 +11,7 @@ import type { Chance } from '../standin/chance.ts';
 import { findModel } from '../standin/models.ts';
 import { speedOf } from './cast.ts';
 import type { PlannedCall } from './plot.ts';
+import { marksOf } from './prompts.ts';
 
 export type Entries = { readonly refused: RefusedEntry } | { readonly opened: OpenEntry; readonly settlement: Settlement };
 
@@ -79,6 +80,7 @@ function settlementOf(call: PlannedCall, cache: CacheState, opened: OpenEntry, q
     upstreamRequestId: requestId,
     errorType,
     requestBytes: Math.round((call.prefixTokens + call.freshTokens) * BYTES_PER_TOKEN),
+    prompt: marksOf(call),
     responseBytes: failed ? 180 : Math.round(generated * seen * (part.stream ? 34 : BYTES_PER_TOKEN) + 900),
   };
 }

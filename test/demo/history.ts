@@ -93,7 +93,7 @@ function cacheFor(call: PlannedCall, cached: Map<string, { tokens: number; expir
   // Too short for the cache: all of it is plain input.
   if (call.prefixTokens < smallest) return { read: 0, written: 0 };
   const known = cached.get(call.cacheKey);
-  const read = known && known.expiresAt > call.at ? Math.min(known.tokens, call.prefixTokens) : 0;
+  const read = known && known.expiresAt > call.at && !call.part.changing ? Math.min(known.tokens, call.prefixTokens) : 0;
   cached.set(call.cacheKey, { tokens: call.prefixTokens, expiresAt: call.at + CACHE_MS });
   if (cached.size > 5_000) for (const [key, entry] of cached) if (entry.expiresAt <= call.at) cached.delete(key);
   return { read, written: call.prefixTokens - read };

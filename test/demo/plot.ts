@@ -24,6 +24,10 @@ export interface PlannedCall {
   readonly cacheKey: string | null;
   /** Tokens marked for the cache, all turns so far. */
   readonly prefixTokens: number;
+  /** The same of the session's earlier turns. */
+  readonly before: readonly number[];
+  /** What the body is the same as; null for one of its own. */
+  readonly again: string | null;
   readonly freshTokens: number;
   readonly outputTokens: number;
   readonly searches: number;
@@ -62,12 +66,15 @@ function session(part: Part, start: number, local: DateTime, chance: Chance): Pl
   const out: PlannedCall[] = [];
   let at = start;
   let prefix = part.cached ? within(part.cached, chance) : 0;
+  let before: readonly number[] = [];
   for (let turn = 0; turn < turns; turn += 1) {
     const call: PlannedCall = {
       at, part, model, user, session: id,
       action: id === null ? (part.shape === 'always' ? `ticket-${chance.int(30_000, 60_000)}` : null) : `${id.slice(0, 8)}-${Math.floor(turn / 3)}`,
       cacheKey: part.cached === null ? null : (id ?? `${part.workflow}/${model}`),
       prefixTokens: prefix,
+      before,
+      again: part.again !== undefined && chance.next() < part.again ? `${part.workflow} ${local.toISODate()} ${chance.int(0, 1)}` : null,
       freshTokens: within(part.fresh, chance),
       outputTokens: skewed(part.output, chance),
       searches: chance.next() < part.searches ? chance.int(1, 3) : 0,
@@ -75,6 +82,7 @@ function session(part: Part, start: number, local: DateTime, chance: Chance): Pl
       fate: fateOf(part, local, chance),
     };
     out.push(call, ...retriesOf(call, chance));
+    before = [...before, prefix];
     prefix += call.freshTokens + call.outputTokens;
     // Most turns follow at once; a pause at the coffee machine outlives the cache.
     at += chance.next() < 0.06 ? chance.int(320_000, 900_000) : chance.int(8_000, 75_000);
@@ -122,7 +130,7 @@ function runaway(slot: number, local: DateTime, plot: Plot, chance: Chance): Pla
   return Array.from({ length: count }, (_, n): PlannedCall => ({
     at: slot + Math.floor(((n + chance.next()) / count) * SLOT_MS),
     part, model: 'claude-opus-5-5', user: 'nightly-eval', session: `loop-${local.toISODate()}`, action: null,
-    cacheKey: `loop-${slot}-${n % 2}`, prefixTokens: 40_000 + (minute - 850) * 900, freshTokens: chance.int(900, 6_000), outputTokens: chance.int(900, 3_800), searches: 0, retry: 0,
+    cacheKey: `loop-${slot}-${n % 2}`, prefixTokens: 40_000 + (minute - 850) * 900, before: [], again: null, freshTokens: chance.int(900, 6_000), outputTokens: chance.int(900, 3_800), searches: 0, retry: 0,
     fate: held ? { kind: 'refused', reason: 'budget_exhausted', rule: 'budget:agents-day' } : OK,
   }));
 }

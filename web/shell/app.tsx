@@ -139,6 +139,7 @@ const ICONS: Readonly<Record<Page, string>> = {
   limits: 'M3 12h4l3 7 4-14 3 7h4',
   policies: 'M12 3l8 3v6c0 4.5-3.2 7.6-8 9-4.8-1.4-8-4.5-8-9V6zM9 12l2 2 4-4',
   statement: '', // Not among the pages on the left: a workspace leads to it.
+  savings: 'M12 3v18M16.5 7.5C15.5 6 14 5.5 12 5.5c-2.5 0-4.5 1.2-4.5 3.2 0 4.4 9.4 2.2 9.4 6.6 0 2-2.2 3.2-4.9 3.2-2.3 0-4-.8-5-2.5',
   planner: 'M6 3h12v18H6zM9 7h6M9 12h.01M12 12h.01M15 12h.01M9 16h.01M12 16h.01M15 16h.01',
 };
 function NavIcon({ name }: { name: Page }) {

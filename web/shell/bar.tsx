@@ -11,7 +11,7 @@ import { filterOpen, periodOpen } from './keyboard.ts';
 import { browserZone } from '../state/zone.ts';
 
 /** Pages that show the present alone. */
-const TIMELESS: readonly unknown[] = ['budgets', 'planner', 'statement'];
+const TIMELESS: readonly unknown[] = ['budgets', 'planner', 'savings', 'statement'];
 const COMPARING: readonly unknown[] = ['overview', 'workspaces', 'workflows'];
 
 /** `quiet`: there is no call yet, so there is no time to choose. */

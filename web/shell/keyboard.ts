@@ -42,6 +42,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ['g l', 'Limits & health'],
   ['g b', 'Budgets & alerts'],
   ['g p', 'Policies & audit'],
+  ['g s', 'Savings'],
   ['g n', 'Planner'],
   ['d  w  m  q', 'Last 24 hours, 7, 30, 90 days'],
   ['p', 'Any days, and what to compare with'],
@@ -57,7 +58,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
 ];
 
 const PAGE_KEYS: Readonly<Record<string, Page>> = {
-  o: 'overview', w: 'workspaces', f: 'workflows', u: 'users', m: 'models', r: 'requests', l: 'limits', b: 'budgets', p: 'policies', n: 'planner',
+  o: 'overview', w: 'workspaces', f: 'workflows', u: 'users', m: 'models', r: 'requests', l: 'limits', b: 'budgets', p: 'policies', s: 'savings', n: 'planner',
 };
 const SIMPLE: Readonly<Record<string, () => void>> = {
   '?': () => (helpOpen.value = !helpOpen.value),

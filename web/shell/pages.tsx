@@ -15,7 +15,7 @@ export interface PageProps {
 
 export const NAMES: Readonly<Record<Page, string>> = {
   overview: 'Overview', workspaces: 'Workspaces', workflows: 'Workflows', users: 'Users', models: 'Models',
-  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets & alerts', policies: 'Policies & audit', planner: 'Planner', statement: 'Statement',
+  requests: 'Requests', limits: 'Limits & health', budgets: 'Budgets & alerts', policies: 'Policies & audit', planner: 'Planner', savings: 'Savings', statement: 'Statement',
 };
 
 /** The order of work: what happened, who spends, what exactly, what holds it. */
@@ -23,7 +23,7 @@ export const GROUPS: readonly { readonly name: string | null; readonly pages: re
   { name: null, pages: ['overview', 'requests'] },
   { name: 'Who spends', pages: ['workspaces', 'workflows', 'users', 'models'] },
   { name: 'What holds', pages: ['budgets', 'limits', 'policies'] },
-  { name: 'What if', pages: ['planner'] },
+  { name: 'What if', pages: ['savings', 'planner'] },
 ];
 
 const AT_HAND: Readonly<Partial<Record<Page, ComponentType<PageProps>>>> = { overview: Overview, requests: Requests, budgets: Budgets };
@@ -34,6 +34,7 @@ const LATER: Readonly<Partial<Record<Page, () => Promise<ComponentType<PageProps
   models: async () => (await import('../pages/models/page.tsx')).Models,
   limits: async () => (await import('../pages/limits/page.tsx')).Limits,
   policies: async () => (await import('../pages/policies/page.tsx')).Policies,
+  savings: async () => (await import('../pages/savings/page.tsx')).Savings,
   planner: async () => (await import('../pages/planner/page.tsx')).Planner,
   statement: async () => (await import('../pages/statement/page.tsx')).Statement,
 };

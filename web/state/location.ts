@@ -4,7 +4,7 @@ import { computed, signal } from '@preact/signals';
 
 const PAGES = {
   overview: '/', workspaces: '/workspaces', workflows: '/workflows', users: '/users', models: '/models',
-  requests: '/requests', limits: '/limits', budgets: '/budgets', policies: '/policies', planner: '/planner', statement: '/statement',
+  requests: '/requests', limits: '/limits', budgets: '/budgets', policies: '/policies', planner: '/planner', savings: '/savings', statement: '/statement',
 } as const;
 export type Page = keyof typeof PAGES;
 

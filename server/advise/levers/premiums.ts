@@ -16,6 +16,8 @@ export function watchPremiums(): LeverWatch {
       if (seen.needless || call.cost === 0) return;
       const { tokens } = call;
       const prompt = promptTokens(tokens);
+      // Nearly all calls are paid at the plain rate.
+      if (call.speed !== 'fast' && call.inferenceGeo !== 'us' && prompt <= (price.longPrompt?.aboveTokens ?? Infinity)) return;
       const serving: Serving = { batch: call.batch, fast: call.speed === 'fast', us: call.inferenceGeo === 'us' };
       const at = (how: Serving, length: number): number => nano(tokens, how, length, seen);
       const paid = at(serving, prompt);

@@ -170,7 +170,10 @@ export function watchPromptCache(): LeverWatch {
           if (entry && entry.availableAt <= at && entry.lastUse + entry.lifeMs >= at) for (const each of entry.writes) each.read = true;
         }
         // What was read cannot be told: then nothing of what stood there is called unread.
-        if (alive === null || read > alive.entry.tokens * MORE_THAN_FOUND) for (const write of sums.pending) write.read = true;
+        if (alive === null || read > alive.entry.tokens * MORE_THAN_FOUND) {
+          for (const write of sums.pending) write.read = true;
+          sums.pending = [];
+        }
       }
 
       // Five minutes or an hour.

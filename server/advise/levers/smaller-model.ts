@@ -72,7 +72,7 @@ export function watchModels(models: readonly Model[]): LeverWatch {
 const scaledCost = (tokens: Tokens, rates: NumberRates, factor: number): number => costAt(tokens, rates) * factor;
 
 /** The newest model of the next smaller size; null for a model that is not known, or the smallest. */
-export function smallerThan(model: string, models: readonly Model[]): { readonly own: Model; readonly smaller: Model } | null {
+function smallerThan(model: string, models: readonly Model[]): { readonly own: Model; readonly smaller: Model } | null {
   const size = SIZES.findIndex((name) => name.test(model));
   const own = models.find(({ row }) => row.model === model || undated(row.model) === undated(model));
   const next = SIZES[size + 1];

@@ -30,7 +30,7 @@ export function savingRow({ finding, decision, effect, state, reopened }: Saving
 }
 
 /** True for what is still to be saved and in the totals. */
-export const isOpen = ({ state, finding: { grade } }: Saving): boolean => (state === 'open' || state === 'doing') && (grade === 'exact' || grade === 'bounded');
+const isOpen = ({ state, finding: { grade } }: Saving): boolean => (state === 'open' || state === 'doing') && (grade === 'exact' || grade === 'bounded');
 
 export function savingsAnswer({ advice, savings }: SavingsView, filter: SavingsFilter, timezone: string): wire.SavingsAnswer {
   const fits = (list: readonly string[], value: string): boolean => list.length === 0 || list.includes(value);
