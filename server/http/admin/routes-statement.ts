@@ -34,7 +34,8 @@ async function statement({ services, query, now }: Asked): Promise<wire.Statemen
   // Before the first day whose rows are whole, only sums are kept.
   const rowsFrom = epochMs(Math.min(to, Math.max(month.from, kept?.from ?? to)));
   const open = openStatement();
-  if (rowsFrom > month.from) open.addPast((await services.reports.usage({ filter: only(month.from, rowsFrom), groupBy: ['workflow', 'model'], limit: wire.LIMITS.usage })).rows);
+  const past = rowsFrom > month.from ? await services.reports.usage({ filter: only(month.from, rowsFrom), groupBy: ['workflow', 'model'], limit: wire.LIMITS.usage }) : null;
+  open.addPast(past?.rows ?? []);
   for await (const detail of bills(services.reports, { from: rowsFrom, to, workspace })) open.add(detail, services.explain(detail));
 
   const actions = rowsFrom < to ? (await services.reports.actions({ filter: only(rowsFrom, to), groupBy: [], most: MOST_ACTION_CALLS })).total : null;
@@ -42,7 +43,7 @@ async function statement({ services, query, now }: Asked): Promise<wire.Statemen
   const trend = await services.reports.usage({ filter: only(trendFrom, to), groupBy: ['month'], limit: TREND_MONTHS + 1 });
   const own = budgets.filter(({ scope, period }) => period === 'month' && scope.workspace === workspace && scope.workflow === null && scope.key === null && scope.user === null && scope.model === null);
   return statementAnswer({
-    workspace, month, to, now, timezone, rowsFrom: rowsFrom > month.from ? rowsFrom : null, statement: open.close(), actions, budgets: own,
+    workspace, month, to, now, timezone, rowsFrom: (past?.total.requests ?? 0) > 0 ? rowsFrom : null, statement: open.close(), actions, budgets: own,
     trend: trend.rows.map((row) => ({ month: epochMs(Number(row.group.month)), cost: row.cost })),
   });
 }
