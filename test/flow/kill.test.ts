@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RequestRow, StatusAnswer } from '../../server/http/admin/wire.ts';
+import type { RequestRow, StatusAnswer, VerifyAnswer } from '../../server/http/admin/wire.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
 import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, hello, ledgerRows, nanos, send } from './scene.ts';
@@ -102,6 +102,9 @@ test(`over ${CYCLES} times kill -9, every request that the provider saw has exac
         all: { spent: total(rows), held: '0.000000000' },
         support: { spent: total(rows.filter((row) => row.workspace === 'support')), held: '0.000000000' },
       });
+      // Every cost from its raw usage, every sum from its rows.
+      const { run } = (await (await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()) as VerifyAnswer;
+      expect(run).toMatchObject({ state: 'done', calls: rows.length, at_hold: rows.filter((row) => row.outcome === 'crashed').length, budgets: 2, drift: 0 });
     }
   } finally {
     await gateway.stop('SIGKILL');

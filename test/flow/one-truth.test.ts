@@ -1,11 +1,14 @@
-// test/flow/one-truth.test.ts: after a mixed run, the provider's own log priced by an independent calculation, the ledger, every report, the exports, the metrics and the budgets say one thing, to the nano-dollar.
+// test/flow/one-truth.test.ts: after a mixed run, the provider's own log priced by an independent calculation, the ledger, every report, the exports, the metrics, the budgets and the dashboard say one thing, before and after a kill, to the nano-dollar.
 
+import { fileURLToPath } from 'node:url';
 import { DateTime } from 'luxon';
+import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures, VerifyAnswer } from '../../server/http/admin/wire.ts';
 import { oracleNanos, ORACLE_MODELS, type OracleTurn } from '../price/oracle.ts';
 import type { RecordedRequest } from '../standin/standin.ts';
-import { startGateway } from './gateway.ts';
+import { launchChromium } from '../browser/chromium.ts';
+import { startGateway, type RunningGateway } from './gateway.ts';
 import { mixedRun } from './mixed-run.ts';
 import { LATELY, ask, baseConfig, budgetsOf, count, eventually, ledgerRows, nanos, scrape, settled, startScene, type Sample, type Scene } from './scene.ts';
 
@@ -33,7 +36,7 @@ beforeAll(async () => {
       { id: 'haiku', scope: { model: 'claude-haiku-4-5' }, limit_usd: 500, period: 'year' },
     ],
   };
-  scene = await startScene(config);
+  [scene] = await Promise.all([startScene(config), build({ configFile: fileURLToPath(new URL('../../web/vite.config.ts', import.meta.url)), logLevel: 'error', build: { emptyOutDir: false } })]);
   sent = await mixedRun(scene.gateway.dataUrl, scene.standin, { rounds: 10, atOnce: 24 });
   await scene.standin.idle();
   await settled(scene.gateway);
@@ -278,16 +281,47 @@ test('more questions at once than the reports can take are put off, not failed',
   expect(put.length).toBeLessThan(150);
 });
 
-test('a restart changes no figure', async () => {
-  const before = await ask<UsageAnswer>(scene.gateway, `/api/usage?${LATELY}&group_by=workspace,model`);
-  expect(await scene.gateway.stop('SIGTERM')).toBe(0);
-  const again = await startGateway({ config: { ...baseConfig(scene.standin.url), ...config }, dataDir: scene.gateway.dataDir });
+/** Every row from its raw usage and its stored prices, every roll-up and every budget from its rows. */
+async function verified(gateway: RunningGateway): Promise<VerifyAnswer['run']> {
+  const answer = await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+  return ((await answer.json()) as VerifyAnswer).run;
+}
+/** Refused calls and free endpoints have no price, and nothing to work out. */
+const priced = (row: RequestRow): boolean => row.price_version !== null;
+const sound = () => ({ state: 'done', calls: rows.filter(priced).length, cost_usd: usd(sum(rows, cost)), estimated_cost_usd: usd(sum(rows, (row) => (row.estimated ? cost(row) : 0n))), budgets: 6, drift: 0, examples: [] });
+
+test('the ledger, its roll-ups and its budgets are what a recomputation from raw usage gives', async () => {
+  expect(await verified(scene.gateway)).toMatchObject(sound());
+  expect(rows.filter((row) => !priced(row) && cost(row) > 0n)).toEqual([]);
+});
+
+test('the dashboard shows the sum of the rows, to the nano-dollar, and how many calls it is of', async () => {
+  const browser = await launchChromium();
   try {
-    expectBudgets(await budgetsOf(again));
-    expect(await ledgerRows(again)).toEqual(rows);
-    const after = await ask<UsageAnswer>(again, `/api/usage?${LATELY}&group_by=workspace,model`);
-    expect({ rows: after.rows, total: after.total }).toEqual({ rows: before.rows, total: before.total });
+    const page = await browser.newPage();
+    await page.goto(`${scene.gateway.adminUrl}/`);
+    const figure = (name: string) => page.locator('.card', { has: page.locator('dt', { hasText: new RegExp(`^${name}$`) }) }).locator('.card-figure');
+    await figure('Spend').waitFor();
+    expect(await figure('Spend').getAttribute('title')).toBe(`$${usd(sum(rows, cost))}`);
+    expect(Number((await figure('Requests').getAttribute('title'))!.replaceAll(',', ''))).toBe(rows.length);
   } finally {
-    await again.close();
+    await browser.close();
   }
 });
+
+test.each([{ signal: 'SIGKILL' as const, code: null }, { signal: 'SIGTERM' as const, code: 0 }])('an end by $signal and a new start change no figure', async ({ signal, code }) => {
+  const before = await ask<UsageAnswer>(scene.gateway, `/api/usage?${LATELY}&group_by=workspace,model`);
+  expect(await scene.gateway.stop(signal)).toBe(code);
+  const again = await startGateway({ config: { ...baseConfig(scene.standin.url), ...config }, dataDir: scene.gateway.dataDir });
+  scene = { ...scene, gateway: again, close: joined(again.close, scene.close) };
+  expectBudgets(await budgetsOf(again));
+  expect(await ledgerRows(again)).toEqual(rows);
+  const after = await ask<UsageAnswer>(again, `/api/usage?${LATELY}&group_by=workspace,model`);
+  expect({ rows: after.rows, total: after.total }).toEqual({ rows: before.rows, total: before.total });
+  expect(await verified(again)).toMatchObject(sound());
+});
+
+const joined = (first: () => Promise<void>, then: () => Promise<void>) => async (): Promise<void> => {
+  await first();
+  await then();
+};
