@@ -69,6 +69,9 @@ export function duration(ms: number | null): string {
   return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')} m`;
 }
 
+/** How far the ledger is from the provider's bill. @param ratio ledger less bill, of the bill */
+export const billWords = (ratio: number): string => (ratio === 0 ? 'Bill agrees' : `Bill ${percent(Math.abs(ratio))} ${ratio < 0 ? 'above' : 'below'} ledger`);
+
 /** `3.4 %`; never 0 % or 100 % for what is not quite. */
 export function percent(share: number): string {
   if (share > 0 && share < 0.001) return '<0.1%';

@@ -15,7 +15,7 @@ import { groupings } from './report.ts';
 type ExportOptions = RangeOptions & { output?: string; by?: Grouping[] };
 
 export function exportCommand(program: Command, terminal: Terminal): void {
-  const exports = program.command('export').description('write requests, usage or savings as CSV').helpCommand(false).addHelpText('after', example('export requests --from now-30d --output requests.csv'));
+  const exports = program.command('export').description('write requests, usage, savings, statements or FOCUS rows as CSV').helpCommand(false).addHelpText('after', example('export requests --from now-30d --output requests.csv'));
   const output = ['-o, --output <file>', 'write to this file (default: standard output)'] as const;
 
   withRange(exports.command('requests').description('one line per call'))

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { change, compact, duration, exactMoney, fullTime, money, nanos, percent, shortMoney } from '../../web/format.ts';
+import { billWords, change, compact, duration, exactMoney, fullTime, money, nanos, percent, shortMoney } from '../../web/format.ts';
 
 describe('money', () => {
   test('is read exactly from its decimal string and written exactly again', () => {
@@ -85,4 +85,13 @@ test('counts stay whole up to ten thousand', () => {
 test('a time in full names its zone, also over a clock change', () => {
   expect(fullTime(Date.UTC(2026, 6, 1, 12, 0, 0, 5), 'Europe/Berlin')).toBe('2026-07-01 14:00:00.005 CEST');
   expect(fullTime(Date.UTC(2026, 11, 1, 12, 0, 0, 5), 'Europe/Berlin')).toBe('2026-12-01 13:00:00.005 CET');
+});
+
+test.each([
+  { ratio: 0, text: 'Bill agrees' },
+  { ratio: -0.00398, text: 'Bill 0.4% above ledger' },
+  { ratio: 0.025, text: 'Bill 2.5% below ledger' },
+  { ratio: -0.0000001, text: 'Bill <0.1% above ledger' },
+])('a ledger that differs by $ratio of the bill reads $text', ({ ratio, text }) => {
+  expect(billWords(ratio)).toBe(text);
 });

@@ -1,8 +1,8 @@
 // web/shell/app.tsx: the frame around the pages: navigation, bar, notices, and which page is on.
 
 import { useEffect } from 'preact/hooks';
-import type { SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
-import { fullTime, percent } from '../format.ts';
+import type { ReconciliationAnswer, SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
+import { billWords, fullTime, percent } from '../format.ts';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
 import { addressWith, FILTER_FIELDS, FILTERS, filters, follow, page, unknownParameters, type Page } from '../state/location.ts';
 import { learnZone, now, range, rangeName, zone } from '../state/period.ts';
@@ -17,6 +17,7 @@ import { chooseTheme, theme, THEMES } from './theme.ts';
 
 export function App() {
   const status = useAsk<StatusAnswer>('/api/status', 'status');
+  const bill = useAsk<ReconciliationAnswer>('/api/reconciliation');
   const on = page.value;
   useEffect(() => {
     // Where the pages are a row that scrolls, the one that is on comes into sight.
@@ -51,7 +52,7 @@ export function App() {
           ))}
         </div>
         <div class="nav-foot">
-          <Badges status={status} />
+          <Badges status={status} bill={bill} />
           <ThemeChoice />
           <SignOut />
           <button type="button" class="quiet" onClick={() => (helpOpen.value = true)}><kbd>?</kbd> Keyboard</button>
@@ -61,7 +62,7 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <header class="page-head">
           <h1>{on ? NAMES[on] : 'Not a page'}</h1>
-          {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} badges={<Badges status={status} />} />}
+          {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} badges={<Badges status={status} bill={bill} />} />}
         </header>
         <Notices status={status} />
         {on ? <PageOn name={on} status={status} /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
@@ -75,7 +76,7 @@ export function App() {
 }
 
 /** How far the figures can be trusted: the share of the cost that came from complete usage and listed prices, and whether they were held against the bill. */
-function Badges({ status }: { status: Asked<StatusAnswer> }) {
+function Badges({ status, bill }: { status: Asked<StatusAnswer>; bill: Asked<ReconciliationAnswer> }) {
   const pricing = status.data?.pricing;
   if (!pricing || pricing.exact_ratio === null) return null;
   const trouble = pricing.ceiling_priced > 0 || pricing.exact_ratio < 0.95;
@@ -84,11 +85,27 @@ function Badges({ status }: { status: Asked<StatusAnswer> }) {
       <a class={`badge ${trouble ? 'warn' : 'good'}`} href={addressWith({ [FILTERS.estimated]: 'true', from: 'now-7d', to: null }, 'requests')} onClick={follow} title={`Of the cost of the last 7 days; the rest is estimated. The price book was last checked on ${pricing.book_verified_on ?? 'an unknown day'}. Open the estimates.`}>
         <span aria-hidden="true">{trouble ? '!' : '✓'}</span> {percent(pricing.exact_ratio)} exact
       </a>
-      <a class="badge plain" href={addressWith({}, 'workspaces')} onClick={follow} title="Tollgate does not see the provider's bill. Hold the monthly statement of each workspace against it.">
-        <span aria-hidden="true">–</span> Bill not compared
-      </a>
+      <BillBadge bill={bill.data} />
     </>
   );
+}
+
+/** The ledger less the provider's bill, of the latest day compared; amber above 1 %, which estimates alone seldom explain. */
+function BillBadge({ bill }: { bill: ReconciliationAnswer | null }) {
+  const ratio = bill?.difference_ratio ?? null;
+  const look = ratio === null ? 'plain' : Math.abs(ratio) > 0.01 ? 'warn' : 'good';
+  return (
+    <a class={`badge ${look}`} href={addressWith({}, 'workspaces')} onClick={follow} title={billTitle(bill)}>
+      <span aria-hidden="true">{look === 'plain' ? '–' : look === 'warn' ? '!' : '✓'}</span> {ratio === null ? 'Bill not compared' : billWords(ratio)}
+    </a>
+  );
+}
+
+function billTitle(bill: ReconciliationAnswer | null): string {
+  if (bill?.enabled !== true) return "Tollgate does not see the provider's bill. Hold the monthly statement of each workspace against it, or set reconciliation.admin_key.";
+  if (bill.difference_ratio === null) return bill.trouble ?? 'No day has been compared yet.';
+  const day = bill.days[0];
+  return `Ledger less bill${day ? ` on ${day.day} (UTC)` : ''}, all workspaces together.${bill.trouble === null ? '' : ` The latest try did not work: ${bill.trouble}`}`;
 }
 
 /** On paper alone: what was shown, so that the sheet can be told from another and found again. */
