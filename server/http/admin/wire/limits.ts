@@ -1,0 +1,43 @@
+// server/http/admin/wire/limits.ts: room at the provider, our own rate limits, and the further tries that are left.
+
+import { z } from 'zod';
+import { Count, Instant, Milliseconds } from './atoms.ts';
+
+export const LimitsAnswer = z.object({
+  at: Instant,
+  course: z
+    .object({
+      at: z.array(Instant).describe('the end of each minute, oldest first; at most six hours, since the start of the gateway'),
+      in_flight: z.array(Count),
+      series: z.array(z.object({ credential: z.string(), model_class: z.string(), dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']), lowest: z.array(z.number().min(0).max(1).nullable()).describe("the least left of the provider's limit in each minute; null where nothing was told") })),
+    })
+    .describe('room at the provider and calls in flight, minute by minute'),
+  provider: z.array(
+    z.object({
+      credential: z.string().describe('the name of the provider key, never the key'),
+      model_class: z.string(),
+      dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']),
+      limit: Count,
+      remaining: Count,
+      reset_at: Instant.nullable(),
+      seen_at: Instant,
+    }),
+  ),
+  own: z.array(
+    z.object({
+      scope: z.string().describe('`workspace`, `workspace/workflow`, or the id of one of `limits` and what of it these are, e.g. `each-key (key triage-prod)`'),
+      dimension: z.enum(['requests', 'input_tokens', 'output_tokens', 'concurrent']),
+      limit: z.number().nonnegative().describe('per minute, but for concurrent'),
+      remaining: z.number(),
+    }),
+  ),
+  retries: z.object({
+    on: z.array(z.int()).describe('statuses after which a call is tried again'),
+    most: Count.describe('further tries of one call at most'),
+    max_wait_ms: Milliseconds,
+    budget: z.number().describe('further tries as a part of the calls'),
+    failover: z.array(z.string()).describe('places of `upstream.failover`, in their order'),
+    rows: z.array(z.object({ credential: z.string(), left: Count.describe('further tries that may be made now') })).describe('provider keys that were in use since the start, where tries are configured'),
+  }),
+});
+export type LimitsAnswer = z.infer<typeof LimitsAnswer>;

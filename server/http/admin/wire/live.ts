@@ -1,0 +1,24 @@
+// server/http/admin/wire/live.ts: the data of the server-sent events of `GET /api/live`.
+
+import { z } from 'zod';
+import { Count, Instant, Money, TokenCounts } from './atoms.ts';
+
+const LiveFigures = z.object({ requests: Count, refused: Count, errors: Count, tokens: TokenCounts, cost_usd: Money });
+
+/** `event: tick`, at most one a second and none while nothing happens: what was added since the tick before. */
+export const LiveTick = LiveFigures.extend({
+  at: Instant,
+  in_flight: Count,
+  workspaces: z.array(LiveFigures.extend({ workspace: z.string() })).describe('the same by workspace; those past the fiftieth are together under `other`'),
+});
+export type LiveTick = z.infer<typeof LiveTick>;
+
+/** `event: config`: the config was reloaded, or could not be. */
+export const LiveConfig = z.object({ at: Instant, ok: z.boolean(), digest: z.string(), error: z.string().nullable() });
+export type LiveConfig = z.infer<typeof LiveConfig>;
+
+/** `event: gap`: a `Last-Event-ID` older than what is kept; ask for the figures anew. */
+export const LiveGap = z.object({ at: Instant });
+export type LiveGap = z.infer<typeof LiveGap>;
+
+export type LiveEvent = { event: 'tick'; data: LiveTick } | { event: 'config'; data: LiveConfig } | { event: 'gap'; data: LiveGap };

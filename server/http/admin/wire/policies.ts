@@ -1,0 +1,59 @@
+// server/http/admin/wire/policies.ts: the rules in force, and who changed what.
+
+import { z } from 'zod';
+import { Count, Instant, Money } from './atoms.ts';
+import { LIMITS, cursor, limit } from './queries.ts';
+
+export const AuditQuery = z.strictObject({ limit: limit(LIMITS.audit, 100), cursor });
+export type AuditQuery = z.input<typeof AuditQuery>;
+const rateLimits = {
+  requests_per_minute: z.number().nullable(),
+  input_tokens_per_minute: z.number().nullable(),
+  output_tokens_per_minute: z.number().nullable(),
+  concurrent: z.number().nullable(),
+};
+
+const policy = {
+  models: z.object({ allow: z.array(z.string()).nullable(), deny: z.array(z.string()), alias: z.record(z.string(), z.string()) }),
+  limits: z.object(rateLimits),
+  max_output_tokens: Count.nullable(),
+  cheaper_models: z.object({ budget: z.string(), at: z.number().describe('the share of the budget that must be spent'), models: z.record(z.string(), z.string()) }).nullable().describe('which models stand in for others in sessions that begin from then on; null: none'),
+  unbounded_hold_usd: Money.nullable().describe('held, besides its bytes, for a call that may read more than it says; null: its worst case'),
+  features: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }).nullable().describe('null allows every feature'),
+  dry_run: z.array(z.enum(['models', 'features', 'limits', 'max_output_tokens'])).describe('rules that only record what they would refuse'),
+};
+
+export const PoliciesAnswer = z.object({
+  config_file: z.string(),
+  config_digest: z.string(),
+  access: z.enum(['open', 'keys']),
+  timezone: z.string(),
+  unknown_model: z.enum(['ceiling', 'refuse']),
+  on_abort: z.enum(['drain', 'cut']),
+  requests_retention_days: z.number(),
+  max_in_flight: Count,
+  workspaces: z.array(
+    z.object({
+      id: z.string(),
+      upstream_key: z.string(),
+      open_workflows: z.boolean(),
+      ...policy,
+      workflows: z.array(z.object({ id: z.string(), ...policy })),
+    }),
+  ),
+  limits: z.array(
+    z.object({
+      id: z.string(),
+      scope: z.object({ workspace: z.string().optional(), workflow: z.string().optional(), key: z.string().optional(), model_class: z.string().optional() }).describe('every field given must match; none is every call'),
+      each: z.enum(['key', 'model_class']).nullable().describe('a limit of its own for each of them; null: one for all'),
+      limits: z.object(rateLimits),
+      dry_run: z.boolean(),
+    }),
+  ).describe('limits by key and by class of models'),
+});
+export type PoliciesAnswer = z.infer<typeof PoliciesAnswer>;
+
+export const AuditRow = z.object({ id: Count, at: Instant, actor: z.string(), action: z.string(), subject: z.string(), detail: z.unknown().describe('an object; text where it was not JSON') });
+export type AuditRow = z.infer<typeof AuditRow>;
+export const AuditAnswer = z.object({ rows: z.array(AuditRow), next_cursor: z.string().nullable() });
+export type AuditAnswer = z.infer<typeof AuditAnswer>;

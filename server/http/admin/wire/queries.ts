@@ -1,0 +1,33 @@
+// server/http/admin/wire/queries.ts: what may stand behind the question mark: the time range, the filters and the pages that lists have in common.
+
+import { z } from 'zod';
+import { OUTCOMES } from '../../../domain/call.ts';
+
+const time = (when: string) => z.string().max(40).optional().describe(`${when}: ISO 8601, milliseconds since the epoch, \`now\`, or \`now-7d\` (units s m h d w)`);
+const repeatable = (what: string) => z.array(z.string().max(256)).max(200).optional().describe(`${what}; may be repeated, any of them matches`);
+
+/** A whole number in a query string, within bounds. */
+export const limit = (most: number, usual: number) =>
+  z.string().regex(/^\d{1,9}$/, 'expected a whole number').transform(Number).pipe(z.int().min(1).max(most)).optional().describe(`at most this many rows, 1 to ${most}; ${usual} unless told`);
+
+/** The time range and filters that every list takes. `user` and `key` match calls without one as the empty string. */
+export const range = { from: time('from, in it; seven days ago unless told'), to: time('to, not in it; now unless told') };
+export const filters = {
+  workspace: repeatable('workspace'),
+  workflow: repeatable('workflow'),
+  user: repeatable('user; empty for calls without one'),
+  model: repeatable('model served'),
+  key: repeatable('virtual key id; empty for calls without one'),
+  outcome: z.array(z.enum(OUTCOMES)).max(OUTCOMES.length).optional().describe('may be repeated, any of them matches'),
+  session: repeatable('session'),
+  action: repeatable('action'),
+  refusal: repeatable('why we said no, e.g. budget_exhausted'),
+  error: repeatable('type of the error that a call ended with, e.g. overloaded_error'),
+  tag: repeatable('a tag as name=value'),
+  estimated: z.enum(['true', 'false']).optional().describe('whether the cost came from something else than complete usage'),
+};
+export const cursor = z.string().max(200).optional().describe('`next_cursor` of the page before');
+
+export const LIMITS = { requests: 1_000, usage: 10_000, audit: 1_000, keys: 1_000, facets: 200 } as const;
+
+export const NoQuery = z.strictObject({});
