@@ -82,15 +82,13 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const startedAt = clock.now();
   const version = packageVersion();
   let settings = initial;
-  let book = readPriceBook(initial);
-  let pricing: Pricing = pricingOf(book, initial);
   let configLoadedAt = startedAt;
   let lastReload: { at: typeof startedAt; error: string | null } | null = null;
 
   const ledgerFile = join(initial.dataDir, 'tollgate.db');
   let onDeath: (trouble: string) => void = () => {};
   const ledgerLost = new Promise<string>((resolve) => (onDeath = resolve));
-  const store = await openLedger({
+  const opening = openLedger({
     file: ledgerFile,
     workerEntry: new URL('store/sqlite/writer.js', import.meta.url),
     timezone: initial.timezone,
@@ -100,7 +98,17 @@ export async function compose(initial: Settings): Promise<Gateway> {
     log,
     clock,
     onDeath,
-  }).catch((error: unknown) => {
+  });
+  // Read while the writing thread opens the ledger.
+  let book: PriceBook;
+  try {
+    book = readPriceBook(initial);
+  } catch (error) {
+    await opening.then((opened) => opened.ledger.close(), () => undefined);
+    throw error;
+  }
+  let pricing: Pricing = pricingOf(book, initial);
+  const store = await opening.catch((error: unknown) => {
     if (error instanceof LedgerRefused) throw new StartFailure(error.message, error.code === 'held' ? 1 : 3);
     throw error;
   });

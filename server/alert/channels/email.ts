@@ -1,7 +1,6 @@
 // server/alert/channels/email.ts: e-mail over SMTP: a text and an HTML part; all mails of one incident form a thread.
 
 import { createHash } from 'node:crypto';
-import { createTransport } from 'nodemailer';
 import type { Notice } from '../../domain/alert.ts';
 import { AddressRefused, checkedAddress } from '../address.ts';
 import { failed, type Sent } from '../post.ts';
@@ -45,6 +44,8 @@ export function emailSender({ smtp, from, to }: EmailFields): Sender {
         const name = server.hostname.replace(/^\[|\]$/g, '');
         const host = await checkedAddress(server.hostname, reach.privateAddresses, reach.resolve);
         const secure = server.protocol === 'smtps:';
+        // Loaded for the first mail: most gateways send none, and every start would pay for it.
+        const { createTransport } = await import('nodemailer');
         const transport = createTransport({
           host,
           port: server.port === '' ? (secure ? 465 : 587) : Number(server.port),

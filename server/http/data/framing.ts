@@ -2,6 +2,10 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+const ZERO = 48;
+/** A list, a path, a user: what some readers take for part of a host, and others for its end. */
+const NO_HOST = /[\s,/\\@?#]/;
+
 /** What is wrong with the framing, for the client; null when nothing is. Node's own parser has refused the rest. */
 export function framingFault(request: IncomingMessage, reply: ServerResponse): string | null {
   if (request.httpVersionMajor !== 1 || request.httpVersionMinor > 1) return 'This port speaks HTTP/1.1.';
@@ -11,9 +15,15 @@ export function framingFault(request: IncomingMessage, reply: ServerResponse): s
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
     if (name.length === 4) {
-      if (name.toLowerCase() === 'host') hosts++;
+      if (name.toLowerCase() !== 'host') continue;
+      hosts++;
+      if (NO_HOST.test(raw[i + 1]!)) return 'The Host header is not a host.';
     } else if (name.length === 14) {
-      if (name.toLowerCase() === 'content-length') body = raw[i + 1] !== '0';
+      if (name.toLowerCase() !== 'content-length') continue;
+      const length = raw[i + 1]!;
+      // Octal to one reader, decimal to the next.
+      if (length.length > 1 && length.charCodeAt(0) === ZERO) return 'A content-length with leading zeros is not accepted.';
+      body = length !== '0';
     } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
       if (raw[i + 1]!.toLowerCase() !== 'chunked') return 'A transfer-encoding other than "chunked" is not accepted.';
       if (request.httpVersionMinor === 0) return 'A transfer-encoding is not accepted with HTTP/1.0.';
