@@ -1,13 +1,14 @@
 // test/faults/ledger-trouble.test.ts: a disk that is full, and a ledger that cannot be used, as clients and operators see it.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { startGateway } from '../flow/gateway.ts';
 import { startStandin } from '../standin/standin.ts';
+import { smallDisk } from './small-disk.ts';
 import { ask, eventually, metric, newSession, rowsOf, sceneConfig, PROVIDER_KEY, type Scene } from './scene.ts';
 
 const cleanUp: (() => unknown)[] = [];
@@ -15,18 +16,9 @@ afterEach(async () => {
   for (const undo of cleanUp.splice(0).reverse()) await undo();
 });
 
-/** A file system of its own of so many bytes; null where this user may not make one. */
-function smallDisk(bytes: number): string | null {
-  const folder = mkdtempSync(join(tmpdir(), 'tollgate-disk-'));
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]).status === 0) return folder;
-  rmSync(folder, { recursive: true });
-  return null;
-}
 const disk = smallDisk(6 * 1024 * 1024);
 afterAll(() => {
-  if (disk === null) return;
-  execFileSync('umount', ['-l', disk]);
-  rmSync(disk, { recursive: true });
+  disk?.remove();
 });
 
 async function sceneOn(dataDir: string): Promise<Scene> {
@@ -39,7 +31,7 @@ async function sceneOn(dataDir: string): Promise<Scene> {
 
 test.runIf(disk !== null)('while the disk is full streams finish, new calls are refused, nothing is lost, and it goes on without a restart', async () => {
   if (disk === null) throw new Error('no disk to fill');
-  const scene = await sceneOn(join(disk, 'data'));
+  const scene = await sceneOn(join(disk.folder, 'data'));
   const session = newSession();
   let go = (): void => {};
   const until = new Promise<void>((resolve) => (go = resolve));
@@ -47,8 +39,7 @@ test.runIf(disk !== null)('while the disk is full streams finish, new calls are 
   const streams = Array.from({ length: 10 }, () => ask(scene.gateway.dataUrl, { stream: true, session }));
   await eventually(() => scene.standin.log.filter((r) => r.bodyComplete).length, (n) => n === 10);
 
-  const { bavail, bsize } = statfsSync(disk);
-  writeFileSync(join(disk, 'filler'), Buffer.alloc(bavail * bsize));
+  disk.fill();
   go();
   for (const seen of await Promise.all(streams)) expect(seen).toMatchObject({ status: 200, ending: 'complete' });
   scene.standin.script(null);
@@ -60,7 +51,7 @@ test.runIf(disk !== null)('while the disk is full streams finish, new calls are 
   expect((await fetch(new URL('/healthz', scene.gateway.adminUrl))).status).toBe(200);
   await eventually(() => metric(scene, 'tollgate_ledger_writable'), (writable) => writable === 0);
 
-  rmSync(join(disk, 'filler'));
+  disk.empty();
   await eventually(async () => (await fetch(new URL('/readyz', scene.gateway.adminUrl))).status, (status) => status === 200, 5_000);
   expect((await ask(scene.gateway.dataUrl, { session })).status).toBe(200);
   const rows = await eventually(() => rowsOf(scene, `${session}&outcome=ok&limit=500`), (all) => all.length === answered + 1);

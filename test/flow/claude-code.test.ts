@@ -1,15 +1,9 @@
 // test/flow/claude-code.test.ts: Claude Code itself, at a budget that is used up and at one that nearly is.
 
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askClaude, hasClaude } from './claude.ts';
 import { apiHeaders, baseConfig, hello, ledgerRows, send, settled, startScene, type Scene } from './scene.ts';
 
-const claude = fileURLToPath(new URL('../node_modules/@anthropic-ai/claude-code-linux-x64/claude', import.meta.url));
-const MODEL = 'claude-haiku-4-5';
 const BROKE = 'tg_broke-0123456789abcdef';
 const NEAR = 'tg_near-0123456789abcdef';
 const UNIFIED = 'anthropic-ratelimit-unified-';
@@ -29,29 +23,14 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
-test.skipIf(!existsSync(claude))('at an exhausted budget it makes one attempt and says why', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
+test.skipIf(!hasClaude)('at an exhausted budget it makes one attempt and says why', async () => {
   const before = scene.standin.requests();
-  try {
-    const told = await new Promise<{ stdout: string; code: number | null }>((resolve) => {
-      const child = execFile(claude, ['-p', 'Say hello.', '--model', MODEL, '--output-format', 'json'], {
-        cwd: home,
-        timeout: 60_000,
-        env: {
-          PATH: process.env['PATH'], HOME: home, ANTHROPIC_BASE_URL: `${scene.gateway.dataUrl}/w/broke/claude-code`, ANTHROPIC_API_KEY: BROKE,
-          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1', DISABLE_AUTOUPDATER: '1',
-        },
-      }, (_error, stdout) => resolve({ stdout, code: child.exitCode }));
-      child.stdin?.end();
-    });
-    expect(JSON.parse(told.stdout)).toMatchObject({ is_error: true, result: expect.stringMatching(/limit|exhausted/i) });
-    await settled(scene.gateway);
-    const rows = await ledgerRows(scene.gateway, '&workspace=broke');
-    expect(rows.filter(({ endpoint }) => endpoint === 'messages').map(({ refusal, client_retry }) => [refusal, client_retry])).toEqual([['budget_exhausted', 0]]);
-    expect(scene.standin.requests()).toBe(before);
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  const told = await askClaude({ baseUrl: `${scene.gateway.dataUrl}/w/broke/claude-code`, secret: BROKE });
+  expect(told).toMatchObject({ is_error: true, result: expect.stringMatching(/limit|exhausted/i) });
+  await settled(scene.gateway);
+  const rows = await ledgerRows(scene.gateway, '&workspace=broke');
+  expect(rows.filter(({ endpoint }) => endpoint === 'messages').map(({ refusal, client_retry }) => [refusal, client_retry])).toEqual([['budget_exhausted', 0]]);
+  expect(scene.standin.requests()).toBe(before);
 }, 70_000);
 
 const told = (headers: Record<string, string | string[] | undefined>): string[] => Object.keys(headers).filter((name) => name.startsWith(UNIFIED));

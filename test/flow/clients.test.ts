@@ -1,10 +1,6 @@
 // test/flow/clients.test.ts: clients that nobody changed work through the gateway: only their base URL and their key are ours.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Anthropic from '@anthropic-ai/sdk';
 import Anthropic0 from 'anthropic-sdk-0';
@@ -12,6 +8,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RequestRow } from '../../server/http/admin/wire.ts';
 import type { RecordedRequest } from '../standin/standin.ts';
+import { askClaude, hasClaude } from './claude.ts';
 import { PROVIDER_KEY, SECRETS, hello, ledgerRows, settled, startScene, type Scene } from './scene.ts';
 
 const run = promisify(execFile);
@@ -212,36 +209,15 @@ test.each([{ how: 'in one piece', stream: false }, { how: 'streamed', stream: tr
   expect(row).toMatchObject({ outcome: 'ok', stream });
 });
 
-const claude = fileURLToPath(new URL('../node_modules/@anthropic-ai/claude-code-linux-x64/claude', import.meta.url));
-
-test.skipIf(!existsSync(claude))('Claude Code answers a prompt, and its calls are booked to the workspace, workflow and session that they come from', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
+test.skipIf(!hasClaude)('Claude Code answers a prompt, and its calls are booked to the workspace, workflow and session that they come from', async () => {
   const before = scene.standin.log.length;
-  try {
-    const child = run(claude, ['-p', 'Say hello.', '--model', MODEL, '--output-format', 'json'], {
-      cwd: home,
-      timeout: 18_000,
-      env: {
-        PATH: process.env['PATH'],
-        HOME: home,
-        ANTHROPIC_BASE_URL: `${scene.gateway.dataUrl}/w/engineering/claude-code`,
-        ANTHROPIC_API_KEY: SECRETS.engineering,
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-        DISABLE_TELEMETRY: '1',
-        DISABLE_AUTOUPDATER: '1',
-      },
-    });
-    child.child.stdin?.end();
-    const told = JSON.parse((await child).stdout) as { result: string; session_id: string; is_error: boolean };
-    expect(told).toMatchObject({ is_error: false, result: expect.stringMatching(/\w/) });
-    await settled(scene.gateway);
-    const seen = scene.standin.log.slice(before);
-    expect(seen.length).toBeGreaterThan(0);
-    expect(seen.every((request) => request.response.status === 200)).toBe(true);
-    const rows = await ledgerRows(scene.gateway, '&workflow=claude-code');
-    expect(rows).toHaveLength(seen.length);
-    expect(rows[0]).toMatchObject({ workspace: 'engineering', key_id: 'engineering-any', session: told.session_id, outcome: 'ok', endpoint: 'messages', stream: true });
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  const told = await askClaude({ baseUrl: `${scene.gateway.dataUrl}/w/engineering/claude-code`, secret: SECRETS.engineering });
+  expect(told).toMatchObject({ is_error: false, result: expect.stringMatching(/\w/) });
+  await settled(scene.gateway);
+  const seen = scene.standin.log.slice(before);
+  expect(seen.length).toBeGreaterThan(0);
+  expect(seen.every((request) => request.response.status === 200)).toBe(true);
+  const rows = await ledgerRows(scene.gateway, '&workflow=claude-code');
+  expect(rows).toHaveLength(seen.length);
+  expect(rows[0]).toMatchObject({ workspace: 'engineering', key_id: 'engineering-any', session: told.session_id, outcome: 'ok', endpoint: 'messages', stream: true });
 });

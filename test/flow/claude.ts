@@ -1,0 +1,37 @@
+// test/flow/claude.ts: Claude Code in print mode, as somebody would run it, with a home of its own.
+
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const claude = fileURLToPath(new URL('../node_modules/@anthropic-ai/claude-code-linux-x64/claude', import.meta.url));
+
+/** False on machines that its binary is not made for. */
+export const hasClaude = existsSync(claude);
+
+/** What it prints as JSON. */
+export interface Told {
+  readonly is_error: boolean;
+  readonly result: string;
+  readonly session_id: string;
+}
+
+/** @param env laid over what it needs; its retries and timeouts are its own unless told here */
+export async function askClaude({ baseUrl, secret, model = 'claude-haiku-4-5', env = {} }: { baseUrl: string; secret: string; model?: string; env?: Record<string, string> }): Promise<Told> {
+  const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
+  try {
+    const stdout = await new Promise<string>((resolve) => {
+      const child = execFile(claude, ['-p', 'Say hello.', '--model', model, '--output-format', 'json'], {
+        cwd: home,
+        timeout: 60_000,
+        env: { PATH: process.env['PATH'], HOME: home, ANTHROPIC_BASE_URL: baseUrl, ANTHROPIC_API_KEY: secret, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1', DISABLE_AUTOUPDATER: '1', ...env },
+      }, (_error, out) => resolve(out));
+      child.stdin?.end();
+    });
+    return JSON.parse(stdout) as Told;
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
