@@ -18,7 +18,7 @@ import { clearCall, resolveAlias, substituteFor } from './model-policy.ts';
 import { OpenAdmission } from './open-admission.ts';
 import type { ScopeLimits } from './scope-limits.ts';
 import { OpenStandingHold } from './standing-hold.ts';
-import { Sessions } from './sessions.ts';
+import { Sessions, type Course } from './sessions.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** How long a call waits for holds of others to end, before `budget_held`. */
@@ -77,8 +77,8 @@ class RunningGate implements ReloadableGate {
 
   clear(...[caller, endpoint, ask, betas = NO_BETAS]: Parameters<Gate['clear']>): ReturnType<Gate['clear']> {
     const { policies, cheaper, flatHold } = this.#layersFor(caller);
-    const switched = cheaper !== null && ask !== null && caller.session !== null && SESSIONS.has(endpoint) && this.#sessions.isCheaper(caller, ask.continues, () => this.#isDue(cheaper));
-    const cleared = clearCall(policies, endpoint, ask, betas, switched ? cheaper : null);
+    const course = cheaper !== null && ask !== null && caller.session !== null && SESSIONS.has(endpoint) ? this.#sessions.courseOf(caller, ask.continues, () => this.#courseNow(cheaper)) : 'asked';
+    const cleared = clearCall(policies, endpoint, ask, betas, course === 'cheaper' || (course === 'rehearsed' && cheaper!.dryRun) ? { ...cheaper!, dryRun: course === 'rehearsed' } : null);
     return flatHold === null || !cleared.ok ? cleared : granted({ ...cleared.value, flatHold });
   }
 
@@ -90,16 +90,17 @@ class RunningGate implements ReloadableGate {
         const known = calls.filter(({ modelRequested, modelSent }) => modelRequested !== null && modelSent !== null);
         // Another call of the session may have been quicker.
         if (known.length === 0 || this.#sessions.knows(caller)) return;
-        this.#sessions.remember(caller, known.some(({ modelRequested, modelSent }) => substituteFor(cheaper, resolveAlias(policies, modelRequested!, [])) === modelSent));
+        this.#sessions.remember(caller, known.some(({ modelRequested, modelSent }) => substituteFor(cheaper, resolveAlias(policies, modelRequested!, [])) === modelSent) ? 'cheaper' : 'asked');
       },
       // What cannot be read is as if it had been forgotten; the conversation itself still tells a beginning from the rest.
       () => undefined,
     );
   }
 
-  #isDue({ budget, at }: CheaperModels): boolean {
+  #courseNow({ budget, at, dryRun }: CheaperModels): Course {
     const standing = this.#budgets.standing(budget, this.#clock.now());
-    return standing !== null && standing.spent * 1_000_000n >= limitOf(standing) * BigInt(at);
+    if (standing === null || standing.spent * 1_000_000n < limitOf(standing) * BigInt(at)) return 'asked';
+    return dryRun === true ? 'rehearsed' : 'cheaper';
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {

@@ -27,13 +27,15 @@ export function clearCall(layers: readonly ScopedPolicy[], endpoint: Endpoint, a
   const decisions: Decision[] = [];
   const asked = ask === null ? null : resolveAlias(layers, ask.model, decisions);
   const substitute = cheaper === null || asked === null ? null : substituteFor(cheaper, asked);
-  if (substitute !== null) decisions.push({ rule: `cheaper_models:${cheaper!.scope}`, verdict: 'rewrite', detail: `${shown(asked!)} gives way to ${substitute}, as budget ${cheaper!.budget} had been spent as far as told when the session began` });
-  const model = substitute ?? asked;
+  const rehearses = cheaper?.dryRun === true;
+  if (substitute !== null) decisions.push({ rule: `cheaper_models:${cheaper!.scope}`, verdict: rehearses ? 'would_rewrite' : 'rewrite', detail: `${shown(asked!)} ${rehearses ? 'would give' : 'gives'} way to ${substitute}, as budget ${cheaper!.budget} had been spent as far as told when the session began` });
+  const switched = substitute !== null && !rehearses;
+  const model = switched ? substitute : asked;
   for (const layer of layers) {
     const refusal = (ask === null ? null : modelRefusal(layer, model!, ask, decisions)) ?? featureRefusal(layer, endpoint, ask, betas, decisions) ?? (ask === null ? null : outputRefusal(layer, endpoint, ask, decisions));
     if (refusal !== null) return { ok: false, refusal };
   }
-  return granted(substitute === null ? { model, decisions } : { model, insteadOf: ask!.model, decisions });
+  return granted(switched ? { model, insteadOf: ask!.model, decisions } : { model, decisions });
 }
 
 export type Substitutes = CheaperModels & { readonly scope: string };

@@ -150,7 +150,7 @@ export interface Attempt {
 export interface Decision {
   /** e.g. `models:support`, `budget:support-month`, `limit:support/requests`. */
   readonly rule: string;
-  readonly verdict: 'allow' | 'refuse' | 'would_refuse' | 'rewrite';
+  readonly verdict: 'allow' | 'refuse' | 'would_refuse' | 'rewrite' | 'would_rewrite';
   /** One short sentence of figures, e.g. `held 0.024000000 of 400.000000000`; null when there is nothing to add. */
   readonly detail: string | null;
 }

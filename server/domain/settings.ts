@@ -55,6 +55,8 @@ export interface CheaperModels {
   readonly at: number;
   /** Glob over the model asked for, aliases resolved → the model that is called instead; the first that matches. */
   readonly models: ReadonlyMap<string, string>;
+  /** True records which model would be called, and calls what was asked for. */
+  readonly dryRun?: boolean;
 }
 
 /** Limits on calls wherever they come from, beside those of their workspace and workflow. */

@@ -189,7 +189,7 @@ export function createTallies(labels: Labels): Tallies {
         continue;
       }
       if (verdict === 'refuse') blocked = true;
-      decide(workspace, rule, verdict === 'refuse' ? 'block' : verdict === 'would_refuse' ? 'warn' : 'downgrade');
+      decide(workspace, rule, verdict === 'refuse' ? 'block' : verdict === 'rewrite' ? 'downgrade' : 'warn');
     }
     return blocked;
   };

@@ -152,7 +152,7 @@ const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits
   models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)), ...rehearsed(written.models) },
   limits: limitsOf(written.limits),
   ...(written.features === undefined ? {} : { features: { allow: written.features.allow, deny: written.features.deny, ...rehearsed(written.features) } }),
-  ...(written.cheaper_models === undefined ? {} : { cheaper: { budget: written.cheaper_models.budget as BudgetId, at: written.cheaper_models.at, models: new Map(Object.entries(written.cheaper_models.models)) } }),
+  ...(written.cheaper_models === undefined ? {} : { cheaper: { budget: written.cheaper_models.budget as BudgetId, at: written.cheaper_models.at, models: new Map(Object.entries(written.cheaper_models.models)), ...rehearsed(written.cheaper_models) } }),
   ...(written.unbounded_hold_usd === undefined ? {} : { flatHold: written.unbounded_hold_usd }),
   ...mostOutput(written.max_output_tokens),
 });

@@ -87,6 +87,40 @@ describe('once it is spent', () => {
   });
 });
 
+describe('a rule with dry_run', () => {
+  const rehearsed = { ...rule, dryRun: true };
+  const place = (cheaper: CheaperModels) => ({ workspaces: [workspace('w', {}, { f: { cheaper }, g: {} })], budgets: [soft] });
+  const cleared = (gate: Gate, session: string, continues = false) => {
+    const verdict = gate.clear(caller('w/f', { session }), 'messages', ask(OPUS, { continues }));
+    if (!verdict.ok) throw new Error(verdict.refusal.message);
+    return verdict.value;
+  };
+
+  test('calls what was asked for, and records in every call of the session which model it would have been', async () => {
+    const { gate } = openGate(place(rehearsed));
+    expect(cleared(gate, 'early').decisions.filter(({ rule: name }) => name.startsWith('cheaper'))).toEqual([]);
+    await spend(gate, '1');
+    for (const continues of [false, true]) {
+      const { model, insteadOf, decisions } = cleared(gate, 'late', continues);
+      expect([model, insteadOf]).toEqual([OPUS, undefined]);
+      expect(decisions).toContainEqual({ rule: 'cheaper_models:w/f', verdict: 'would_rewrite', detail: `${OPUS} would give way to ${HAIKU}, as budget soft had been spent as far as told when the session began` });
+    }
+    expect(cleared(gate, 'early', true).decisions.filter(({ rule: name }) => name.startsWith('cheaper'))).toEqual([]);
+  });
+
+  test('turned on or off changes no session on its way', async () => {
+    const { gate } = openGate(place(rehearsed));
+    await spend(gate, '1');
+    expect(cleared(gate, 'rehearsed').model).toBe(OPUS);
+    await gate.reload(settings(place(rule)), async () => usd('0'));
+    expect(cleared(gate, 'rehearsed', true).model).toBe(OPUS);
+    expect(cleared(gate, 'real').model).toBe(HAIKU);
+    await gate.reload(settings(place(rehearsed)), async () => usd('0'));
+    expect(cleared(gate, 'real', true).model).toBe(HAIKU);
+    expect(cleared(gate, 'new').model).toBe(OPUS);
+  });
+});
+
 describe('after a restart', () => {
   const ledger = new Map([['cheap', [{ modelRequested: OPUS, modelSent: HAIKU }, { modelRequested: HAIKU, modelSent: HAIKU }]], ['dear', [{ modelRequested: OPUS, modelSent: OPUS }]], ['refused', [{ modelRequested: OPUS, modelSent: null }]]]);
   const asked: (string | null)[] = [];

@@ -288,11 +288,12 @@ export const policy = (p: Policy) => ({
   models: { allow: p.models.allow === null ? null : [...p.models.allow], deny: [...p.models.deny], alias: Object.fromEntries(p.models.alias) },
   limits: rateLimits(p.limits),
   max_output_tokens: p.maxOutputTokens,
-  cheaper_models: p.cheaper === undefined ? null : { budget: p.cheaper.budget, at: p.cheaper.at / 1_000_000, models: Object.fromEntries(p.cheaper.models) },
+  cheaper_models: p.cheaper === undefined ? null : { budget: p.cheaper.budget, at: p.cheaper.at / 1_000_000, models: Object.fromEntries(p.cheaper.models), dry_run: p.cheaper.dryRun === true },
   unbounded_hold_usd: p.flatHold === undefined ? null : usdString(p.flatHold),
   features: p.features === undefined ? null : { allow: [...p.features.allow], deny: [...p.features.deny] },
   dry_run: [
     ...(p.models.dryRun ? (['models'] as const) : []), ...(p.features?.dryRun ? (['features'] as const) : []),
     ...(p.limits.dryRun ? (['limits'] as const) : []), ...(p.maxOutputDryRun ? (['max_output_tokens'] as const) : []),
+    ...(p.cheaper?.dryRun ? (['cheaper_models'] as const) : []),
   ],
 });

@@ -97,7 +97,12 @@ const STARTER = `workspaces:
 interface Rule {
   readonly workspace: string;
   readonly workflow: string | null;
-  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'limits' | 'max_output_tokens' | 'dry_run'>;
+  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'features' | 'cheaper_models' | 'limits' | 'max_output_tokens' | 'dry_run'>;
+}
+
+/** What is allowed, and what is not. @param allow null: anything */
+function Names({ allow, deny }: { allow: readonly string[] | null; deny: readonly string[] }) {
+  return <span class="rule-models">{allow ? allow.map((one) => <code key={one}>{one}</code>) : deny.length === 0 && <span class="muted">any</span>}{deny.map((one) => <code key={one} class="denied"><span class="unseen">not </span>{one}</code>)}</span>;
 }
 
 function InForce({ answer }: { answer: PoliciesAnswer }) {
@@ -113,7 +118,8 @@ function InForce({ answer }: { answer: PoliciesAnswer }) {
   const columns: Column<Rule>[] = [
     { key: 'where', name: 'Where', cell: (rule) => rule.workflow === null ? <strong>{rule.workspace}</strong> : <><span class="muted">{rule.workspace} / </span>{rule.workflow}</>, title: (rule) => (rule.policy.dry_run.length ? `Only recorded, nothing is refused: ${rule.policy.dry_run.join(', ')}` : undefined) },
     { key: 'mode', name: 'Mode', cell: (rule) => (rule.policy.dry_run.length === 0 ? 'refuses' : <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>dry run: {rule.policy.dry_run.join(', ').replaceAll('_', ' ')}</span>) },
-    { key: 'models', name: 'Models', cell: ({ policy: { models } }) => <span class="rule-models">{models.allow ? models.allow.map((one) => <code key={one}>{one}</code>) : models.deny.length === 0 && <span class="muted">any</span>}{models.deny.map((one) => <code key={one} class="denied"><span class="unseen">not </span>{one}</code>)}</span> },
+    { key: 'models', name: 'Models', cell: ({ policy: { models, cheaper_models } }) => <><Names allow={models.allow} deny={models.deny} />{cheaper_models && <span class="muted"> cheaper from {percent(cheaper_models.at)} of {cheaper_models.budget}</span>}</>, title: ({ policy: { cheaper_models } }) => (cheaper_models ? Object.entries(cheaper_models.models).map(([from, to]) => `${from} gives way to ${to}`).join(', ') : undefined) },
+    { key: 'features', name: 'Features', cell: ({ policy: { features } }) => <Names allow={features && features.allow.length > 0 ? features.allow : null} deny={features?.deny ?? []} />, title: ({ policy: { features } }) => (features && features.allow.length > 0 ? 'Of the kinds that are named, only these; other kinds stay open' : undefined) },
     { key: 'requests', name: 'Requests / min', figure: true, cell: number((rule) => rule.policy.limits.requests_per_minute) },
     { key: 'in', name: 'Input / min', figure: true, cell: number((rule) => rule.policy.limits.input_tokens_per_minute) },
     { key: 'out', name: 'Output / min', figure: true, cell: number((rule) => rule.policy.limits.output_tokens_per_minute) },

@@ -156,6 +156,7 @@ function Waterfall({ attempts, admitted }: { attempts: readonly AttemptRow[]; ad
 const VERDICTS: Readonly<Record<DecisionRow['verdict'], { sign: string; word: string; tone: string }>> = {
   allow: { sign: '✓', word: 'allowed', tone: 'good' }, refuse: { sign: '✕', word: 'refused', tone: 'bad' },
   would_refuse: { sign: '!', word: 'would refuse', tone: 'warn' }, rewrite: { sign: '→', word: 'rewrote', tone: 'neutral' },
+  would_rewrite: { sign: '!', word: 'would rewrite', tone: 'warn' },
 };
 
 function Decision({ decision }: { decision: DecisionRow }) {

@@ -81,7 +81,7 @@ export const CostLineRow = z.object({
 });
 export type CostLineRow = z.infer<typeof CostLineRow>;
 
-export const DecisionRow = z.object({ rule: z.string(), verdict: z.enum(['allow', 'refuse', 'would_refuse', 'rewrite']), detail: z.string().nullable() });
+export const DecisionRow = z.object({ rule: z.string(), verdict: z.enum(['allow', 'refuse', 'would_refuse', 'rewrite', 'would_rewrite']), detail: z.string().nullable() });
 export type DecisionRow = z.infer<typeof DecisionRow>;
 
 export const RequestAnswer = z.object({
