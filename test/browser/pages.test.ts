@@ -40,7 +40,7 @@ async function started(): Promise<RunningGateway> {
       access: 'open', timezone: 'Europe/Berlin', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') },
       workspaces: [{ id: 'support', models: { deny: ['claude-opus-*'] }, limits: { requests_per_minute: 600 }, workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog', open_workflows: true }],
       budgets: [
-        { id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%', '100%'] },
+        { id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', hold: 'expected', overshoot: '20%', alert_at: ['50%', '100%'] },
         { id: 'tiny-month', scope: { workspace: 'support' }, limit_usd: 0.0001, period: 'month', mode: 'soft', alert_at: ['50%'], notify: ['ops'] },
       ],
       alerts: { private_addresses: true, group: '1s', channels: { ops: { type: 'webhook', url: receiver.url } } },
@@ -173,6 +173,7 @@ describe('with traffic', () => {
     const { page, complaints } = await open(gateway, '/budgets');
     await page.getByRole('button', { name: /^Acknowledge: .*tiny-month/ }).click();
     await page.getByText('local looks after it').waitFor();
+    expect(await page.locator('.budget', { hasText: 'support-month' }).locator('.figures').innerText()).toMatch(/At risk\s*\$0 of \$20\.00 at most/);
     await page.getByRole('button', { name: 'Send test to ops' }).click();
     await page.getByText('Arrived, answered 202').waitFor();
     await page.getByRole('region', { name: 'Delivery log, as a table' }).getByText('delivered').first().waitFor();

@@ -6,24 +6,7 @@ import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 import { Curve } from './curve.tsx';
 import { burnOf, limitOf, reachedAt } from './scale.ts';
-
-export const used = (budget: BudgetRow): number => {
-  const limit = limitOf(budget);
-  return limit > 0n ? Number(nanos(budget.spent_usd)) / Number(limit) : 0;
-};
-export const byUrgency = (a: BudgetRow, b: BudgetRow): number => used(b) - used(a);
-
-type State = { tone: 'good' | 'warn' | 'bad'; sign: string; word: string };
-export function stateOf(budget: BudgetRow): State {
-  const limit = limitOf(budget);
-  const spent = nanos(budget.spent_usd);
-  if (spent >= limit) return { tone: 'bad', sign: '✕', word: budget.mode === 'hard' && budget.dry_run ? 'Used up; a dry run only records' : budget.mode === 'hard' ? 'Used up, calls are refused' : 'Over its limit' };
-  if (spent + nanos(budget.held_usd) >= limit && budget.mode === 'hard') return { tone: 'warn', sign: '!', word: 'Held up by calls in flight' };
-  if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) return { tone: 'warn', sign: '!', word: 'Will not last at this pace' };
-  const crossed = budget.alerts.filter((alert) => used(budget) >= alert.at).at(-1);
-  if (crossed && used(budget) >= 0.8) return { tone: 'warn', sign: '!', word: `Past ${percent(crossed.at)}` };
-  return { tone: 'good', sign: '✓', word: 'On track' };
-}
+import { flightOf, stateOf, used } from './state.ts';
 
 export function scopeWords(scope: ScopeAnswer): { name: string; filter: Record<string, string> } {
   const fields = (['workspace', 'workflow', 'key', 'user', 'model'] as const).filter((field) => scope[field] !== undefined);
@@ -33,6 +16,7 @@ export function scopeWords(scope: ScopeAnswer): { name: string; filter: Record<s
 
 export function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
   const state = stateOf(budget);
+  const flight = flightOf(budget);
   const scope = scopeWords(budget.scope);
   const end = Date.parse(budget.period.to);
   const from = Date.parse(budget.period.from);
@@ -52,8 +36,9 @@ export function Budget({ budget, now }: { budget: BudgetRow; now: number }) {
       <BurnBar budget={budget} now={now} />
       <Curve budget={budget} now={now} filter={scope.filter} />
       <dl class="figures">
-        <div><dt>Held in flight</dt><dd title={exactMoney(nanos(budget.held_usd))}>{money(nanos(budget.held_usd))}</dd></div>
+        <div><dt>Held in flight</dt><dd title={exactMoney(flight.held)}>{money(flight.held)}{flight.counted !== null && <span class="muted" title={`What they will probably cost, as learned: ${exactMoney(flight.counted)}`}> counted as {money(flight.counted)}</span>}</dd></div>
         <div><dt>{remaining < 0n ? 'Overspent' : 'Remaining'}</dt><dd title={exactMoney(remaining)}>{money(remaining < 0n ? -remaining : remaining)}</dd></div>
+        {flight.bound !== null && flight.bound > 0n && <div><dt>At risk</dt><dd title={`By how much the limit would be passed if every call in flight cost the most it can: ${exactMoney(flight.atRisk)}; never more than ${exactMoney(flight.bound)}`}>{money(flight.atRisk)} <span class="muted">of {money(flight.bound)} at most</span></dd></div>}
         <div><dt>Forecast</dt><dd>{budget.forecast_usd ? <>{shortMoney(nanos(budget.forecast_usd.p50))} <span class="muted">up to {shortMoney(nanos(budget.forecast_usd.p90))}</span></> : <span class="muted">too early to say</span>}</dd></div>
         <div><dt>Reaches its limit</dt><dd>{reached === null ? <span class="muted">{over ? 'it has' : budget.forecast_usd ? 'not in this period' : '–'}</span> : <time dateTime={new Date(reached).toISOString()} title={fullTime(reached, zone.value)}>{weekday(reached, zone.value)}</time>}</dd></div>
       </dl>

@@ -3,12 +3,13 @@
 import type { AlertsAnswer, BudgetsAnswer } from '../../../server/http/admin/wire.ts';
 import { Panel } from '../../parts/panel.tsx';
 import { useAsk } from '../../server.ts';
-import { Budget, BurnLegend, byUrgency, stateOf } from './card.tsx';
+import { Budget, BurnLegend } from './card.tsx';
 import { Channels } from './channels.tsx';
 import { Deliveries } from './deliveries.tsx';
 import { Firing } from './firing.tsx';
 import { History } from './history.tsx';
 import { Rules } from './rules.tsx';
+import { byUrgency, stateOf } from './state.ts';
 import { Suggestions } from './suggestions.tsx';
 
 export function Budgets() {
