@@ -36,6 +36,7 @@ import { joinObservers } from './observe/join.ts';
 import { createLog } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { createOpportunities } from './observe/opportunities.ts';
+import { createTelemetry, TelemetryMissing } from './observe/otel/telemetry.ts';
 import { createTroubleLog, logOverload } from './observe/trouble-log.ts';
 import type { PriceBook } from './price/book.ts';
 import { explain } from './price/explain.ts';
@@ -84,6 +85,11 @@ export async function compose(initial: Settings): Promise<Gateway> {
   let settings = initial;
   let configLoadedAt = startedAt;
   let lastReload: { at: typeof startedAt; error: string | null } | null = null;
+
+  const telemetry = createTelemetry({ log, clock, version, bookName: (model) => book.lookup(model, clock.now())?.row.model ?? null });
+  const startTelemetry = await telemetry.prepare(initial).catch((error: unknown) => {
+    throw error instanceof TelemetryMissing ? new StartFailure(error.message, 1) : error;
+  });
 
   const ledgerFile = join(initial.dataDir, 'tollgate.db');
   let onDeath: (trouble: string) => void = () => {};
@@ -178,8 +184,10 @@ export async function compose(initial: Settings): Promise<Gateway> {
     opportunities: createOpportunities({ advisor }),
     reconciliation: () => latestRatio(reconciler.latest()),
     alerts: () => alerts.counts(),
+    telemetry: () => telemetry.counts,
   });
   metrics.configured(initial);
+  startTelemetry();
   store.onCommit(metrics.committed);
 
   const reckoning = createReckoning({ reports, ledger, gate, clock, log, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
@@ -228,7 +236,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log));
+  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log), telemetry.observer);
   const batches = createBatchCare({
     settings: () => settings,
     store: store.batches,
@@ -256,6 +264,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     desk: createDesk({ objects: createObjects({ store: store.batches, settings: () => settings }), care: batches, provider: upstream.own }),
     batches,
     observer,
+    telemetry,
     log,
     prefixKey: createHash('sha256').update(`prefixes of prompts ${store.installSecret}`).digest('base64url'),
     drains: new Drains(() => settings.drainAbort),
@@ -276,6 +285,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     async reload(next) {
       try {
         const nextBook = readPriceBook(next);
+        const switchTelemetry = await telemetry.prepare(next);
         await reckoning.alone(() => gate.reload(next, spentOf));
         keys.declare(declaredIn(next));
         upstream.reload(next.upstream);
@@ -284,6 +294,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         settings = next;
         log.setLevel(next.log.level);
         metrics.configured(next);
+        switchTelemetry();
         alerts.configured(next);
         reconciler.configured();
         configLoadedAt = clock.now();
@@ -306,9 +317,11 @@ export async function compose(initial: Settings): Promise<Gateway> {
       admin.configChanged();
     },
     async close(drainMs) {
+      const until = clock.monotonic() + drainMs;
       await dataPort.drain(drainMs);
       overloadLog.close();
       await batches.close();
+      await telemetry.close(Math.max(LEAST_FLUSH_MS, until - clock.monotonic()));
       reconciler.close();
       await upstream.close();
       await reckoning.close();
@@ -324,6 +337,9 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
   };
 }
+
+/** Where the drain took all of its time, the last spans have this. */
+const LEAST_FLUSH_MS = 500;
 
 const declaredIn = (settings: Settings): Declared => ({ keys: settings.keys, workspaces: settings.workspaces });
 

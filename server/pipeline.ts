@@ -17,11 +17,12 @@ import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
 import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
 import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
+import type { CallTrace, Tracing } from './domain/trace.ts';
 import type { Reading, Tokens } from './domain/usage.ts';
 import type { Drains } from './forward/drains.ts';
 import type { ExchangeOptions, OnTheWire, Outgoing, ResponseHead } from './forward/exchange.ts';
 import { forward, type Answer } from './forward/forward.ts';
-import { headerOf, requestHeaders } from './forward/headers.ts';
+import { carryTrace, headerOf, requestHeaders } from './forward/headers.ts';
 import { hopHeader } from './forward/hops.ts';
 import { allowsTries, nameOf, type Place } from './forward/tries.ts';
 import { uploadLength, uploadOf } from './forward/upload.ts';
@@ -45,6 +46,8 @@ export interface Call {
   readonly credentials: Credentials;
   readonly claimed: ClaimedTags;
   readonly clientRetry: number | null;
+  /** Null where traces are off: what the client sent of one passes as it came. */
+  readonly trace: CallTrace | null;
   readonly request: IncomingMessage;
   readonly reply: ServerResponse;
   /** Fires when the client leaves. */
@@ -68,6 +71,7 @@ export interface Services {
   readonly desk: Desk;
   readonly batches: BatchCare;
   readonly observer: Observer;
+  readonly telemetry: { readonly tracing: Tracing | null };
   readonly log: Log;
   /** The key that prefixes of prompts are hashed with, 43 characters of base64url. */
   readonly prefixKey: string;
@@ -244,6 +248,7 @@ const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
   modelRequested: ask?.model ?? null,
   clientRetry: call.clientRetry,
   decisions: [],
+  trace: call.trace,
 });
 
 const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission: Admission): OpenEntry => ({
@@ -256,6 +261,7 @@ const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission
   modelRequested: intent.modelRequested,
   clientRetry: intent.clientRetry,
   decisions: admission.decisions,
+  trace: intent.trace ?? null,
   modelSent: clearance.model,
   held: admission.held,
   price: quote.row,
@@ -352,6 +358,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
   const outgoing = ({ origin, credential }: Pick<Place, 'origin' | 'credential'>): Outgoing => {
     const headers = requestHeaders(call.request.rawHeaders, credential, edited);
     headers.push(...hopHeader(call.request, origin));
+    if (call.trace !== null) carryTrace(headers, call.trace);
     if (upload !== null) headers.push(...uploadLength(call.request));
     return {
       origin,

@@ -1,6 +1,7 @@
 // server/domain/call.ts: one request from a client, who sent it, and what it asks for.
 
 import type { CallId, EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
+import type { CallTrace } from './trace.ts';
 
 /** What of the API a call uses; one per family of routes. Bounded, so it may be a label. */
 export const ENDPOINTS = ['messages', 'count_tokens', 'batches', 'batch_results', 'chat_completions', 'complete', 'models', 'files', 'skills'] as const;
@@ -167,4 +168,6 @@ export interface Intent {
   /** The `x-stainless-retry-count` of the client; null when not sent. */
   readonly clientRetry: number | null;
   readonly decisions: readonly Decision[];
+  /** Its place in its caller's trace, for those who watch; no row keeps it. Null or absent where traces are off. */
+  readonly trace?: CallTrace | null;
 }

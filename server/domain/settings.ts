@@ -169,6 +169,23 @@ export interface Failover {
   readonly keys: ReadonlyMap<string, string>;
 }
 
+/** Where OpenTelemetry goes, by OTLP over HTTP, and how much of it. */
+export interface TelemetrySettings {
+  /** Without a trailing slash; `/v1/traces` and `/v1/metrics` are below it. */
+  readonly endpoint: string;
+  readonly protocol: 'http/protobuf' | 'http/json';
+  /** Secrets among them. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly timeoutMs: number;
+  readonly compression: 'none' | 'gzip';
+  /** `sample`: the part of calls without a sampled parent that is traced, 0 to 1. Null: no spans. */
+  readonly traces: { readonly sample: number } | null;
+  /** Null: no metrics. */
+  readonly metrics: { readonly intervalMs: number; readonly temporality: 'cumulative' | 'delta' } | null;
+  /** Attributes of the resource, over our own `service.name` and `service.version`. */
+  readonly resource: ReadonlyMap<string, string>;
+}
+
 export interface Settings {
   /** The file it came from, absolute. */
   readonly file: string;
@@ -234,6 +251,8 @@ export interface Settings {
     readonly workspaces: ReadonlyMap<string, string>;
   };
   readonly retention: { readonly requestsDays: number };
+  /** Spans and metrics for an OpenTelemetry collector; null: off. */
+  readonly telemetry: TelemetrySettings | null;
   readonly savings: { /** Whether keyed hashes of prompts' prefixes go into the ledger, for the savings advisor. */ readonly prefixHashes: boolean };
   readonly batches: { /** Between two looks at a batch that has not ended. */ readonly pollMs: number };
   /** When a client leaves a stream: `drain` reads upstream to its final usage, `cut` ends it and estimates. */

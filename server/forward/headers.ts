@@ -1,6 +1,7 @@
 // server/forward/headers.ts: which headers cross the gateway. Everything does, but for what belongs to one hop, to us, or to a credential.
 
 import type { UpstreamCredential } from '../domain/call.ts';
+import type { CallTrace } from '../domain/trace.ts';
 import { HOP_HEADER } from './hops.ts';
 
 /** Belong to one connection and end here: RFC 9110 section 7.6.1 and 11.7, RFC 9112 section 6.1. */
@@ -43,6 +44,22 @@ export function requestHeaders(raw: readonly string[], credential: UpstreamCrede
   }
   if (!credentialSent && credential.kind === 'configured') out.push('x-api-key', credential.secret);
   return out;
+}
+
+/** Puts our span where the caller's stood, in its place and spelling, or at the end where there was none. `headers`: a flat list, changed. */
+export function carryTrace(headers: string[], { traceparent, tracestate }: CallTrace): void {
+  let at = -1;
+  for (let i = 0; i < headers.length; ) {
+    const name = headers[i]!.length <= 11 ? headers[i]!.toLowerCase() : '';
+    // The state belongs to the parent that it came with; ours follows ours.
+    if (name === 'tracestate' || (name === 'traceparent' && at !== -1)) headers.splice(i, 2);
+    else {
+      if (name === 'traceparent') headers[(at = i) + 1] = traceparent;
+      i += 2;
+    }
+  }
+  if (at === -1) at = headers.push('traceparent', traceparent) - 2;
+  if (tracestate !== null) headers.splice(at + 2, 0, 'tracestate', tracestate);
 }
 
 /**

@@ -44,6 +44,8 @@ export const METRICS = {
   opportunity: { name: 'tollgate_opportunity_usd', help: 'Money of the past 30 days that need not have been spent, at least, by what would save it; a signal is the money at stake.', type: 'gauge', labels: ['workspace', 'lever', 'confidence'] },
   alertsActive: { name: 'tollgate_alerts_active', help: 'Alerts of the gateway that are firing now.', type: 'gauge', labels: ['rule', 'severity'] },
   alertDeliveries: { name: 'tollgate_alert_deliveries_total', help: 'Messages about alerts, by what became of them.', type: 'counter', labels: ['channel', 'result'] },
+  telemetrySpans: { name: 'tollgate_telemetry_spans_total', help: 'Spans for the OpenTelemetry collector, by what became of them; all but exported are lost.', type: 'counter', labels: ['result'] },
+  telemetryExports: { name: 'tollgate_telemetry_exports_total', help: 'Requests to the OpenTelemetry collector, after retries.', type: 'counter', labels: ['signal', 'result'] },
   recordsDropped: { name: 'tollgate_records_dropped_total', help: 'Ledger rows that could not be written and are not tried again while the gateway runs.', type: 'counter', labels: ['reason'] },
   recordQueue: { name: 'tollgate_record_queue_length', help: 'Changes waiting for a commit of the ledger.', type: 'gauge', labels: [] },
   ledgerWritable: { name: 'tollgate_ledger_writable', help: '1 while the ledger can be written.', type: 'gauge', labels: [] },

@@ -10,6 +10,7 @@ import type { Nanodollars } from '../domain/money.ts';
 import type { HeadroomRow, Observer, OverloadRung } from '../domain/observer.ts';
 import type { PriceRow } from '../domain/price.ts';
 import type { Settings } from '../domain/settings.ts';
+import type { TelemetryCounts } from '../domain/trace.ts';
 import { createLabels } from './labels.ts';
 import { observe } from './histogram.ts';
 import { METRICS, type MetricKey } from './metric-names.ts';
@@ -46,6 +47,8 @@ export interface MetricSources {
   alerts?(): AlertCounts;
   /** The latest check of the ledger's sums against its rows, and what it found to be otherwise; null, or no such source, until there was one. */
   verification?(): { readonly at: EpochMs; readonly drift: number } | null;
+  /** What became of spans and exports; null, or no such source, reads as nothing yet. */
+  telemetry?(): TelemetryCounts | null;
   /** How far the ledger is from the provider's bill, as a part of the bill; null, or no such source, until they were compared. */
   reconciliation?(): number | null;
 }

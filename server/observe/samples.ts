@@ -4,6 +4,7 @@ import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { limitOf } from '../domain/budget.ts';
 import { usdNumber } from '../domain/money.ts';
 import { rowsInForce } from '../domain/price.ts';
+import { SIGNALS, SPAN_RESULTS } from '../domain/trace.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
 import type { Exemplar, Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
@@ -124,6 +125,8 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     },
     alertsActive: () => (sources.alerts?.().active ?? []).slice(0, MOST_ALERTS).map(({ rule, severity, count }) => ({ labels: { rule, severity }, value: count })),
     alertDeliveries: () => (sources.alerts?.().deliveries ?? []).slice(0, MOST_ALERTS).map(({ channel, result, count }) => ({ labels: { channel, result }, value: count })),
+    telemetrySpans: () => SPAN_RESULTS.map((result) => ({ labels: { result }, value: sources.telemetry?.()?.spans[result] ?? 0 })),
+    telemetryExports: () => SIGNALS.flatMap((signal) => (['ok', 'failed'] as const).map((result) => ({ labels: { signal, result }, value: sources.telemetry?.()?.exports[signal][result] ?? 0 }))),
     recordsDropped: () => [...tallies.lost].map(([reason, value]) => ({ labels: { reason }, value })),
     recordQueue: () => one(sources.ledgerHealth().queued),
     ledgerWritable: () => one(sources.ledgerHealth().writable ? 1 : 0),

@@ -5,7 +5,7 @@ import type { Budget } from '../domain/budget.ts';
 import { hashSecret, type VirtualKey } from '../domain/directory.ts';
 import { DEFAULT_WORKSPACE, epochMs, type BudgetId, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, usdNumber, type Nanodollars } from '../domain/money.ts';
-import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, Workspace } from '../domain/settings.ts';
+import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, TelemetrySettings, Workspace } from '../domain/settings.ts';
 import type { Config } from './schema.ts';
 
 /** What is decided outside the file. */
@@ -70,6 +70,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     },
     reconciliation: { adminKey: config.reconciliation.admin_key === '' ? null : config.reconciliation.admin_key, workspaces: new Map(Object.entries(config.reconciliation.workspaces)) },
     retention: { requestsDays: config.retention.requests_days },
+    telemetry: telemetryOf(config.telemetry),
     savings: { prefixHashes: config.savings.prefix_hashes },
     batches: { pollMs: config.batches.poll },
     onAbort: config.on_abort,
@@ -91,6 +92,21 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
 
 /** A name whose variable was empty is as if it were not there. */
 const filled = (secrets: Readonly<Record<string, string>>): ReadonlyMap<string, string> => new Map(Object.entries(secrets).filter(([, secret]) => secret !== ''));
+
+function telemetryOf(written: Config['telemetry']): TelemetrySettings | null {
+  if (written === undefined || written.otlp.endpoint === '') return null;
+  const { otlp, traces, metrics } = written;
+  return {
+    endpoint: otlp.endpoint,
+    protocol: otlp.protocol,
+    headers: filled(otlp.headers),
+    timeoutMs: otlp.timeout,
+    compression: otlp.compression,
+    traces: traces.enabled ? { sample: traces.sample / 1_000_000 } : null,
+    metrics: metrics.enabled ? { intervalMs: metrics.interval, temporality: metrics.temporality } : null,
+    resource: new Map(Object.entries(written.resource_attributes)),
+  };
+}
 
 function channelOf(id: string, { type, min_severity, quiet, repeat, fallback, ...fields }: Config['alerts']['channels'][string], zone: string): Channel {
   return {

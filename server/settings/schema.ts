@@ -151,6 +151,13 @@ const channel = z.discriminatedUnion('type', [
   }),
 ], { error: (issue) => (issue.code === 'invalid_union' ? 'slack, teams, pagerduty, webhook or email' : CHANNEL) });
 
+const COLLECTOR = 'an http or https address such as http://127.0.0.1:4318';
+const RESOURCE = 'names of attributes such as deployment.environment.name';
+const HEADER = 'a header name other than those that are set anyway (Content-*, Host, Connection, Transfer-Encoding, User-Agent)';
+const otlpHeaderName = () => z.string({ error: HEADER }).regex(/^(?!(?:content-.*|host|connection|transfer-encoding|user-agent)$)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/i, { error: HEADER });
+const HEADER_VALUE = 'printable ASCII on one line';
+const otlpHeaderValue = () => z.string({ error: HEADER_VALUE }).regex(/^[\x20-\x7e]{0,4096}$/, { error: HEADER_VALUE });
+
 const rule = <Shape extends z.ZodRawShape>(thresholds: Shape, said: string) =>
   section({ enabled: flag().prefault(true).describe('Whether to look. Default: true.'), ...thresholds }).prefault({} as never).describe(said);
 
@@ -245,6 +252,25 @@ export const configSchema = section({
     admin_key: credential().prefault('').describe("An Admin key of the provider (sk-ant-admin…), as a variable: with it the gateway reads the organization's usage and cost reports, and compares them with the ledger. Empty: it does not."),
     workspaces: z.record(name(), words("the id of a workspace of the provider, or default"), { error: "a mapping of workspaces here to workspaces of the provider" }).prefault({}).describe("Which of the provider's workspaces the calls of each workspace go to, e.g. support: wrkspc_01…; `default` is the one without an id. Left out: everything is compared as one."),
   }).prefault({}).describe("The ledger beside the provider's bill, by UTC day."),
+  telemetry: section({
+    otlp: section({
+      endpoint: z.union([z.literal(''), baseUrl()], { error: COLLECTOR }).describe('The address of the collector; `/v1/traces` and `/v1/metrics` are added to it. Empty: nothing is sent.'),
+      protocol: choice(['http/protobuf', 'http/json']).prefault('http/protobuf').describe('How it is written. Default: http/protobuf.'),
+      headers: z.record(otlpHeaderName(), otlpHeaderValue(), { error: 'a mapping of header names to values' }).prefault({}).describe('Headers for the collector, such as a credential, as variables. One whose variable is empty is left out.'),
+      timeout: duration().prefault('10s').describe('For one request, retries included. Default: 10s.'),
+      compression: choice(['none', 'gzip']).prefault('none').describe('Of request bodies. Default: none.'),
+    }).describe('The OpenTelemetry protocol over HTTP. OTEL_* variables are not read.'),
+    traces: section({
+      enabled: flag().prefault(true).describe('Whether calls have spans, and pass the context of their trace on. Default: true.'),
+      sample: percent('0%', '100%').prefault('100%').describe('The share of calls that is traced, where the caller does not say itself whether it is. Default: 100%.'),
+    }).prefault({}).describe('A span for each call, and one below it for each try at the provider.'),
+    metrics: section({
+      enabled: flag().prefault(true).describe('Whether metrics are sent. Default: true.'),
+      interval: duration().prefault('60s').describe('How often. Default: 60s.'),
+      temporality: choice(['cumulative', 'delta']).prefault('cumulative').describe('Whether each report counts from the start or from the one before. Default: cumulative.'),
+    }).prefault({}).describe('The histograms of the conventions for generative AI.'),
+    resource_attributes: z.record(z.string({ error: RESOURCE }).regex(/^[a-z][a-z0-9_.-]{0,127}$/, { error: RESOURCE }), words('a text on one line'), { error: `a mapping of ${RESOURCE} to texts` }).prefault({}).describe('What the collector is told of this gateway, e.g. deployment.environment.name: production. `service.name` is tollgate unless told.'),
+  }).optional().describe('OpenTelemetry: spans and metrics of calls for a collector, never a prompt, an answer or a key. Left out: off.'),
   retention: section({
     requests_days: whole(1, 36_500).prefault(90).describe('Days that single requests are kept; totals by hour and day stay. Default: 90.'),
   }).prefault({}).describe('How long data is kept.'),

@@ -1,7 +1,7 @@
 // test/forward/headers.test.ts: what crosses the gateway in a header, and what does not.
 
 import { expect, test } from 'vitest';
-import { requestHeaders, responseHeaders } from '../../server/forward/headers.ts';
+import { carryTrace, requestHeaders, responseHeaders } from '../../server/forward/headers.ts';
 
 const ours = { kind: 'configured', name: 'default', secret: 'sk-ant-our-own-secret' } as const;
 const theirs = { kind: 'callers_own' } as const;
@@ -50,4 +50,16 @@ test('a body that was edited no longer has the encoding it came with', () => {
 
 test('an answer keeps its headers but for those of the hop, of ours, and any that holds our key', () => {
   expect(responseHeaders(['Request-Id', 'req_1', 'Transfer-Encoding', 'chunked', 'Connection', 'keep-alive', 'x-tollgate-cost-usd', '9', 'x-echo', `key ${ours.secret}`, 'Set-Cookie', 'a=1', 'set-cookie', 'b=2'], ours)).toEqual(['Request-Id', 'req_1', 'Set-Cookie', 'a=1', 'set-cookie', 'b=2']);
+});
+
+test.each([
+  { name: 'in its place and spelling', before: ['a', '1', 'TraceParent', 'old', 'b', '2'], state: null, after: ['a', '1', 'TraceParent', 'new', 'b', '2'] },
+  { name: 'with its state behind it', before: ['tracestate', 'x=1', 'traceparent', 'old', 'b', '2'], state: 'x=1', after: ['traceparent', 'new', 'tracestate', 'x=1', 'b', '2'] },
+  { name: 'at the end where there was none', before: ['a', '1'], state: null, after: ['a', '1', 'traceparent', 'new'] },
+  { name: 'once where there were two', before: ['traceparent', 'old', 'a', '1', 'traceparent', 'older'], state: null, after: ['traceparent', 'new', 'a', '1'] },
+  { name: 'without a state that had no parent', before: ['tracestate', 'x=1', 'TraceState', 'y=1'], state: null, after: ['traceparent', 'new'] },
+])('the span of a call goes up $name', ({ before, state, after }) => {
+  const headers = [...before];
+  carryTrace(headers, { traceparent: 'new', tracestate: state });
+  expect(headers).toEqual(after);
 });

@@ -46,6 +46,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   ledger: { durability: 'normal' },
   log: { level: 'info' },
   publicUrl: null,
+  telemetry: null,
   batches: { pollMs: 60_000 },
   ...more,
 });

@@ -131,6 +131,16 @@ export const ROWS: readonly Row[] = [
 
   // Variables.
   { name: 'a variable that is not set', yaml: 'timezone: ${NOT_SET}\n', said: ['1:11 the environment has no variable NOT_SET; expected it to be set, or a default: ${NOT_SET:-…}'] },
+  { name: 'telemetry without an address', yaml: 'telemetry:\n  otlp: { protocol: http/json }\n', said: ['2:3 telemetry.otlp needs "endpoint"; expected an http or https address such as http://127.0.0.1:4318'] },
+  { name: 'telemetry to what is no address', yaml: 'telemetry:\n  otlp: { endpoint: "collector:4317" }\n', said: ['2:21 "collector:4317" does not fit telemetry.otlp.endpoint; expected an http or https address'] },
+  { name: 'telemetry to an address with a password in it', yaml: 'telemetry:\n  otlp: { endpoint: "https://me:secret@collector" }\n', said: ['2:21 does not fit telemetry.otlp.endpoint; expected an http or https address'] },
+  { name: 'telemetry by a protocol that is not spoken', yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:4318", protocol: grpc } }\n', said: ['1:67 "grpc" does not fit telemetry.otlp.protocol; expected http/protobuf or http/json'] },
+  { name: 'a header for the collector that is set anyway', yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:4318", headers: { Content-Type: x } } }\n', said: ['1:68 expected a header name other than those'] },
+  { name: 'a header for the collector with a line break in it, which is not shown', yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:4318", headers: { authorization: "a\\nsecret" } } }\n', said: ['1:83 telemetry.otlp.headers.authorization; expected printable ASCII on one line'] },
+  { name: 'a sampling share above everything', yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:4318" }, traces: { sample: 101% } }\n', said: ['1:77 "101%" does not fit telemetry.traces.sample; expected a percentage from 0% to 100%'] },
+  { name: 'an attribute of the resource that is a list', yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:4318" }, resource_attributes: { service.name: [a] } }\n', said: ['1:96 telemetry.resource_attributes'] },
+  { name: 'telemetry with its address one level too high', yaml: 'telemetry: { endpoint: "http://127.0.0.1:4318" }\n', said: ['1:1 telemetry needs "otlp"', '1:14 telemetry has no key "endpoint"; expected otlp, traces, metrics or resource_attributes'] },
+
   { name: 'a variable that is not set, in the middle', yaml: 'upstream:\n  origin: "https://${NOT_SET}.example"\n', said: ['2:20 the environment has no variable NOT_SET'] },
   { name: 'two variables that are not set', yaml: 'upstream:\n  origin: "https://${NOT_A}.${NOT_B}"\n', said: ['2:20 NOT_A', '2:29 NOT_B'] },
   { name: 'a variable that is not set, at an anchor that is used twice', yaml: 'workspaces:\n  - { id: a, models: { allow: [&m "${NOT_SET}", *m] } }\n', said: ['2:36 NOT_SET'] },

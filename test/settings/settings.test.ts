@@ -95,6 +95,7 @@ test('the documented example is in force as it is written', () => {
     upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-1']]) },
     prices: { file: resolve('config/prices.yaml'), contract: null, digest: digestOfFiles([resolve('config/prices.yaml'), null]), unknownModel: 'ceiling', assumeUsInference: false },
     retention: { requestsDays: 90 },
+    telemetry: null,
     savings: { prefixHashes: true },
   });
   const support = settings.workspaces.get('support' as WorkspaceId)!;
@@ -172,6 +173,7 @@ test('one line is enough: everything else has its default', () => {
     reconciliation: { adminKey: null, workspaces: new Map() },
     retention: { requestsDays: 90 },
     savings: { prefixHashes: true },
+    telemetry: null,
     onAbort: 'cut',
     drainAbort: { max: 100, forMs: 600_000 },
     body: { messagesBytes: 32 * 1024 ** 2, batchesBytes: 256 * 1024 ** 2, filesBytes: 500 * 1024 ** 2, heldBytes: 256 * 1024 ** 2 },

@@ -155,6 +155,7 @@ export function createDataPort(services: Services): DataPort {
       target: matched.path + matched.query,
       credentials: { apiKey: oneHeader(request, 'x-api-key'), bearer: bearerOf(request.headers.authorization) },
       claimed,
+      trace: services.telemetry.tracing?.begin(request.headers, now) ?? null,
       clientRetry: typeof retry === 'string' && /^\d{1,4}$/.test(retry) ? Number(retry) : null,
       request,
       reply,
