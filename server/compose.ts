@@ -147,6 +147,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     keys: () => keys.list(),
     priceRows: () => book.rows(),
     reconciled: () => reconciler.latest().days,
+    happened: (happening) => admin.live.alerted(happening),
   });
   store.grants.onChange = (grants) => {
     gate.grant(grants);
@@ -283,6 +284,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     ledgerLost,
     settings: () => settings,
     async reload(next) {
+      const repriced = next.prices.digest !== settings.prices.digest;
       try {
         const nextBook = readPriceBook(next);
         const switchTelemetry = await telemetry.prepare(next);
@@ -308,6 +310,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         throw error;
       }
       admin.configChanged();
+      if (repriced) admin.live.priced({ digest: next.prices.digest, rows: book.rows().length });
       log.info('config_reloaded', { file: next.file });
       await ledger.audit({ at: clock.now(), actor: 'config', action: 'config.reload', subject: next.file, detail: JSON.stringify({ digest: next.digest }) });
     },

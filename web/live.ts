@@ -1,13 +1,18 @@
 // web/live.ts: keeps the screen current: server-sent events while the page is seen, a slow poll where they do not come. Pages of one browser share one stream.
 
 import { effect, signal } from '@preact/signals';
-import type { LiveTick } from '../server/http/admin/wire.ts';
+import type { LiveAlert, LiveTick } from '../server/http/admin/wire.ts';
 import { refresh, signedOut } from './server.ts';
 
 type LiveState = 'live' | 'polling' | 'reconnecting' | 'paused';
 export const liveState = signal<LiveState>('reconnecting');
 /** Calls under way, as of the last tick; null before the first. */
 export const inFlight = signal<number | null>(null);
+
+/** What fires and nobody has taken on or silenced, as of the latest alert event; null before the first. */
+export const openAlerts = signal<number | null>(null);
+/** What the latest alert event says, for those who do not see the badge. */
+export const alertSaid = signal('');
 
 /** Calls arrive in bursts; the figures are asked for at most this often. */
 const calmMs = 4_000;
@@ -16,7 +21,7 @@ const idleMs = 60_000;
 const pollMs = 10_000;
 
 /** What the page that holds the stream tells the others. */
-type Told = { readonly kind: 'state'; readonly state: LiveState } | { readonly kind: 'tick'; readonly inFlight: number } | { readonly kind: 'changed' } | { readonly kind: 'hello' };
+type Told = { readonly kind: 'state'; readonly state: LiveState } | { readonly kind: 'tick'; readonly inFlight: number } | { readonly kind: 'changed' } | { readonly kind: 'alert'; readonly alert: LiveAlert } | { readonly kind: 'hello' };
 const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('tollgate-live');
 
 let source: EventSource | null = null;
@@ -36,6 +41,14 @@ function refreshSoon(): void {
   }, Math.max(250, calmMs - (Date.now() - lastRefresh)));
 }
 
+const ALERT_WORDS = { fired: 'Alert', raised: 'Alert, more urgent', resolved: 'Resolved', acknowledged: 'Taken on', silenced: 'Silenced', unsilenced: 'No longer silenced' } as const;
+
+function alerted({ event, alert, open }: LiveAlert): void {
+  openAlerts.value = open;
+  alertSaid.value = alert === null || alert.silenced ? '' : `${ALERT_WORDS[event]}: ${alert.title}`;
+  refreshSoon();
+}
+
 const tell = (told: Told): void => channel?.postMessage(told);
 
 function become(state: LiveState): void {
@@ -53,7 +66,12 @@ function open(): void {
     tell({ kind: 'tick', inFlight: inFlight.value });
     refreshSoon();
   });
-  for (const name of ['config', 'alert', 'price', 'gap']) {
+  source.addEventListener('alert', (event) => {
+    const alert = JSON.parse((event as MessageEvent<string>).data) as LiveAlert;
+    tell({ kind: 'alert', alert });
+    alerted(alert);
+  });
+  for (const name of ['config', 'price', 'gap']) {
     source.addEventListener(name, () => {
       tell({ kind: 'changed' });
       refreshSoon();
@@ -100,6 +118,7 @@ channel?.addEventListener('message', ({ data }: MessageEvent<Told>) => {
   else {
     liveState.value = 'live';
     if (data.kind === 'tick') inFlight.value = data.inFlight;
+    if (data.kind === 'alert') alerted(data.alert);
     refreshSoon();
   }
 });

@@ -2,7 +2,7 @@
 
 import type { Ask, Endpoint } from '../domain/call.ts';
 import { FEATURE_KINDS, type FeatureRules } from '../domain/settings.ts';
-import { matchesGlob } from './glob.ts';
+import { matchesGlob } from '../domain/glob.ts';
 
 const LISTED = 20;
 

@@ -1,17 +1,20 @@
 // server/alert/alerts.ts: looks on a timer and after settlements, keeps where every alert stands, and has told who is to be told.
 
-import { randomUUID } from 'node:crypto';
-import { atLeast, ALERT_RULES, SEVERITIES, type AlertDesk, type AlertState, type AlertStore, type Notice, type TestRequest } from '../domain/alert.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { atLeast, ALERT_RULES, SEVERITIES, type AlertDesk, type AlertHappening, type AlertState, type AlertStore, type Notice, type Severity, type TestRequest } from '../domain/alert.ts';
 import { epochMs, type Clock, type EpochMs } from '../domain/ids.ts';
 import type { Log, Observer } from '../domain/observer.ts';
 import type { Settings } from '../domain/settings.ts';
+import { isAbout, isSilencing, MOST_SILENCES, silenceOf, type Silence } from '../domain/silence.ts';
 import { beatOfEntry, beatOfRefusal } from './beat.ts';
+import { keptBack, released } from './hush.ts';
 import { acknowledged } from './machine.ts';
 import { Outbox } from './outbox.ts';
 import { reachOf } from './post.ts';
 import { Pulse } from './pulse.ts';
 import { replay } from './replay.ts';
-import { readingsOf, round } from './round.ts';
+import { isActive, readingsOf, round } from './round.ts';
+import { nodeTimers, type Timers } from './timers.ts';
 import { Watch, type Sources } from './watch.ts';
 
 const LOOK_EVERY_MS = 60_000;
@@ -19,12 +22,17 @@ const LOOK_EVERY_MS = 60_000;
 const DEBOUNCE_MS = 1_000;
 const LONGEST_TIMER_MS = 60_000;
 const SHOWN_RESOLVED_MS = 7 * 86_400_000;
+const SHOWN_SILENCES_MS = 90 * 86_400_000;
 
 export interface AlertsOptions extends Sources {
   readonly store: AlertStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears at once what began, ended or was silenced. */
+  readonly happened?: (happening: AlertHappening) => void;
   readonly random?: () => number;
+  /** Node's own unless told; they must go by the same time as the clock. */
+  readonly timers?: Timers;
 }
 
 export interface Alerts extends AlertDesk {
@@ -38,12 +46,14 @@ export interface Alerts extends AlertDesk {
   configured(settings: Settings): void;
   /** After a grant: limits are others now. */
   limitsMoved(): void;
+  /** Resolves once no look and no delivery is under way. */
+  idle(): Promise<void>;
   counts(): { readonly active: readonly { rule: string; severity: string; count: number }[]; readonly deliveries: readonly { channel: string; result: string; count: number }[] };
   close(): Promise<void>;
 }
 
 export function createAlerts(options: AlertsOptions): Alerts {
-  const { clock, store, log, settings, random = Math.random } = options;
+  const { clock, store, log, settings, happened = () => {}, random = Math.random, timers = nodeTimers } = options;
   const pulse = new Pulse(settings().alerts.rules.firstToken.slowerThanMs);
   const watch = new Watch(options, pulse);
   const outbox = new Outbox({ gatherMs: () => settings().alerts.gatherMs, now: () => clock.now(), reach: () => reachOf(settings().alerts.privateAddresses), dashboardUrl: () => settings().alerts.dashboardUrl, random });
@@ -51,10 +61,13 @@ export function createAlerts(options: AlertsOptions): Alerts {
   /** Of what could not be written yet. */
   const unsaved = new Map<string, AlertState | null>();
   const repeatedAt = new Map<string, number>();
+  let silences: readonly Silence[] = [];
   let looking: Promise<void> = Promise.resolve();
-  let debounce: NodeJS.Timeout | null = null;
-  let wake: NodeJS.Timeout | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  let delivering: Promise<void> = Promise.resolve();
+  /** Each calls a timer off; null: none runs. */
+  let debounce: (() => void) | null = null;
+  let wake: (() => void) | null = null;
+  let timer: (() => void) | null = null;
   let closed = false;
   outbox.configure(settings().alerts.channels);
 
@@ -64,7 +77,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     unsaved.clear();
     if (taken.length === 0 && changes.messages.length === 0 && changes.deliveries.length === 0) return;
     try {
-      await store.save({ states: taken.flatMap(([, state]) => (state === null ? [] : [state])), forgotten: taken.flatMap(([name, state]) => (state === null ? [name] : [])), ...changes });
+      await store.save({ states: taken.flatMap(([, state]) => (state === null ? [] : [state])), forgotten: taken.flatMap(([name, state]) => (state === null ? [name] : [])), ...changes, silences: [] });
     } catch {
       // The ledger is in trouble, which is an alert of its own: it is sent from memory, and written when it can be.
       for (const [name, state] of taken) if (!unsaved.has(name)) unsaved.set(name, state);
@@ -72,19 +85,22 @@ export function createAlerts(options: AlertsOptions): Alerts {
     }
   };
 
-  const deliver = async (): Promise<void> => {
-    await save();
-    await outbox.pump();
-    await save();
-    schedule();
+  const deliver = (): void => {
+    const done = (async () => {
+      await save();
+      await outbox.pump();
+      await save();
+      schedule();
+    })().catch(unforeseen);
+    delivering = delivering.then(() => done);
   };
 
   const schedule = (): void => {
-    if (wake !== null) clearTimeout(wake);
+    wake?.();
     wake = null;
     const at = outbox.nextAt();
     if (closed || at === null) return;
-    wake = setTimeout(() => void deliver().catch(unforeseen), Math.min(LONGEST_TIMER_MS, Math.max(50, at - clock.now()))).unref();
+    wake = timers.after(Math.min(LONGEST_TIMER_MS, Math.max(50, at - clock.now())), deliver);
   };
 
   const unforeseen = (error: unknown): void => log.error('alerts_failed', { code: error instanceof Error ? error.name : typeof error });
@@ -96,17 +112,72 @@ export function createAlerts(options: AlertsOptions): Alerts {
     const result = round(states, readingsOf(figures, settings().alerts.channels.map(({ id }) => id)), blind, now, randomUUID);
     for (const state of result.changed) unsaved.set(state.fingerprint, state);
     for (const name of result.forgotten) unsaved.set(name, null);
-    for (const { event, state } of result.told) {
+    for (const told of result.told) {
+      const { event, state, before } = told;
       log.info('alert', { reason: state.rule, outcome: event, detail: state.text.title });
-      outbox.add(noticeOf(state, event === 'resolved', false, now));
+      const notice: Notice = { ...noticeOf(state, event === 'resolved', false, now), raisedFrom: event === 'raised' ? (before?.text.severity ?? null) : null };
+      const quiet = keptBack(told, silences, now);
+      if (quiet === null) outbox.add(notice);
+      else {
+        put(quiet);
+        outbox.silenced(notice, whySilent(quiet.silence));
+      }
     }
+    for (const { event, state } of result.moved) happen(event, states.get(state.fingerprint) ?? state);
+    release(now);
     repeat(now);
     await save();
   };
 
+  const put = (state: AlertState): void => {
+    states.set(state.fingerprint, state);
+    unsaved.set(state.fingerprint, state);
+  };
+
+  const happen = (event: AlertHappening['event'], state: AlertState | null): void => happened({ at: clock.now(), event, state, open: open().length });
+
+  /** What fires, and nobody has taken on or silenced. */
+  const open = (): readonly AlertState[] => {
+    const now = clock.now();
+    return [...states.values()].filter((state) => state.state === 'firing' && silenceOf(silences, state, now) === null);
+  };
+
+  const whySilent = (id: string | null | undefined): string => {
+    const silence = silences.find((known) => known.id === id);
+    return silence === undefined ? 'silenced' : `silenced by ${silence.actor} until ${new Date(silence.until).toISOString()}: ${silence.reason}`;
+  };
+
+  /** Tells what silences that are over have kept back, where it still fires. */
+  const release = (now: EpochMs): void => {
+    for (const state of states.values()) {
+      const freed = released(state, silences, now);
+      if (freed === null) continue;
+      put(freed.state);
+      if (freed.told) outbox.add({ ...noticeOf(freed.state, false, false, now), raisedFrom: state.announced ? state.text.severity : null });
+    }
+  };
+
+  /** What waits to be told of alerts that a new silence is about is not told for now. */
+  const withdraw = (silence: Silence): void => {
+    for (const state of states.values()) {
+      if (!isActive(state) || !isAbout(silence, state)) continue;
+      const taken = outbox.withdraw(state.incident, whySilent(silence.id));
+      if (taken.length === 0) continue;
+      const begins = taken.some((notice) => !notice.repeated && notice.raisedFrom == null);
+      put({ ...state, silence: silence.id, announced: state.announced && !begins });
+    }
+  };
+
+  /** Durable before it is in force: a restart must not bring back what somebody wanted to be quiet. */
+  const keep = async (silence: Silence): Promise<void> => {
+    await store.save({ states: [], forgotten: [], messages: [], deliveries: [], silences: [silence] });
+    const now = clock.now();
+    silences = [silence, ...silences.filter(({ id, until }) => id !== silence.id && now - until < SHOWN_SILENCES_MS)];
+  };
+
   /** Sending does not hold up the next look. */
   const look = (): Promise<void> => {
-    looking = looking.then(lookOnce, lookOnce).catch(unforeseen).then(() => void deliver().catch(unforeseen));
+    looking = looking.then(lookOnce, lookOnce).catch(unforeseen).then(deliver);
     return looking;
   };
 
@@ -115,13 +186,12 @@ export function createAlerts(options: AlertsOptions): Alerts {
       if (repeatMs === null) continue;
       for (const state of states.values()) {
         if (state.state !== 'firing' || !state.announced || !atLeast(state.text.severity, minSeverity) || !(state.text.notify?.includes(id) ?? true)) continue;
+        if (silenceOf(silences, state, now) !== null) continue;
         const place = `${id}\n${state.incident}`;
         const last = Math.min(now, repeatedAt.get(place) ?? state.lastSentAt ?? now);
         if (now - last < repeatMs) continue;
         repeatedAt.set(place, now);
-        const told = { ...state, lastSentAt: now };
-        states.set(state.fingerprint, told);
-        unsaved.set(state.fingerprint, told);
+        put({ ...state, lastSentAt: now });
         outbox.add(noticeOf(state, false, true, now), id);
       }
     }
@@ -129,10 +199,18 @@ export function createAlerts(options: AlertsOptions): Alerts {
 
   const soon = (): void => {
     if (debounce === null && !closed && timer !== null) {
-      debounce = setTimeout(() => {
+      debounce = timers.after(DEBOUNCE_MS, () => {
         debounce = null;
         void look();
-      }, DEBOUNCE_MS).unref();
+      });
+    }
+  };
+
+  const idle = async (): Promise<void> => {
+    for (let last: readonly unknown[] = []; last[0] !== looking || last[1] !== delivering; ) {
+      last = [looking, delivering];
+      await looking;
+      await delivering;
     }
   };
 
@@ -146,16 +224,17 @@ export function createAlerts(options: AlertsOptions): Alerts {
       refused: (entry) => pulse.note(beatOfRefusal(entry)),
       turnedAway: () => {},
       lost() {
-        watch.rowLost();
+        watch.rowLost(clock.now());
         soon();
       },
     },
     async start() {
       const kept = await store.load();
       for (const state of kept.states) states.set(state.fingerprint, state);
+      silences = kept.silences;
       outbox.restore(kept.messages, kept.deliveries);
       await watch.warmUp(clock.now()).catch(() => log.warn('alerts_without_past'));
-      timer = setInterval(() => void look(), LOOK_EVERY_MS).unref();
+      timer = timers.every(LOOK_EVERY_MS, () => void look());
       void look();
     },
     look,
@@ -165,6 +244,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
       soon();
     },
     limitsMoved: soon,
+    idle,
     counts() {
       const active = ALERT_RULES.flatMap((rule) => SEVERITIES.map((severity) => ({ rule, severity, count: [...states.values()].filter((s) => s.rule === rule && s.text.severity === severity && isActive(s)).length })));
       return { active, deliveries: outbox.tally() };
@@ -179,30 +259,56 @@ export function createAlerts(options: AlertsOptions): Alerts {
       const state = states.get(fingerprint);
       if (state === undefined || !isActive(state)) return null;
       const next = acknowledged(state, by, clock.now());
-      states.set(fingerprint, next);
-      unsaved.set(fingerprint, next);
-      // Who has a state of its own for it, as PagerDuty has, is told.
-      outbox.add({ ...noticeOf(next, false, false, clock.now()), type: 'alert.acknowledged' });
+      put(next);
+      // Who has a state of its own for it, as PagerDuty has, is told; unless it has never heard of it.
+      if (next.announced) outbox.add({ ...noticeOf(next, false, false, clock.now()), type: 'alert.acknowledged' });
+      happen('acknowledged', next);
       await save();
-      void deliver().catch(unforeseen);
+      deliver();
       return next;
+    },
+    silences: () => [...silences].sort((a, b) => b.createdAt - a.createdAt),
+    async silence(request) {
+      const now = clock.now();
+      if (silences.filter((silence) => isSilencing(silence, now)).length >= MOST_SILENCES) return null;
+      const silence: Silence = { ...request, id: `silence_${randomBytes(8).toString('hex')}`, createdAt: now, liftedAt: null };
+      await keep(silence);
+      withdraw(silence);
+      happen('silenced', null);
+      await save();
+      return silence;
+    },
+    async lift(id) {
+      const known = silences.find((silence) => silence.id === id);
+      if (known === undefined) return null;
+      const lifted = isSilencing(known, clock.now()) ? { ...known, liftedAt: clock.now() } : known;
+      if (lifted === known) return known;
+      await keep(lifted);
+      happen('unsilenced', null);
+      release(clock.now());
+      await save();
+      deliver();
+      return lifted;
+    },
+    open() {
+      const severities = open().map(({ text }) => text.severity);
+      return { count: severities.length, worst: severities.reduce<Severity | null>((worst, severity) => (worst === null || atLeast(severity, worst) ? severity : worst), null) };
     },
     async test(request) {
       const result = await outbox.test(request.channel, testNotice(request, clock.now()), request.print);
       await save();
       return result;
     },
-    replay: ({ since, rule }) => replay({ settings: settings(), reports: options.reports, grants: options.grants(), from: since, to: clock.now(), rule }),
+    replay: async ({ since, rule }) => replay({ settings: settings(), reports: options.reports, grants: options.grants(), keys: await options.keys(), from: since, to: clock.now(), rule }),
     async close() {
       closed = true;
-      for (const each of [debounce, wake, timer]) if (each !== null) clearTimeout(each);
-      await looking;
+      outbox.stop();
+      for (const each of [debounce, wake, timer]) each?.();
+      await idle();
       await save();
     },
   };
 }
-
-const isActive = ({ state }: AlertState): boolean => state === 'firing' || state === 'acked';
 
 const noticeOf = (state: AlertState, resolved: boolean, repeated: boolean, at: EpochMs): Notice => ({
   ...state.text,
@@ -215,6 +321,7 @@ const noticeOf = (state: AlertState, resolved: boolean, repeated: boolean, at: E
   at,
   since: state.since,
   peak: state.peak,
+  extra: state.extra ?? null,
   ackedBy: state.ackedBy,
   repeated,
   resolved,

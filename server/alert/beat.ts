@@ -2,6 +2,7 @@
 
 import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
 import type { Outcome } from '../domain/call.ts';
+import { UNLISTED } from '../domain/price.ts';
 import type { CallRow } from '../domain/reports.ts';
 import type { Beat } from './pulse.ts';
 
@@ -23,7 +24,7 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
   const { status, outcome, cost } = settlement;
   const cap = capOf(status, settlement.errorCode ?? null);
   return {
-    at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, cost: cost.total,
+    at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, user: caller.user, cost: cost.total,
     failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs, rejected: isRejected(status), limited: status === 429,
     cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
     unpriced: cost.basis === 'ceiling',
@@ -32,17 +33,17 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
 
 export function beatOfRefusal({ endedAt, caller, modelRequested }: RefusedEntry): Beat {
   return {
-    at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, cost: 0n,
+    at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, user: caller.user, cost: 0n,
     failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: false,
   };
 }
 
-/** What a row kept: not which credential it went out with, nor whether it was priced at the ceiling. */
+/** What a row kept: not which credential it went out with, nor the code of a spend limit. A row that was priced anew since has the price it lacked. */
 export function beatOfRow(row: CallRow): Beat {
   const cap = row.status === 402 ? capOf(402, row.errorType) : null;
   return {
-    at: row.admittedAt, workspace: row.workspace, workflow: row.workflow, key: row.key, model: row.modelServed ?? row.modelRequested, cost: row.cost,
+    at: row.admittedAt, workspace: row.workspace, workflow: row.workflow, key: row.key, model: row.modelServed ?? row.modelRequested, user: row.user, cost: row.cost,
     failed: failedOf(row.outcome), firstTokenMs: row.timeToFirstTokenMs, rejected: row.refusal !== null || isRejected(row.status), limited: row.outcome === 'upstream_error' && row.status === 429,
-    cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: false,
+    cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: row.estimateMethod?.includes(UNLISTED) === true,
   };
 }

@@ -54,11 +54,14 @@ export interface Figures {
   readonly now: EpochMs;
   readonly zone: string;
   readonly rules: AlertRuleSettings & Pick<Settings['alerts'], 'anomaly'>;
+  /** Who is told where a budget does not say; null: every channel. */
   readonly notify: readonly string[] | null;
   readonly standings: readonly Standing[];
   /** Null: too little to go by. Absent: not asked. */
   readonly outlooks: ReadonlyMap<Budget['id'], Outlook | null>;
   readonly spend: readonly SpendNow[];
+  /** Calls of the last sixty minutes, beside the same sixty minutes of past weeks, the latest first. */
+  readonly traffic: { readonly lastHour: number; readonly pastWeeks: readonly number[] };
   readonly errors: BurnWindows;
   readonly firstToken: BurnWindows;
   /** 429 of the provider in the last ten minutes, beside all calls. */
@@ -72,7 +75,7 @@ export interface Figures {
   readonly unpriced: readonly { readonly model: string; readonly count: number }[];
   /** Days of the ledger beside the provider's bill, the latest first; none where they are not compared. */
   readonly reconciled: readonly ReconciledDay[];
-  readonly ledger: { readonly writable: boolean; readonly trouble: string | null; readonly lost: number };
+  readonly ledger: { readonly writable: boolean; readonly trouble: string | null; /** Rows given up since the start, and in the last five minutes. */ readonly lost: number; readonly lostLately: number };
   /** The latest day on which a price was checked; null when the book does not say. */
   readonly pricesVerifiedAt: EpochMs | null;
   /** Channels whose messages fail: dead letters of the last day, and minutes the oldest has waited. */

@@ -8,11 +8,14 @@ import type { Filter, Reports } from '../domain/reports.ts';
 import type { SpendNow } from './figures.ts';
 
 const HOUR_MS = 3_600_000;
+const QUARTER_MS = 900_000;
+const MOST_QUARTERS = 1_000;
 const DAY_MS = 86_400_000;
 const WEEK_MS = 7 * DAY_MS;
 /** What a forecast learns from: five weeks hold four whole ones. */
 const FORECAST_MS = 35 * DAY_MS;
-const KEYS_MS = 28 * DAY_MS;
+/** What a key used to do is what it did in this time. */
+export const KEY_HABIT_MS = 28 * DAY_MS;
 const MOST_ROWS = 200_000;
 
 export type Hourly = readonly { readonly hour: EpochMs; readonly cost: Nanodollars }[];
@@ -30,6 +33,9 @@ export class History {
   private readonly weeks: number;
   /** Per workspace, by the instant at which the hour begins. */
   private readonly spent = new Map<string, Map<number, bigint>>();
+  private readonly hourBegins = new Map<number, number>();
+  /** Of all workspaces, by the instant at which the hour begins. */
+  private readonly calls = new Map<number, number>();
   private readonly first = new Map<string, number>();
   private readonly budgets = new Map<string, Hourly>();
   habits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null = null;
@@ -43,10 +49,11 @@ export class History {
   static async read({ reports, budgets, zone, weeks, keys }: HistoryOptions, from: EpochMs, to: EpochMs): Promise<History> {
     const history = new History(zone, weeks);
     const spend = await reports.usage({ filter: filterOf(epochMs(from - weeks * WEEK_MS - DAY_MS), to), groupBy: ['workspace', 'hour'], limit: MOST_ROWS });
-    for (const { group, cost } of spend.rows) {
+    for (const { group, cost, requests } of spend.rows) {
       const workspace = String(group.workspace);
       const hour = Number(group.hour);
       history.hoursOf(workspace).set(hour, cost);
+      history.calls.set(hour, (history.calls.get(hour) ?? 0) + requests);
       history.first.set(workspace, Math.min(hour, history.first.get(workspace) ?? Infinity));
     }
     for (const { id, scope, alertForecast } of budgets) if (alertForecast) history.budgets.set(id, await reports.hourlySpend(scope, epochMs(from - FORECAST_MS), to));
@@ -69,14 +76,39 @@ export class History {
     return { pastWeeks, yesterday: this.sixtyMinutesTo(workspace, at - DAY_MS) };
   }
 
+  /** The calls of the sixty minutes to `at` in past weeks, the latest first, as far back as there were any calls at all. */
+  usualCalls(at: EpochMs): number[] {
+    const begin = Math.min(Infinity, ...this.first.values());
+    const weeks: number[] = [];
+    for (let week = 1; week <= this.weeks; week++) {
+      const then = at - week * WEEK_MS;
+      const from = this.hourOf(then);
+      if (from - HOUR_MS < begin) break;
+      const ofThis = (then - from) / HOUR_MS;
+      weeks.push((this.calls.get(from) ?? 0) * ofThis + (this.calls.get(from - HOUR_MS) ?? 0) * (1 - ofThis));
+    }
+    return weeks;
+  }
+
   /** Null: before the workspace's first hour. */
   private sixtyMinutesTo(workspace: string, at: number): Nanodollars | null {
-    const { from } = periodAt('hour', epochMs(at), this.zone);
+    const from = this.hourOf(at);
     if (from - HOUR_MS < (this.first.get(workspace) ?? Infinity)) return null;
     const hours = this.hoursOf(workspace);
     const ofThis = BigInt(Math.round(at - from));
     const whole = BigInt(HOUR_MS);
     return nanodollars(((hours.get(from) ?? 0n) * ofThis + (hours.get(from - HOUR_MS) ?? 0n) * (whole - ofThis)) / whole);
+  }
+
+  /** Where the hour of an instant begins. Zones differ by quarters of an hour, so that all of a quarter is in one hour; every look asks for the same few. */
+  private hourOf(at: number): number {
+    const quarter = Math.floor(at / QUARTER_MS);
+    let from = this.hourBegins.get(quarter);
+    if (from === undefined) {
+      if (this.hourBegins.size >= MOST_QUARTERS) this.hourBegins.clear();
+      this.hourBegins.set(quarter, (from = periodAt('hour', epochMs(at), this.zone).from));
+    }
+    return from;
   }
 
   private hoursOf(workspace: string): Map<number, bigint> {
@@ -87,7 +119,7 @@ export class History {
 }
 
 async function habitsOf(reports: Pick<Reports, 'usage'>, to: EpochMs): Promise<History['habits']> {
-  const filter = filterOf(epochMs(to - KEYS_MS), to);
+  const filter = filterOf(epochMs(to - KEY_HABIT_MS), to);
   const byModel = await reports.usage({ filter, groupBy: ['key', 'model'], limit: MOST_ROWS });
   const byHour = await reports.usage({ filter, groupBy: ['key', 'hour'], limit: MOST_ROWS });
   const habits = new Map<string, { models: Set<string>; busiestHour: number }>();

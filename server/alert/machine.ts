@@ -3,6 +3,10 @@
 import type { AlertState, Reading } from '../domain/alert.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 
+const HOUR_MS = 3_600_000;
+/** What went on while nobody looked, as in a restart, is not made up. */
+const LONGEST_GAP_MS = 600_000;
+
 export type AlertEvent = 'fired' | 'raised' | 'resolved';
 
 export interface Step {
@@ -22,7 +26,7 @@ export const fingerprintOf = ({ rule, scope, period }: Pick<Reading, 'rule' | 's
 export function step(before: AlertState | null, reading: Reading, now: EpochMs, incident: () => string): Step {
   if (before === null && reading.tier === 0) return { state: null, event: null };
   const known = takeUp(before, reading, now);
-  return known.state === 'firing' || known.state === 'acked' ? whileActive(known, reading, now) : whileCalm(known, reading, now, incident);
+  return known.state === 'firing' || known.state === 'acked' ? whileActive(withExtra(known, before, reading, now), reading, now) : whileCalm(known, reading, now, incident);
 }
 
 /** An alert that no rule speaks of any more: its period is over, its budget or key is gone, or the rule is off. */
@@ -37,7 +41,7 @@ export const acknowledged = (state: AlertState, by: string, now: EpochMs): Alert
 /** The state before, with the clock's steps taken out: nothing has begun later than now. */
 function takeUp(before: AlertState | null, reading: Reading, now: EpochMs): AlertState {
   const past = (at: EpochMs | null): EpochMs | null => (at === null ? null : epochMs(Math.min(at, now)));
-  const { rule, scope, period, basis, tier, keeps, forMs, clearMs, rearmMs, ...text } = reading;
+  const { rule, scope, period, basis, tier, keeps, forMs, clearMs, rearmMs, excessPerHour: _excess, ...text } = reading;
   if (before === null) {
     return {
       fingerprint: fingerprintOf(reading), rule, scope, period, state: 'pending', tier: 0, notified: 0, announced: false, basis, pendingSince: null, sightings: 0,
@@ -58,6 +62,13 @@ function takeUp(before: AlertState | null, reading: Reading, now: EpochMs): Aler
     // While an alert calms down it still says why it fired.
     text: tier > 0 ? text : before.text,
   };
+}
+
+/** The hour before each look reaches back beyond the look before, so that a dollar is counted in as many looks as it takes for an hour to pass: each counts for its part of an hour. */
+function withExtra(known: AlertState, before: AlertState | null, { excessPerHour }: Reading, now: EpochMs): AlertState {
+  if (excessPerHour === undefined || before === null) return known;
+  const since = Math.min(Math.max(0, now - before.updatedAt), LONGEST_GAP_MS);
+  return { ...known, extra: (known.extra ?? 0) + (excessPerHour * since) / HOUR_MS };
 }
 
 function whileActive(known: AlertState, reading: Reading, now: EpochMs): Step {
@@ -92,7 +103,7 @@ function whileCalm(known: AlertState, reading: Reading, now: EpochMs, incident: 
   const told = reading.tier > notified;
   const state: AlertState = {
     ...known, state: 'firing', tier: reading.tier, notified: Math.max(notified, reading.tier), announced: told, since: now, clearSince: null, resolvedAt: null,
-    pendingSince: null, sightings: 0, reachedAt: reached(known.resolvedAt === null ? known.reachedAt : [], reading.tier, now), peak: reading.value, incident: incident(), ackedBy: null,
+    pendingSince: null, sightings: 0, reachedAt: reached(known.resolvedAt === null ? known.reachedAt : [], reading.tier, now), peak: reading.value, ...(reading.excessPerHour === undefined ? {} : { extra: reading.excessPerHour / 2 }), incident: incident(), ackedBy: null,
     lastSentAt: told ? now : known.lastSentAt,
   };
   return { state, event: told ? 'fired' : null };

@@ -46,6 +46,7 @@ export class Outbox {
   private readonly busy = new Set<string>();
   private changedMessages = new Map<string, OutboxMessage>();
   private newDeliveries: Delivery[] = [];
+  private stopped = false;
 
   constructor(options: OutboxOptions) {
     this.options = options;
@@ -64,13 +65,39 @@ export class Outbox {
 
   /** @param only one channel instead of those of the notice @param fallback it stands in for another: it has no fallback of its own, so that two cannot call each other for ever */
   add(notice: Notice, only: string | null = null, fallback = false): void {
-    for (const { channel, sender } of this.lines.values()) {
-      const meant = only === null ? notice.notify === null || notice.notify.includes(channel.id) : channel.id === only;
-      if (!meant || !atLeast(notice.severity, channel.minSeverity)) continue;
-      if (notice.type === 'alert.acknowledged' && sender.acknowledges !== true) continue;
-      if (notice.resolved && this.collapse(notice, channel.id)) continue;
-      this.gather(notice, channel, sender, fallback);
+    for (const line of this.lines.values()) {
+      if (!this.isFor(notice, line, only)) continue;
+      if (notice.resolved && this.collapse(notice, line)) continue;
+      this.gather(notice, line.channel, line.sender, fallback);
     }
+  }
+
+  private isFor(notice: Notice, { channel, sender }: Line, only: string | null = null): boolean {
+    const meant = only === null ? notice.notify === null || notice.notify.includes(channel.id) : channel.id === only;
+    return meant && atLeast(notice.severity, channel.minSeverity) && (notice.type !== 'alert.acknowledged' || sender.acknowledges === true);
+  }
+
+  /** Keeps a notice back from every channel that would have been told, and says so in the log. */
+  silenced(notice: Notice, why: string): void {
+    for (const line of this.lines.values()) if (this.isFor(notice, line)) this.unsent(line, notice, 'silenced', why);
+  }
+
+  /** Takes back what still waits to be told of an alert, but for its end. @returns what was taken back, each notice once */
+  withdraw(incident: string, why: string): readonly Notice[] {
+    const taken = new Map<string, Notice>();
+    for (const message of this.messages.values()) {
+      if (message.state !== 'gathering' && message.state !== 'held') continue;
+      const own = message.notices.filter((n) => n.incident === incident && n.type === 'alert.firing');
+      if (own.length === 0) continue;
+      const rest = message.notices.filter((n) => !own.includes(n));
+      this.put({ ...message, notices: rest, state: rest.length === 0 ? 'collapsed' : message.state });
+      for (const notice of own) {
+        taken.set(notice.id, notice);
+        const line = this.lines.get(message.channel);
+        if (line !== undefined) this.unsent(line, notice, 'silenced', why);
+      }
+    }
+    return [...taken.values()];
   }
 
   /** Sends what is due, and resolves when it was tried. One message per channel at a time. */
@@ -81,6 +108,11 @@ export class Outbox {
     }
     const due = [...this.messages.values()].filter(({ state, dueAt, channel }) => state === 'sending' && dueAt <= now && !this.busy.has(channel)).sort((a, b) => a.dueAt - b.dueAt);
     await Promise.all([...new Set(due.map(({ channel }) => channel))].map((channel) => this.work(channel, due.filter((message) => message.channel === channel))));
+  }
+
+  /** Begins no further try; what waits is in the database. */
+  stop(): void {
+    this.stopped = true;
   }
 
   /** When the next message is due; null: none waits. */
@@ -99,7 +131,7 @@ export class Outbox {
 
   /** Since the start, every channel and result, those at zero too. */
   tally(): { readonly channel: string; readonly result: string; readonly count: number }[] {
-    return [...this.lines.keys()].flatMap((channel) => (['delivered', 'retry', 'dead', 'collapsed'] as const).map((result) => ({ channel, result, count: this.counts.get(`${channel}\n${result}`) ?? 0 })));
+    return [...this.lines.keys()].flatMap((channel) => (['delivered', 'retry', 'dead', 'collapsed', 'silenced'] as const).map((result) => ({ channel, result, count: this.counts.get(`${channel}\n${result}`) ?? 0 })));
   }
 
   /** Per channel: what was given up in the last day and not made good by a later success, and how long the oldest message is tried already. */
@@ -155,16 +187,16 @@ export class Outbox {
   }
 
   /** A firing that was not told yet and is over is not told at all. True: so it was, and the end is not told either. */
-  private collapse(notice: Notice, channel: string): boolean {
+  private collapse(notice: Notice, line: Line): boolean {
+    const { id, minSeverity } = line.channel;
     for (const message of this.messages.values()) {
-      if (message.channel !== channel || (message.state !== 'gathering' && message.state !== 'held')) continue;
+      if (message.channel !== id || (message.state !== 'gathering' && message.state !== 'held')) continue;
       const rest = message.notices.filter(({ incident }) => incident !== notice.incident);
-      // Only where the beginning itself is here: a repetition of what was told long ago needs its end.
-      const begins = message.notices.some((n) => n.incident === notice.incident && !n.repeated && !n.resolved);
+      // Only where the beginning itself is here: a repetition or a rise of what was told long ago needs its end.
+      const begins = message.notices.some((n) => n.incident === notice.incident && !n.repeated && !n.resolved && (n.raisedFrom == null || !atLeast(n.raisedFrom, minSeverity)));
       if (!begins) continue;
       this.put({ ...message, notices: rest, state: rest.length === 0 ? 'collapsed' : message.state });
-      const line = this.lines.get(channel);
-      if (line !== undefined) this.note(line, { ...message, notices: [notice] }, 0, { status: null, said: 'fired and resolved before it was sent', retryAfterMs: null, hopeless: false }, 0, 'collapsed', null, true);
+      this.unsent(line, notice, 'collapsed', 'fired and resolved before it was sent', message);
       return true;
     }
     return false;
@@ -173,7 +205,10 @@ export class Outbox {
   private async work(channel: string, due: readonly OutboxMessage[]): Promise<void> {
     this.busy.add(channel);
     try {
-      for (const message of due) await this.tryOnce(message);
+      for (const message of due) {
+        if (this.stopped) return;
+        await this.tryOnce(message);
+      }
     } finally {
       this.busy.delete(channel);
     }
@@ -229,6 +264,12 @@ export class Outbox {
     this.newDeliveries.push(delivery);
     if (counted) this.counts.set(`${message.channel}\n${result}`, (this.counts.get(`${message.channel}\n${result}`) ?? 0) + 1);
     return delivery;
+  }
+
+  /** A line in the log about what was not sent. */
+  private unsent(line: Line, notice: Notice, result: 'collapsed' | 'silenced', why: string, message: Pick<OutboxMessage, 'id' | 'channel'> = { id: messageId(), channel: line.channel.id }): void {
+    const about: OutboxMessage = { id: message.id, channel: message.channel, state: 'collapsed', createdAt: notice.at, dueAt: notice.at, attempts: 0, fellBack: true, notices: [notice] };
+    this.note(line, about, 0, { status: null, said: why, retryAfterMs: null, hopeless: false }, 0, result, null, true);
   }
 
   private put(message: OutboxMessage): void {

@@ -47,9 +47,10 @@ export async function post({ url: text, headers, body }: Post, reach: Reach): Pr
 /** A failure as the delivery log names it: our own words, or a code; a system's message can hold the address. */
 export function failed(error: unknown): Sent {
   const { name, message, code } = error as { name?: string; message?: string; code?: string };
-  const refused = error instanceof AddressRefused;
-  const said = refused ? (message ?? '') : name === 'TimeoutError' || name === 'AbortError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (code ?? 'no answer');
-  return { status: null, said, retryAfterMs: null, hopeless: refused };
+  // What is no address will be none the next time.
+  const hopeless = error instanceof AddressRefused || code === 'ERR_INVALID_URL';
+  const said = error instanceof AddressRefused ? (message ?? '') : name === 'TimeoutError' || name === 'AbortError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (code ?? 'no answer');
+  return { status: null, said, retryAfterMs: null, hopeless };
 }
 
 function exchange(url: URL, address: string, headers: Post['headers'], body: string): Promise<Sent> {

@@ -19,6 +19,8 @@ export interface Beat {
   readonly workflow: string;
   readonly key: string | null;
   readonly model: string | null;
+  /** As the client names them; null: it does not. */
+  readonly user: string | null;
   readonly cost: bigint;
   /** Null: it counts in no burn rate (refused, the client's own mistake or leaving, not billed). */
   readonly failed: boolean | null;
@@ -83,11 +85,14 @@ const BAD = 1;
 const TIMED = 2;
 const SLOW = 3;
 const LIMITED = 4;
+const CALLS = 5;
 
 export interface Contributor {
   readonly workflow: string;
   readonly model: string;
   readonly cost: Nanodollars;
+  /** Who spends most of all users of the workspace; null where no call names one. */
+  readonly user: { readonly name: string; readonly cost: Nanodollars } | null;
 }
 
 export interface KeyActivity {
@@ -97,14 +102,42 @@ export interface KeyActivity {
   readonly models: readonly string[];
 }
 
+/** What one of many spent in an hour and the one before. */
+interface Share {
+  hour: number;
+  cost: bigint;
+  before: bigint;
+}
+
 interface Spend {
   /** Nano-dollars per minute; whole below 2^53, which is nine million dollars. */
   readonly ring: Ring;
-  readonly by: Map<string, { at: number; cost: bigint; hour: number; before: bigint }>;
+  readonly by: Map<string, Share>;
+  readonly byUser: Map<string, Share>;
+}
+
+function addTo(shares: Map<string, Share>, name: string, hour: number, cost: bigint): void {
+  const known = shares.get(name);
+  if (known?.hour === hour) {
+    known.cost += cost;
+    return;
+  }
+  if (known === undefined && shares.size >= MOST_CONTRIBUTORS) for (const [old, entry] of shares) if (entry.hour < hour - 1) shares.delete(old);
+  if (known !== undefined || shares.size < MOST_CONTRIBUTORS) shares.set(name, { hour, cost, before: known?.hour === hour - 1 ? known.cost : 0n });
+}
+
+/** The one that spent most in this hour and the one before; null: nobody did. */
+function topOf(shares: Map<string, Share>, hour: number): { readonly name: string; readonly cost: Nanodollars } | null {
+  let top: { name: string; cost: Nanodollars } | null = null;
+  for (const [name, entry] of shares) {
+    const cost = entry.hour === hour ? entry.cost + entry.before : entry.hour === hour - 1 ? entry.cost : 0n;
+    if (cost > (top?.cost ?? 0n)) top = { name, cost: nanodollars(cost) };
+  }
+  return top;
 }
 
 export class Pulse {
-  private readonly service = new Ring(MINUTES, 5);
+  private readonly service = new Ring(MINUTES, 6);
   private readonly spend = new Map<string, Spend>();
   private readonly keys = new Map<string, { ring: Ring; models: Map<string, number> }>();
   private readonly capped = new Map<string, { credential: string; code: string; at: number; count: number }>();
@@ -121,6 +154,7 @@ export class Pulse {
   }
 
   note(beat: Beat): void {
+    this.service.add(beat.at, CALLS, 1);
     if (beat.failed !== null) {
       this.service.add(beat.at, TOTAL, 1);
       if (beat.failed) this.service.add(beat.at, BAD, 1);
@@ -145,11 +179,12 @@ export class Pulse {
   }
 
   /** What is known of an hour before this process began, spread evenly over it. */
-  seed(hour: { readonly from: number; readonly to: number; readonly workspace: string; readonly total: number; readonly bad: number; readonly cost: bigint }): void {
+  seed(hour: { readonly from: number; readonly to: number; readonly workspace: string; readonly calls: number; readonly total: number; readonly bad: number; readonly cost: bigint }): void {
     const minutes = Math.max(1, Math.round((hour.to - hour.from) / MINUTE_MS));
     const ring = this.spendOf(hour.workspace)?.ring;
     for (let minute = 0; minute < minutes; minute++) {
       const at = hour.from + minute * MINUTE_MS;
+      this.service.add(at, CALLS, hour.calls / minutes);
       this.service.add(at, TOTAL, hour.total / minutes);
       this.service.add(at, BAD, hour.bad / minutes);
       ring?.add(at, 0, Number(hour.cost) / minutes);
@@ -168,6 +203,11 @@ export class Pulse {
     return { total: this.service.sum(now, ms, TOTAL), bad: this.service.sum(now, ms, LIMITED) };
   }
 
+  /** Every call, those that were refused too. */
+  calls(now: number, ms: number): number {
+    return this.service.sum(now, ms, CALLS);
+  }
+
   workspaces(): readonly string[] {
     return [...this.spend.keys()];
   }
@@ -179,14 +219,12 @@ export class Pulse {
 
   /** Who spends most in a workspace in this hour and the one before. */
   topContributor(workspace: string, now: number): Contributor | null {
+    const spend = this.spend.get(workspace);
     const hour = Math.floor(now / 3_600_000);
-    let top: Contributor | null = null;
-    for (const [name, entry] of this.spend.get(workspace)?.by ?? []) {
-      const cost = entry.hour === hour ? entry.cost + entry.before : entry.hour === hour - 1 ? entry.cost : 0n;
-      const [workflow = '', model = ''] = name.split('\n');
-      if (cost > (top?.cost ?? 0n)) top = { workflow, model, cost: nanodollars(cost) };
-    }
-    return top;
+    const top = spend === undefined ? null : topOf(spend.by, hour);
+    if (spend === undefined || top === null) return null;
+    const [workflow = '', model = ''] = top.name.split('\n');
+    return { workflow, model, cost: top.cost, user: topOf(spend.byUser, hour) };
   }
 
   /** Keys that were used in the last `ms`. */
@@ -209,24 +247,19 @@ export class Pulse {
     let spend = this.spend.get(workspace);
     if (spend === undefined) {
       if (this.spend.size >= MOST_WORKSPACES) return null;
-      spend = { ring: new Ring(RECENT_MINUTES, 1), by: new Map() };
+      spend = { ring: new Ring(RECENT_MINUTES, 1), by: new Map(), byUser: new Map() };
       this.spend.set(workspace, spend);
     }
     return spend;
   }
 
-  private noteSpend({ at, workspace, workflow, model, cost }: Beat): void {
+  private noteSpend({ at, workspace, workflow, model, user, cost }: Beat): void {
     const spend = this.spendOf(workspace);
     if (spend === null) return;
     spend.ring.add(at, 0, Number(cost));
-    const name = `${workflow}\n${model ?? ''}`;
     const hour = Math.floor(at / 3_600_000);
-    const known = spend.by.get(name);
-    if (known?.hour === hour) known.cost += cost;
-    else {
-      if (known === undefined && spend.by.size >= MOST_CONTRIBUTORS) for (const [old, entry] of spend.by) if (entry.hour < hour - 1) spend.by.delete(old);
-      if (known !== undefined || spend.by.size < MOST_CONTRIBUTORS) spend.by.set(name, { at, cost, hour, before: known?.hour === hour - 1 ? known.cost : 0n });
-    }
+    addTo(spend.by, `${workflow}\n${model ?? ''}`, hour, cost);
+    if (user !== null) addTo(spend.byUser, user, hour, cost);
   }
 
   private noteKey(key: string, { at, rejected, model }: Beat): void {

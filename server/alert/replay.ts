@@ -1,8 +1,9 @@
 // server/alert/replay.ts: what would have fired: the same rules and the same states, run over the ledger's rows in the time in which they came.
 
-import type { AlertRule, AlertState, Replayed } from '../domain/alert.ts';
+import type { AlertRule, AlertState, Replay, Replayed } from '../domain/alert.ts';
 import { covers, type Standing } from '../domain/budget.ts';
 import { periodAt } from '../domain/calendar.ts';
+import type { VirtualKey } from '../domain/directory.ts';
 import { wasInForce, type Grant } from '../domain/grant.ts';
 import { epochMs, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
@@ -13,29 +14,46 @@ import type { Figures, Outlook } from './figures.ts';
 import { filterOf, History } from './history.ts';
 import { Pulse } from './pulse.ts';
 import { readingsOf, round } from './round.ts';
-import { outlookOf, serviceNow, spendNow } from './watch.ts';
+import { KeyUses } from './key-uses.ts';
+import { outlookOf, serviceNow, spendNow, trafficNow, warmUp } from './watch.ts';
 
 const LOOK_EVERY_MS = 5 * 60_000;
 const OUTLOOK_EVERY_MS = 30 * 60_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
-/** What the ledger does not hold: room at the provider, keys, the state of the gateway itself. */
-export const NOT_REPLAYED: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery'];
+/** What the ledger does not hold, by rule. */
+export const GAPS: Replay['gaps'] = [
+  { rule: 'headroom', whole: false, why: "the provider's limit headers are not kept: only the share of calls answered with 429 is replayed" },
+  { rule: 'provider_cap', whole: false, why: 'rows keep the status and the type of an error, not its code: only 402 is replayed' },
+  { rule: 'key_unused', whole: false, why: "a key from the config counts from its first call, since its making is not known; secrets that a rotation has replaced are not told apart" },
+  { rule: 'unpriced', whole: false, why: 'a call that was priced anew since is not without price any more' },
+  { rule: 'ledger', whole: true, why: 'what could not be written is not in it' },
+  { rule: 'price_book', whole: true, why: 'older price books are not kept' },
+  { rule: 'reconciliation', whole: true, why: "the provider's reports are compared as they are now, and were others then" },
+  { rule: 'delivery', whole: true, why: 'a replay sends nothing' },
+];
+const NOT_REPLAYED: ReadonlySet<AlertRule> = new Set(GAPS.filter(({ whole }) => whole).map(({ rule }) => rule));
 
 export interface ReplayOptions {
   readonly settings: Settings;
   readonly reports: Pick<Reports, 'usage' | 'hourlySpend' | 'everyRequest'>;
   readonly grants: readonly Grant[];
+  /** Those there are now, revoked ones too. */
+  readonly keys: readonly VirtualKey[];
   readonly from: EpochMs;
   readonly to: EpochMs;
   readonly rule: AlertRule | null;
 }
 
 /** By today's rules, budgets and limits, and the grants of the time. @throws ReportsUnavailable */
-export async function replay({ settings, reports, grants, from, to, rule }: ReplayOptions): Promise<Replayed[]> {
+export async function replay({ settings, reports, grants, keys, from, to, rule }: ReplayOptions): Promise<Replay> {
   const { timezone: zone, alerts, budgets } = settings;
   const history = await History.read({ reports, budgets, zone, weeks: alerts.anomaly.weeks, keys: false }, from, to);
   const pulse = new Pulse(alerts.rules.firstToken.slowerThanMs);
+  await warmUp(pulse, reports, from);
+  const uses = await KeyUses.read(reports, Math.max(...alerts.rules.keyUnused.afterDays), from);
+  let habits = uses.habitsAt(from);
   const standings = new Map<string, Standing>();
   for (const budget of budgets) {
     const period = periodAt(budget.period, from, zone);
@@ -56,12 +74,14 @@ export async function replay({ settings, reports, grants, from, to, rule }: Repl
       else if (granted !== standing.granted) standings.set(id, { ...standing, granted });
     }
     if (now % OUTLOOK_EVERY_MS === 0 || outlooks.size === 0) for (const standing of standings.values()) if (standing.budget.alertForecast) outlooks.set(standing.budget.id, outlookOf(standing, history, now));
+    // As the gateway does: what keys used to do is looked up once an hour.
+    if (now % HOUR_MS === 0) habits = uses.habitsAt(now);
     const figures: Figures = {
-      now, zone, rules: { ...alerts.rules, anomaly: alerts.anomaly }, notify: null, standings: [...standings.values()], outlooks, spend: spendNow(pulse, history, now), ...serviceNow(pulse, now),
-      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: [], keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: null, unpriced: [], reconciled: [],
-      ledger: { writable: true, trouble: null, lost: 0 }, pricesVerifiedAt: null, failing: [],
+      now, zone, rules: { ...alerts.rules, anomaly: alerts.anomaly }, notify: alerts.notify, standings: [...standings.values()], outlooks, spend: spendNow(pulse, history, now), traffic: trafficNow(pulse, history, now), ...serviceNow(pulse, now),
+      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: uses.keysAt(keys, now), keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: habits, unpriced: pulse.unpriced(now, DAY_MS), reconciled: [],
+      ledger: { writable: true, trouble: null, lost: 0, lostLately: 0 }, pricesVerifiedAt: null, failing: [],
     };
-    const { told } = round(states, readingsOf(figures, []), new Set(NOT_REPLAYED), now, () => String(++incidents));
+    const { told } = round(states, readingsOf(figures, []), NOT_REPLAYED, now, () => String(++incidents));
     for (const { event, state } of told) {
       if (rule === null || state.rule === rule) replayed.push({ at: now, event, rule: state.rule, scope: state.scope, severity: state.text.severity, title: state.text.title });
     }
@@ -78,10 +98,11 @@ export async function replay({ settings, reports, grants, from, to, rule }: Repl
   for await (const row of reports.everyRequest(filterOf(from, to))) {
     if (row.admittedAt >= next) await until(row.admittedAt);
     pulse.note(beatOfRow(row));
+    uses.note(row.key, row.modelServed ?? row.modelRequested, row.admittedAt);
     book(standings, row);
   }
   await until(to);
-  return replayed;
+  return { rows: replayed, gaps: GAPS };
 }
 
 const grantedAt = (grants: readonly Grant[], budget: string, at: EpochMs): Nanodollars =>

@@ -9,7 +9,7 @@ import { budgetForecast, budgetThresholds, burnPace } from './rules/budgets.ts';
 import { leakingKeys, unusedKeys } from './rules/keys.ts';
 import { failingDelivery, ledgerTrouble, oldPrices, unpricedModels } from './rules/quality.ts';
 import { billDrift } from './rules/reconciliation.ts';
-import { errorBurn, firstTokenBurn, providerCap, providerHeadroom } from './rules/service.ts';
+import { errorBurn, firstTokenBurn, noTraffic, providerCap, providerHeadroom } from './rules/service.ts';
 
 /** A year's period and more: until then a resolved alert is remembered, so that its tiers are told once. */
 const REMEMBERED_MS = 400 * 86_400_000;
@@ -17,18 +17,24 @@ const REMEMBERED_MS = 400 * 86_400_000;
 export interface Told {
   readonly event: AlertEvent;
   readonly state: AlertState;
+  /** Null: there was nothing. */
+  readonly before: AlertState | null;
 }
 
 export interface Round {
   readonly changed: readonly AlertState[];
   readonly forgotten: readonly string[];
   readonly told: readonly Told[];
+  /** What began, rose or ended, told or not. */
+  readonly moved: readonly Told[];
 }
+
+export const isActive = ({ state }: Pick<AlertState, 'state'>): boolean => state === 'firing' || state === 'acked';
 
 export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
   ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
   ...errorBurn(figures), ...firstTokenBurn(figures), ...providerHeadroom(figures), ...providerCap(figures),
-  ...unusedKeys(figures), ...leakingKeys(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
+  ...unusedKeys(figures), ...leakingKeys(figures), ...noTraffic(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
   ...failingDelivery({ ...figures, channels }),
 ];
 
@@ -40,6 +46,7 @@ export function round(states: Map<string, AlertState>, readings: readonly Readin
   const changed: AlertState[] = [];
   const forgotten: string[] = [];
   const told: Told[] = [];
+  const moved: Told[] = [];
   const seen = new Set<string>();
   const take = (fingerprint: string, before: AlertState | null, after: ReturnType<typeof step>): void => {
     if (after.state === null) {
@@ -49,7 +56,11 @@ export function round(states: Map<string, AlertState>, readings: readonly Readin
     }
     states.set(fingerprint, after.state);
     if (before === null || essence(before) !== essence(after.state)) changed.push(after.state);
-    if (after.event !== null) told.push({ event: after.event, state: after.state });
+    if (after.event !== null) told.push({ event: after.event, state: after.state, before });
+    const was = before !== null && isActive(before);
+    const is = isActive(after.state);
+    if (was !== is) moved.push({ event: is ? 'fired' : 'resolved', state: after.state, before });
+    else if (is && after.state.tier > (before?.tier ?? 0)) moved.push({ event: 'raised', state: after.state, before });
   };
   for (const reading of readings) {
     const fingerprint = fingerprintOf(reading);
@@ -63,8 +74,8 @@ export function round(states: Map<string, AlertState>, readings: readonly Readin
     if (before.state === 'resolved' && now - (before.resolvedAt ?? before.updatedAt) > REMEMBERED_MS) take(fingerprint, before, { state: null, event: null });
     else take(fingerprint, before, stepGone(before, now));
   }
-  return { changed, forgotten, told };
+  return { changed, forgotten, told, moved };
 }
 
 /** What is worth a write: figures move with every look, states do not. */
-const essence = ({ updatedAt: _at, text, peak: _peak, sightings: _n, ...state }: AlertState): string => JSON.stringify([state, text.severity]);
+const essence = ({ updatedAt: _at, text, peak: _peak, extra: _extra, sightings: _n, ...state }: AlertState): string => JSON.stringify([state, text.severity]);

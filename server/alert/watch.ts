@@ -22,6 +22,9 @@ const DAY_MS = 86_400_000;
 /** A forecast moves slowly and costs milliseconds. */
 const OUTLOOK_KEPT_MS = 5 * MINUTE_MS;
 const HEADROOM_MINUTES = 10;
+const LOST_MS = 5 * MINUTE_MS;
+/** More than enough to say that it is bad. */
+const MOST_LOST = 10_000;
 
 /** What the rest of the gateway tells. */
 export interface Sources {
@@ -42,7 +45,7 @@ export interface Look {
   readonly blind: ReadonlySet<AlertRule>;
 }
 
-const needsHistory: readonly AlertRule[] = ['anomaly', 'forecast', 'key_leak'];
+const needsHistory: readonly AlertRule[] = ['anomaly', 'forecast', 'key_leak', 'no_traffic'];
 
 export class Watch {
   private readonly sources: Sources;
@@ -51,30 +54,27 @@ export class Watch {
   private readonly outlooks = new Map<string, { readonly at: number; readonly period: number; readonly limit: bigint; readonly outlook: Outlook | null }>();
   private readonly lows = new Map<string, { readonly row: HeadroomRow; readonly minutes: Map<number, number> }>();
   private lost = 0;
+  /** When rows were given up, of late. */
+  private lostAt: number[] = [];
 
   constructor(sources: Sources, pulse: Pulse) {
     this.sources = sources;
     this.pulse = pulse;
   }
 
-  rowLost(): void {
+  rowLost(at: EpochMs): void {
     this.lost += 1;
+    if (this.lostAt.length < MOST_LOST) this.lostAt.push(at);
   }
 
-  /** What the last three days were like, so that a restart does not make rules blind. Hours are spread evenly; times to first token are not known by the hour. */
-  async warmUp(now: EpochMs): Promise<void> {
-    const { rows } = await this.sources.reports.usage({ filter: filterOf(epochMs(now - 3 * DAY_MS), now), groupBy: ['hour', 'workspace', 'outcome'], limit: 100_000 });
-    const failed = new Set(['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol']);
-    for (const { group, requests, cost } of rows) {
-      const from = Number(group.hour);
-      const bad = failed.has(String(group.outcome));
-      const counts = bad || group.outcome === 'ok' || group.outcome === 'truncated';
-      this.pulse.seed({ from, to: Math.min(from + HOUR_MS, now), workspace: String(group.workspace), total: counts ? requests : 0, bad: bad ? requests : 0, cost });
-    }
+  /** What the last three days were like, so that a restart does not make rules blind. */
+  warmUp(now: EpochMs): Promise<void> {
+    return warmUp(this.pulse, this.sources.reports, now);
   }
 
   async look(now: EpochMs, failing: Figures['failing']): Promise<Look> {
     const settings = this.sources.settings();
+    this.lostAt = this.lostAt.filter((at) => Math.abs(now - at) < LOST_MS);
     const standings = this.sources.standings(now);
     const history = await this.historyAt(now, settings);
     const outlooks = history === null ? new Map<never, never>() : await this.outlooksOf(standings, history, now);
@@ -88,6 +88,7 @@ export class Watch {
       standings,
       outlooks,
       spend: history === null ? [] : spendNow(this.pulse, history, now),
+      traffic: trafficNow(this.pulse, history, now),
       ...serviceNow(this.pulse, now),
       headroom: this.headroomNow(now, settings),
       caps: this.pulse.caps(now, HOUR_MS),
@@ -96,7 +97,7 @@ export class Watch {
       keyHabits: history?.habits ?? null,
       unpriced: this.pulse.unpriced(now, DAY_MS),
       reconciled: this.sources.reconciled(),
-      ledger: { ...this.sources.ledgerHealth(), lost: this.lost },
+      ledger: { ...this.sources.ledgerHealth(), lost: this.lost, lostLately: this.lostAt.length },
       pricesVerifiedAt: pricesVerifiedAt.length === 0 ? null : epochMs(Math.max(...pricesVerifiedAt)),
       failing,
     };
@@ -159,6 +160,18 @@ export class Watch {
   }
 }
 
+/** Fills a pulse with the three days before `now`. Hours are spread evenly; times to first token are not known by the hour. */
+export async function warmUp(pulse: Pulse, reports: Pick<Reports, 'usage'>, now: EpochMs): Promise<void> {
+  const { rows } = await reports.usage({ filter: filterOf(epochMs(now - 3 * DAY_MS), now), groupBy: ['hour', 'workspace', 'outcome'], limit: 100_000 });
+  const failed = new Set(['upstream_error', 'connect_failed', 'upstream_reset', 'upstream_timeout', 'upstream_protocol']);
+  for (const { group, requests, cost } of rows) {
+    const from = Number(group.hour);
+    const bad = failed.has(String(group.outcome));
+    const counts = bad || group.outcome === 'ok' || group.outcome === 'truncated';
+    pulse.seed({ from, to: Math.min(from + HOUR_MS, now), workspace: String(group.workspace), calls: requests, total: counts ? requests : 0, bad: bad ? requests : 0, cost });
+  }
+}
+
 export function outlookOf(standing: Standing, history: History, now: EpochMs): Outlook | null {
   const { budget, period, spent } = standing;
   const hourly = history.hourlyOf(budget.id);
@@ -171,6 +184,8 @@ export function outlookOf(standing: Standing, history: History, now: EpochMs): O
 
 export const spendNow = (pulse: Pulse, history: History, now: EpochMs): Figures['spend'] =>
   pulse.workspaces().map((workspace) => ({ workspace, lastHour: pulse.lastHour(workspace, now), ...history.usual(workspace, now), top: pulse.topContributor(workspace, now) }));
+
+export const trafficNow = (pulse: Pulse, history: History | null, now: EpochMs): Figures['traffic'] => ({ lastHour: pulse.calls(now, HOUR_MS), pastWeeks: history?.usualCalls(now) ?? [] });
 
 export function serviceNow(pulse: Pulse, now: EpochMs): Pick<Figures, 'errors' | 'firstToken' | 'limited'> {
   const windows = (of: (ms: number) => Window): BurnWindows => ({

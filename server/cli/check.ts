@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { toldOf } from '../domain/budget.ts';
 import { usdString } from '../domain/money.ts';
 import type { Settings } from '../domain/settings.ts';
 import { loadBook } from '../price/load-files.ts';
@@ -54,7 +55,7 @@ export function warningsOf(settings: Settings, now: number): string[] {
   const { protocol, hostname } = new URL(settings.upstream.origin);
   if (protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) warnings.push('upstream.origin is plain http: provider keys and prompts travel unencrypted');
   for (const key of settings.keys) if (key.expiresAt !== null && key.expiresAt <= now) warnings.push(`key ${key.id} has expired`);
-  for (const budget of settings.budgets) if (budget.mode === 'soft' && budget.notify.length === 0) warnings.push(`budget ${budget.id} neither refuses calls nor notifies anyone; its alerts show on the dashboard only`);
+  for (const budget of settings.budgets) if (budget.mode === 'soft' && toldOf(budget, settings.alerts.notify, settings.alerts.channels).length === 0) warnings.push(`budget ${budget.id} neither refuses calls nor notifies anyone; its alerts show on the dashboard only`);
   return warnings;
 }
 

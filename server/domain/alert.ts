@@ -1,10 +1,11 @@
 // server/domain/alert.ts: the contract of alerts: what a rule sees, what state it leads to, what is sent to whom, and what is kept of it.
 
 import type { EpochMs } from './ids.ts';
+import type { Silence, SilenceRequest } from './silence.ts';
 
 export const ALERT_RULES = [
   'budget', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
-  'key_unused', 'key_leak', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery',
+  'key_unused', 'key_leak', 'no_traffic', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery',
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];
 
@@ -51,6 +52,8 @@ export interface Reading extends AlertText {
   /** How long a tier must be seen before it fires, and be cleared before it is resolved. */
   readonly forMs: number;
   readonly clearMs: number;
+  /** What an hour like the last costs beyond the usual, in dollars; absent where the rule is not about spend. */
+  readonly excessPerHour?: number;
   /** After so long a calm the same tier is told again; null: not in this period. */
   readonly rearmMs: number | null;
 }
@@ -77,9 +80,13 @@ export interface AlertState {
   /** When each tier was reached, from tier 1. */
   readonly reachedAt: readonly (EpochMs | null)[];
   readonly peak: number;
+  /** What it has cost beyond the usual so far, in dollars, about; absent where the rule is not about spend. */
+  readonly extra?: number;
   /** Names this firing in every message about it. */
   readonly incident: string;
   readonly ackedBy: string | null;
+  /** The silence that keeps back what is to be told of it, by id; absent or null: none does. When that ends and the alert still fires, it is told. */
+  readonly silence?: string | null;
   readonly lastSentAt: EpochMs | null;
   readonly updatedAt: EpochMs;
   readonly text: AlertText;
@@ -97,8 +104,12 @@ export interface Notice extends AlertText {
   readonly at: EpochMs;
   readonly since: EpochMs | null;
   readonly peak: number;
+  /** What it cost beyond the usual, in dollars, about; absent or null where the rule is not about spend. */
+  readonly extra?: number | null;
   readonly ackedBy: string | null;
   readonly repeated: boolean;
+  /** How urgent it was before it rose; absent or null: it begins. */
+  readonly raisedFrom?: Severity | null;
   /** Whether it stands for an end: `alert.resolved`, or the test of one. */
   readonly resolved: boolean;
 }
@@ -127,7 +138,8 @@ export interface Delivery {
   readonly rule: string;
   readonly at: EpochMs;
   readonly attempt: number;
-  readonly result: 'delivered' | 'retry' | 'dead' | 'collapsed';
+  /** `silenced`: it was not sent, because somebody wanted no messages about it. */
+  readonly result: 'delivered' | 'retry' | 'dead' | 'collapsed' | 'silenced';
   /** HTTP or SMTP status; null when there was no answer. */
   readonly status: number | null;
   readonly ms: number;
@@ -142,6 +154,8 @@ export interface AlertChanges {
   readonly forgotten: readonly string[];
   readonly messages: readonly OutboxMessage[];
   readonly deliveries: readonly Delivery[];
+  /** New ones, and those that were ended early. */
+  readonly silences: readonly Silence[];
 }
 
 export interface AlertsKept {
@@ -150,6 +164,8 @@ export interface AlertsKept {
   readonly messages: readonly OutboxMessage[];
   /** The latest, newest first. */
   readonly deliveries: readonly Delivery[];
+  /** Those in force, and those that ended in the past 90 days. */
+  readonly silences: readonly Silence[];
 }
 
 /** Where alerts are kept. `save` writes all of it or nothing, and rejects with `LedgerUnavailable` when it cannot. */
@@ -168,6 +184,12 @@ export interface Replayed {
   readonly title: string;
 }
 
+export interface Replay {
+  readonly rows: readonly Replayed[];
+  /** What the ledger does not hold, so that the rule is silent here, wholly or in part. */
+  readonly gaps: readonly { readonly rule: AlertRule; readonly whole: boolean; readonly why: string }[];
+}
+
 export interface TestRequest {
   readonly channel: string;
   readonly rule: AlertRule;
@@ -183,6 +205,15 @@ export interface TestResult {
   readonly delivery: Delivery | null;
 }
 
+/** Something that open pages show at once. `state` null: a silence was made or ended. */
+export interface AlertHappening {
+  readonly at: EpochMs;
+  readonly event: 'fired' | 'raised' | 'resolved' | 'acknowledged' | 'silenced' | 'unsilenced';
+  readonly state: AlertState | null;
+  /** How many fire now that nobody has taken on or silenced. */
+  readonly open: number;
+}
+
 /** Alerts as the admin port and the metrics see them. */
 export interface AlertDesk {
   /** Pending, firing, acknowledged, and what was resolved of late; the newest first. */
@@ -191,7 +222,15 @@ export interface AlertDesk {
   waiting(): readonly OutboxMessage[];
   /** Null: nothing of that fingerprint fires. */
   acknowledge(fingerprint: string, by: string): Promise<AlertState | null>;
+  /** In force, and those that ended in the past 90 days; the newest first. */
+  silences(): readonly Silence[];
+  /** In force and durable when it resolves. Null: there are `MOST_SILENCES` in force. @throws LedgerUnavailable */
+  silence(request: SilenceRequest): Promise<Silence | null>;
+  /** Ends one early; ending twice is no error. What it kept back and still fires is told. Null: there is none of that id. @throws LedgerUnavailable */
+  lift(id: string): Promise<Silence | null>;
+  /** How many fire that nobody has taken on or silenced, and how urgent the worst is; null where none does. */
+  open(): { readonly count: number; readonly worst: Severity | null };
   /** Null: no such channel. */
   test(request: TestRequest): Promise<TestResult | null>;
-  replay(query: { readonly since: EpochMs; readonly rule: AlertRule | null }): Promise<readonly Replayed[]>;
+  replay(query: { readonly since: EpochMs; readonly rule: AlertRule | null }): Promise<Replay>;
 }

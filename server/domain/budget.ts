@@ -25,7 +25,8 @@ export interface Budget {
   /** Fractions of the limit, ascending, e.g. [0.5, 0.8, 1]. */
   readonly alertAt: readonly number[];
   readonly alertForecast: boolean;
-  readonly notify: readonly string[];
+  /** Channels by id; empty: none; null: those of `alerts.notify`, which are all unless it names some. */
+  readonly notify: readonly string[] | null;
   /**
    * Where calls in flight count at what they will probably cost, as learned, and not at the most that they can: how far their worst
    * case may then stand above limit and tolerance, in nano-dollars. Absent: they count at their worst case.
@@ -34,6 +35,10 @@ export interface Budget {
   /** True makes a hard budget record what it would refuse, and let it pass. */
   readonly dryRun?: boolean;
 }
+
+/** The channels that hear of a budget. @param channels all there are, by id @param usual those of `alerts.notify`; null: all */
+export const toldOf = ({ notify }: Pick<Budget, 'notify'>, usual: readonly string[] | null, channels: readonly { readonly id: string }[]): readonly string[] =>
+  notify ?? usual ?? channels.map(({ id }) => id);
 
 /** What a scope is compared with. */
 export interface ScopeSubject {

@@ -151,3 +151,6 @@ export interface Pricing {
   /** What the call cost. An ending without complete usage gives an estimate, flagged, never zero for a call that may have been billed. */
   cost(quote: Quote, ending: Ending): Cost;
 }
+
+/** How an estimate is named that stands in for a price that is not known. */
+export const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';

@@ -141,6 +141,8 @@ export interface AlertRuleSettings {
   /** Ascending. */
   readonly keyUnused: { readonly enabled: boolean; readonly afterDays: readonly number[] };
   readonly keyLeak: { readonly enabled: boolean };
+  /** No call in an hour that usually has `leastCalls` or more. */
+  readonly noTraffic: { readonly enabled: boolean; readonly leastCalls: number };
   readonly unpriced: { readonly enabled: boolean };
   readonly ledger: { readonly enabled: boolean };
   readonly priceBook: { readonly enabled: boolean; readonly afterDays: number };
@@ -235,7 +237,7 @@ export interface Settings {
     readonly channels: readonly Channel[];
     readonly anomaly: { readonly enabled: boolean; readonly floorUsdPerHour: number; /** Deviations above the median. */ readonly mad: number; readonly weeks: number; readonly forMs: number };
     readonly rules: AlertRuleSettings;
-    /** Who is told of what is no budget's; null: every channel. */
+    /** Who is told of what is no budget's, and of budgets that name nobody; null: every channel. */
     readonly notify: readonly string[] | null;
     /** Whether channels may be on loopback or in a private network. Link-local and metadata addresses never may. */
     readonly privateAddresses: boolean;

@@ -1,10 +1,10 @@
 // server/price/reprice.ts: what a settled call costs by the book in force now, from the usage its row kept.
 
 import { epochMs } from '../domain/ids.ts';
-import type { Cost, PriceRow } from '../domain/price.ts';
+import { UNLISTED, type Cost, type PriceRow } from '../domain/price.ts';
 import type { CallDetail } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
-import { CONTAINER_TIME, UNLISTED } from './cost.ts';
+import { CONTAINER_TIME } from './cost.ts';
 import { costAt, guessesOf, standsAtHold, storedCost } from './explain.ts';
 
 /** A call is quoted when it arrives and booked when it is admitted; a price that changes in between stays the quoted one. */

@@ -131,6 +131,7 @@ function alertRulesOf(rules: Config['alerts']['rules']): Settings['alerts']['rul
     providerCap: rules.provider_cap,
     keyUnused: { enabled: rules.key_unused.enabled, afterDays: [...rules.key_unused.after_days].sort((a, b) => a - b) },
     keyLeak: rules.key_leak,
+    noTraffic: { enabled: rules.no_traffic.enabled, leastCalls: rules.no_traffic.least },
     unpriced: rules.unpriced,
     ledger: rules.ledger,
     priceBook: { enabled: rules.price_book.enabled, afterDays: rules.price_book.after_days },
@@ -237,7 +238,7 @@ function budgetOf(written: Config['budgets'][number]): Budget {
     ...(written.hold === 'worst_case' ? {} : { expected: { overshoot: shareOf(written.limit_usd, written.overshoot ?? DEFAULT_OVERSHOOT) } }),
     alertAt: written.alert_at.map((millionths) => millionths / 1_000_000),
     alertForecast: written.alert_forecast,
-    notify: written.notify,
+    notify: written.notify ?? null,
     ...rehearsed(written),
   };
 }

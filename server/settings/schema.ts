@@ -85,7 +85,7 @@ const budget = section({
   overshoot: percent('0%', '1000%').optional().describe('Only with `hold: expected`: how far the worst case of the calls in flight may stand above limit and tolerance, as a share of the limit. No more than that can ever be overspent. Default: 25%.'),
   alert_at: list(percent('0.0001%', '1000%'), 'percentages').prefault(['50%', '80%', '100%']).describe('Shares of the limit at which to alert, ascending. Default: 50%, 80%, 100%.'),
   alert_forecast: flag().prefault(true).describe('Whether to alert when the limit will be reached before the period ends. Default: true.'),
-  notify: list(name(), 'channel names').prefault([]).describe('Channels of `alerts.channels` that are told. The dashboard shows every alert.'),
+  notify: list(name(), 'channel names').optional().describe('Channels of `alerts.channels` that are told. Left out: those of `alerts.notify`, or every channel. `[]`: none; the dashboard shows every alert.'),
 }).refine(({ hold, overshoot }) => hold === 'expected' || overshoot === undefined, { error: '`hold: expected` beside it', path: ['overshoot'] });
 
 const LIMITED = 'at least one of requests_per_minute, input_tokens_per_minute, output_tokens_per_minute and concurrent';
@@ -234,6 +234,7 @@ export const configSchema = section({
         after_days: list(whole(1, 3650), 'days').min(1, { error: 'at least one number of days' }).prefault([30, 90]).describe('Days without use. Default: 30, 90.'),
       }, 'A key is not used.'),
       key_leak: rule({}, 'A key is used as stolen keys are.'),
+      no_traffic: rule({ least: whole(1).prefault(50).describe('An hour of the week that usually has fewer calls than this may have none. Default: 50.') }, 'No call comes in an hour of the week that is usually busy.'),
       unpriced: rule({}, 'A model has no price.'),
       ledger: rule({}, 'The ledger cannot be written.'),
       price_book: rule({ after_days: whole(1, 3650).prefault(30).describe('Days since prices were last checked. Default: 30.') }, 'The price book is old.'),
@@ -243,7 +244,7 @@ export const configSchema = section({
       }, "The ledger and the provider's bill disagree; looks where `reconciliation.admin_key` is set."),
       delivery: rule({}, 'Alerts do not reach a channel.'),
     }).prefault({}).describe('Which rules look, and from where on they speak. All do unless told.'),
-    notify: list(name(), 'channel names').optional().describe('Channels that are told of what is no budget\'s. Left out: every channel.'),
+    notify: list(name(), 'channel names').optional().describe('Channels that are told of what is no budget\'s, and of budgets that name none. Left out: every channel.'),
     private_addresses: flag().prefault(false).describe('Whether channels may be on this machine or in a private network. Addresses of cloud metadata never may. Default: false.'),
     group: duration().prefault('30s').describe('How long the first alert of a message waits for others. Default: 30s.'),
     dashboard_url: url().optional().describe('Where people open the dashboard, for links in messages. Left out: no links.'),

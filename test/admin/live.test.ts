@@ -2,12 +2,13 @@
 
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { AlertState } from '../../server/domain/alert.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import type { WorkspaceId } from '../../server/domain/ids.ts';
 import { createLive, MOST_UNREAD_BYTES, type Listener } from '../../server/http/admin/live.ts';
 import type { LiveConfig, LiveTick } from '../../server/http/admin/wire.ts';
 import { handClock } from '../observe/gateway.ts';
-import { caller, cost, openEntry, refusedEntry, settlement, tokens } from '../store/samples.ts';
+import { caller, cost, NOON, openEntry, refusedEntry, settlement, tokens } from '../store/samples.ts';
 import { adminGateway, TOKEN, type AdminGateway } from './gateway.ts';
 
 let gateway: AdminGateway;
@@ -70,6 +71,25 @@ test('a reload is told at once, one that failed with its error', async () => {
   gateway.port.configChanged();
   const told = [await page.next(), await page.next()].map((event) => JSON.parse(event.data) as LiveConfig);
   expect(told).toMatchObject([{ ok: true, digest: 'd2', error: null }, { ok: false, digest: 'd2', error: 'tollgate.yaml:3:5: unknown key' }]);
+  page.leave();
+});
+
+test('an alert, a silence and other prices are told at once', async () => {
+  const page = await listen();
+  const text = { severity: 'critical' as const, title: 'Budget month is spent', text: 't', facts: [], value: 1, threshold: 1, unit: 'usd' as const, notify: null };
+  const state: AlertState = {
+    fingerprint: 'budget:month', rule: 'budget', scope: 'month', period: null, state: 'firing', tier: 1, notified: 1, announced: true, basis: '', pendingSince: null, sightings: 0, since: NOON, clearSince: null, resolvedAt: null,
+    reachedAt: [NOON], peak: 1, incident: 'i1', ackedBy: null, lastSentAt: NOON, updatedAt: NOON, text,
+  };
+  gateway.port.live.alerted({ at: NOON, event: 'fired', state, open: 1 });
+  gateway.port.live.alerted({ at: NOON, event: 'silenced', state: null, open: 0 });
+  gateway.port.live.priced({ digest: 'p2', rows: 7 });
+  const heard = [await page.next(), await page.next(), await page.next()].map(({ event, data }) => [event, JSON.parse(data) as unknown]);
+  expect(heard).toMatchObject([
+    ['alert', { event: 'fired', open: 1, alert: { fingerprint: 'budget:month', incident: 'i1', rule: 'budget', scope: 'month', severity: 'critical', title: 'Budget month is spent', silenced: false } }],
+    ['alert', { event: 'silenced', open: 0, alert: null }],
+    ['price', { digest: 'p2', rows: 7 }],
+  ]);
   page.leave();
 });
 

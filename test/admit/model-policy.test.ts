@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { matchesGlob } from '../../server/admit/glob.ts';
+import { matchesGlob } from '../../server/domain/glob.ts';
 import type { Ask } from '../../server/domain/call.ts';
 import { ask, caller, openGate, workspace } from './scene.ts';
 

@@ -61,3 +61,14 @@ test('what is told knows when each tier was reached', () => {
   const { last } = run([reading(1), reading(1), reading(3)]);
   expect(last!.reachedAt).toEqual([T0, T0 + 2 * MINUTE, T0 + 2 * MINUTE]);
 });
+
+test('what costs $60 an hour more than usual for two hours comes to about $120, counted once however often it is looked at', () => {
+  // The hour before each minute: it fills up for an hour, stays full for one, and empties for one.
+  const excess = (minute: number): number => 60 * Math.max(0, Math.min(minute, 120, 60, 180 - minute) / 60);
+  for (const every of [1, 5]) {
+    const minutes = Array.from({ length: 180 / every }, (_, i) => (i + 1) * every);
+    const { last } = run(minutes.map((minute) => reading(excess(minute) > 20 ? 1 : 0, { keeps: 1, excessPerHour: excess(minute) })), minutes);
+    expect(last!.extra).toBeGreaterThan(108);
+    expect(last!.extra).toBeLessThan(132);
+  }
+});

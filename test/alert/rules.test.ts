@@ -26,8 +26,8 @@ const share = (total: number, ratio: number) => ({ total, bad: Math.round(total 
 
 const calm: Omit<Figures, 'now'> = {
   zone: 'UTC', rules: { ...settings().alerts.rules, anomaly: { enabled: true, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 20 * MINUTE } }, notify: null,
-  standings: [], outlooks: new Map(), spend: [], errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, unpriced: [],
-  reconciled: [], ledger: { writable: true, trouble: null, lost: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
+  standings: [], outlooks: new Map(), spend: [], traffic: { lastHour: 300, pastWeeks: [310, 290, 305, 300] }, errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, unpriced: [],
+  reconciled: [], ledger: { writable: true, trouble: null, lost: 0, lostLately: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
 };
 
 const standing = (spent: number, more: Partial<Standing> = {}): Standing => ({
@@ -136,13 +136,23 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'a key tries many models and is mostly refused, as it always did', figures: { keyActivity: [{ key: 'triage', calls: 40, rejected: 30, models: models(6) }], keyHabits: habits(models(6), 100) }, told: [] },
     { what: 'a key is busier than ever with the model it always calls', figures: { keyActivity: [{ key: 'triage', calls: 900, rejected: 0, models: ['claude-haiku-4-5'] }], keyHabits: habits(['claude-haiku-4-5'], 50) }, told: [] },
   ],
+  no_traffic: [
+    { what: 'no call comes in an hour that is usually busy', figures: { traffic: { lastHour: 0, pastWeeks: [310, 290, 305, 300] } }, minutes: 20, told: ['10: no_traffic gateway fired warning'] },
+    { what: 'one call comes', figures: { traffic: { lastHour: 1, pastWeeks: [310, 290, 305, 300] } }, minutes: 20, told: [] },
+    { what: 'no call comes at night', figures: { traffic: { lastHour: 0, pastWeeks: [3, 0, 2, 4] } }, minutes: 20, told: [] },
+    { what: 'it was a holiday before, too', figures: { traffic: { lastHour: 0, pastWeeks: [0, 300, 0] } }, minutes: 20, told: [] },
+    { what: 'the gateway is two weeks old', figures: { traffic: { lastHour: 0, pastWeeks: [310, 290] } }, minutes: 20, told: [] },
+    { what: 'calls come again within ten minutes', figures: (m) => ({ traffic: { lastHour: m < 9 ? 0 : 5, pastWeeks: [310, 290, 305] } }), minutes: 20, told: [] },
+  ],
   unpriced: [
     { what: 'a model without price is called', figures: { unpriced: [{ model: 'claude-new-9', count: 2 }] }, told: ['0: unpriced claude-new-9 fired warning'] },
     { what: 'every model has a price', figures: { unpriced: [] }, told: [] },
   ],
   ledger: [
-    { what: 'the ledger cannot be written, and then it can', figures: (m) => ({ ledger: { writable: m >= 3, trouble: m >= 3 ? null : 'disk full', lost: 0 } }), told: ['0: ledger gateway fired critical', '4: ledger gateway resolved critical'] },
+    { what: 'the ledger cannot be written, and then it can', figures: (m) => ({ ledger: { writable: m >= 3, trouble: m >= 3 ? null : 'disk full', lost: 0, lostLately: 0 } }), told: ['0: ledger gateway fired critical', '4: ledger gateway resolved critical'] },
+    { what: 'rows are given up while it can be written, and five minutes later none are', figures: (m) => ({ ledger: { writable: true, trouble: null, lost: 3, lostLately: m < 5 ? 3 : 0 } }), minutes: 8, told: ['0: ledger gateway fired critical', '6: ledger gateway resolved critical'] },
     { what: 'the ledger can be written', figures: {}, told: [] },
+    { what: 'rows were given up long ago', figures: { ledger: { writable: true, trouble: null, lost: 3, lostLately: 0 } }, told: [] },
   ],
   price_book: [
     { what: 'prices were last checked 31 days ago', figures: { pricesVerifiedAt: epochMs(T0 - 31 * DAY) }, told: ['0: price_book gateway fired warning'] },
@@ -183,6 +193,24 @@ test.each(ALERT_RULES.filter((rule) => rule !== 'budget'))('%s says nothing wher
   const figures = typeof firing.figures === 'function' ? firing.figures : () => firing.figures as Partial<Figures>;
   const said = told((minute) => ({ ...figures(minute), rules: off }), firing.minutes ?? 5);
   expect(said.filter((line) => line.includes(`: ${rule} `))).toEqual([]);
+});
+
+test.each([
+  { name: 'names nobody: who is told of the rest', own: null, told: ['mail'] },
+  { name: 'names a channel: that one', own: ['ops'], told: ['ops'] },
+  { name: 'wants nobody told: nobody', own: [], told: [] },
+])('a budget that $name', ({ own, told: expected }) => {
+  const figures = { ...outlook(450), ...calm, standings: [standing(330, { budget: budget('support-month', usd(400), { notify: own }) })], outlooks: outlook(450).outlooks, now: epochMs(T0), notify: ['mail'] };
+  const readings = readingsOf(figures, CHANNELS).filter(({ scope }) => scope === 'support-month');
+  expect(readings.map(({ rule }) => rule)).toEqual(['budget', 'pace', 'forecast']);
+  for (const { notify } of readings) expect(notify).toEqual(expected);
+});
+
+test('an anomaly names the workflow, the model and the user that cost most', () => {
+  const top = { workflow: 'agent', model: 'claude-sonnet-4-6', cost: usd(35), user: { name: 'u-17', cost: usd(31) } };
+  const [reading] = readingsOf({ ...calm, now: epochMs(T0), spend: [spend(40, 10, { top })] }, CHANNELS).filter(({ rule }) => rule === 'anomaly');
+  expect(reading!.text).toContain('Most of it is agent on claude-sonnet-4-6.');
+  expect(reading!.facts.map(({ label, value }) => `${label}: ${value}`)).toEqual(expect.arrayContaining(['Excess: $30.00', 'Top contributor: agent on claude-sonnet-4-6: $35.00 in this hour and the one before, 87.5 % of the last hour', 'Top user: u-17: $31.00 in the same time']));
 });
 
 test('who fails is not told of its own failure', () => {

@@ -318,6 +318,45 @@ describe('with traffic', () => {
   });
 });
 
+test('an alert shows on an open page without a reload, is silenced there, and is heard again when that ends', async () => {
+  const own = await started();
+  const { page, complaints } = await open(own, '/policies', { audited: true });
+  await page.locator('.checks').waitFor();
+  const badge = page.locator('.nav-groups a[href^="/budgets"] .count');
+  expect(await badge.count()).toBe(0);
+  let loads = 0;
+  page.on('load', () => loads++);
+  for (let i = 0; i < 3; i++) expect(await call(own, '/w/support/ticket-triage')).toBe(200);
+  await badge.waitFor();
+  expect(await badge.textContent()).toMatch(/^1 alert fires$/);
+  expect(await page.locator('p.unseen[role=status]').textContent()).toMatch(/^Alert.*: Budget tiny-month has reached/);
+
+  await page.locator('.nav-groups a[href^="/budgets"]').click();
+  await page.getByRole('button', { name: /^Silence: Budget tiny-month/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'Silence alerts' });
+  await dialog.getByRole('button', { name: '1 day' }).click();
+  await dialog.getByLabel('Why').fill('load test');
+  expect(await audit(page)).toEqual([]);
+  await dialog.getByRole('button', { name: 'Silence', exact: true }).click();
+  await badge.waitFor({ state: 'detached' });
+  await page.getByText('silenced until').waitFor();
+  const listed = page.locator('.silences li');
+  expect(await listed.textContent()).toContain('load test; by');
+  expect(await audit(page)).toEqual([]);
+  await listed.getByRole('button', { name: /^End/ }).click();
+  await badge.waitFor();
+  await listed.waitFor({ state: 'detached' });
+  expect(loads).toBe(0);
+  // As a button in a message leads here.
+  await page.goto(`${own.adminUrl}/budgets?silence=${encodeURIComponent('budget:tiny-month')}`);
+  await dialog.waitFor();
+  expect([await dialog.getByLabel('Rule').inputValue(), await dialog.getByLabel('About').inputValue()]).toEqual(['budget', 'tiny-month']);
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  expect(new URL(page.url()).search).toBe('');
+  expect(complaints).toEqual([]);
+});
+
 describe('on an empty install', () => {
   test('every page says what it is for and how to begin, without an error', async () => {
     const empty = await started();

@@ -81,6 +81,11 @@ test('a config that is fine is summed up, with warnings on standard error', asyn
   expect(out).toMatch(/budgets +month \(\$400\.0000 a month, soft\)/);
   expect(err).toContain('warning: no provider key configured for support, default: their calls go out with the key of the app that made them');
   expect(err).toContain('warning: budget month neither refuses calls nor notifies anyone');
+  const soft = 'scope: { organization: true }, limit_usd: 400, period: month, mode: soft';
+  const told = write('told.yaml', `prices: { file: ${prices} }\nbudgets: [{ id: month, ${soft} }, { id: mute, ${soft}, notify: [] }]\nalerts: { channels: { ops: { type: slack, url: https://hooks.example/1 } } }\n`);
+  const again = await tollgate(['check', told]);
+  expect(again.err).toContain('warning: budget mute neither refuses calls nor notifies anyone');
+  expect(again.err).not.toContain('budget month');
 });
 
 test('a config with mistakes ends with 1: all of them on standard error, nothing on standard output', async () => {

@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AlertsAnswer, BudgetsAnswer } from '../../server/http/admin/wire.ts';
+import type { AlertsAnswer, AuditAnswer, BudgetsAnswer } from '../../server/http/admin/wire.ts';
 import { startReceiver, type Receiver } from '../alert/receiver.ts';
 import { tollgate } from '../cli/tollgate.ts';
 import { apiHeaders, ask, eventually, hello, scrape, SECRETS, send, settled, startScene, type Scene } from './scene.ts';
@@ -15,7 +15,8 @@ beforeAll(async () => {
   receiver = await startReceiver();
   scene = await startScene({
     // One small call passes half of it.
-    budgets: [{ id: 'support-day', scope: { workspace: 'support' }, limit_usd: 0.000001, period: 'day', mode: 'soft', alert_at: ['50%', '100%'], alert_forecast: false, notify: ['hook'] }],
+    budgets: [{ id: 'support-day', scope: { workspace: 'support' }, limit_usd: 0.000001, period: 'day', mode: 'soft', alert_at: ['50%', '100%'], alert_forecast: false }],
+    // Whom a budget tells that names nobody: every channel.
     alerts: { private_addresses: true, group: '1s', channels: { hook: { type: 'webhook', url: receiver.url, secret: SIGNING } } },
   });
 });
@@ -84,4 +85,35 @@ test('an alert can be acknowledged, and says so', async () => {
   expect(await tollgate(['alerts', 'ack', 'budget:nobody', '--url', scene.gateway.adminUrl])).toMatchObject({ code: 1 });
   const listed = await tollgate(['alerts', 'list', '--url', scene.gateway.adminUrl]);
   expect(listed.out).toMatch(new RegExp(`acked .*${firing[0]!.fingerprint.replaceAll('.', '\\.')}`));
+});
+
+test('an alert can be silenced and is heard again, with an entry in the audit log for each', async () => {
+  const { firing } = await ask<AlertsAnswer>(scene.gateway, '/api/alerts');
+  const { scope } = firing[0]!;
+  const silenced = await tollgate(['alerts', 'silence', '--scope', scope, '--until', '4h', '--reason', 'load test', '--url', scene.gateway.adminUrl]);
+  expect(silenced).toMatchObject({ code: 0, out: expect.stringMatching(/^Nobody is told of any alert about support-day until .* `npx tollgate alerts unsilence silence_[0-9a-f]{16}`/) });
+  const during = await ask<AlertsAnswer>(scene.gateway, '/api/alerts');
+  expect(during.silences).toMatchObject([{ rule: null, scope, reason: 'load test', lifted_at: null, in_force: true }]);
+  expect(during.firing[0]!.silenced).toEqual({ id: during.silences[0]!.id, until: during.silences[0]!.until });
+  const listed = await tollgate(['alerts', 'silences', '--url', scene.gateway.adminUrl]);
+  expect(listed.out).toContain(during.silences[0]!.id);
+
+  expect(await tollgate(['alerts', 'unsilence', during.silences[0]!.id, '--url', scene.gateway.adminUrl])).toMatchObject({ code: 0 });
+  const after = await ask<AlertsAnswer>(scene.gateway, '/api/alerts');
+  expect(after.firing[0]!.silenced).toBeNull();
+  expect(after.silences).toMatchObject([{ in_force: false }]);
+  expect(await tollgate(['alerts', 'unsilence', 'silence_nobody', '--url', scene.gateway.adminUrl])).toMatchObject({ code: 1 });
+  const { rows } = await ask<AuditAnswer>(scene.gateway, '/api/audit');
+  expect(rows.map(({ action }) => action).filter((action) => action.includes('silence')).toSorted()).toEqual(['alert.silence', 'alert.unsilence']);
+});
+
+test.each([
+  { name: 'nothing to be about', body: { until: '2099-01-01T00:00:00Z', reason: 'r' } },
+  { name: 'no reason', body: { scope: '*', until: new Date(Date.now() + 3_600_000).toISOString(), reason: ' ' } },
+  { name: 'an end that is past', body: { scope: '*', until: '2020-01-01T00:00:00Z', reason: 'r' } },
+  { name: 'an end past ninety days', body: { scope: '*', until: '2099-01-01T00:00:00Z', reason: 'r' } },
+  { name: 'a rule that is none', body: { rule: 'weather', until: new Date(Date.now() + 3_600_000).toISOString(), reason: 'r' } },
+])('a silence with $name is refused', async ({ body }) => {
+  const answer = await fetch(`${scene.gateway.adminUrl}/api/alerts/silences`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  expect(answer.status).toBe(400);
 });

@@ -1,6 +1,8 @@
 // test/flow/reload.test.ts: a new config holds for the next call while calls go on; one with a mistake changes nothing.
 
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { PoliciesAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
@@ -45,6 +47,25 @@ test('a saved file is in force without a signal, also when another file is moved
   renameSync(beside, scene.gateway.configFile);
   await eventually('the moved file is in force', async () => ((await status()).config.digest === saved.config.digest ? null : true));
   expect((await call(hello({ model: 'claude-opus-4-8' }))).status).toBe(200);
+});
+
+test('open pages hear of other prices, and of a reload that brought none', async () => {
+  const copy = join(dirname(scene.gateway.configFile), 'prices-of-another-day.yaml');
+  writeFileSync(copy, `# another day\n${readFileSync(new URL('../../config/prices.yaml', import.meta.url), 'utf8')}`);
+  const leaving = new AbortController();
+  const stream = await fetch(`${scene.gateway.adminUrl}/api/live`, { signal: leaving.signal });
+  const heard: string[] = [];
+  const parser = createParser({ onEvent: ({ event = '' }) => void (event === 'tick' ? null : heard.push(event)) });
+  const ended = (async () => {
+    for await (const chunk of stream.body ?? []) parser.feed(Buffer.from(chunk).toString());
+  })().catch(() => {});
+  await reload(config(denying('claude-opus-*')));
+  await reload(config({ prices: { file: copy } }));
+  await eventually('the page has heard of both', async () => (heard.length >= 3 ? true : null));
+  expect(heard).toEqual(['config', 'config', 'price']);
+  leaving.abort();
+  await ended;
+  await reload(config());
 });
 
 test('on SIGHUP new rules hold for the next call, and a stream that is under way finishes by the old ones', async () => {

@@ -51,7 +51,7 @@ beforeAll(async () => {
   store = await disk.open({ clock: { now: () => epochMs(NOW), monotonic: () => 0 }, timezone: ZONE });
   let number = 0;
   for (let hour = FROM; hour < NOW; hour += 3_600_000) {
-    const entries = callsOf(hour).map((call) => entryOf(call, `req_${String(++number).padStart(8, '0')}`));
+    const entries = callsOf(hour).map((call) => entryOf(call, `req_${String(++number).padStart(8, '0')}`).entry);
     await Promise.all(entries.flatMap((entry) => [store.ledger.open(entry.opened), store.ledger.settle(entry.settlement)]));
     entries.forEach(bill);
   }

@@ -63,6 +63,7 @@ const ALERT_DEFAULTS = {
     providerCap: { enabled: true },
     keyUnused: { enabled: true, afterDays: [30, 90] },
     keyLeak: { enabled: true },
+    noTraffic: { enabled: true, leastCalls: 50 },
     unpriced: { enabled: true },
     ledger: { enabled: true },
     priceBook: { enabled: true, afterDays: 30 },

@@ -3,6 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import type { ReconciliationAnswer, SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { billWords, fullTime, percent } from '../format.ts';
+import { alertSaid, openAlerts } from '../live.ts';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
 import { addressWith, FILTER_FIELDS, FILTERS, filters, follow, page, unknownParameters, type Page } from '../state/location.ts';
 import { learnZone, now, range, rangeName, zone } from '../state/period.ts';
@@ -43,7 +44,7 @@ export function App() {
                 {group.pages.map((name) => (
                   <li key={name}>
                     <a href={addressWith({}, name)} onClick={follow} aria-current={on === name || (on === 'statement' && name === 'workspaces') ? 'page' : undefined}>
-                      <NavIcon name={name} /> {NAMES[name]}
+                      <NavIcon name={name} /> {NAMES[name]}{name === 'budgets' && <OpenAlerts status={status} />}
                     </a>
                   </li>
                 ))}
@@ -64,6 +65,7 @@ export function App() {
           <h1>{on ? NAMES[on] : 'Not a page'}</h1>
           {on && <Bar quiet={on !== 'planner' && status.data !== null && !status.data.first_run.has_traffic} badges={<Badges status={status} bill={bill} />} />}
         </header>
+        <p class="unseen" role="status">{alertSaid.value}</p>
         <Notices status={status} />
         {on ? <PageOn name={on} status={status} /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
         {on && <PrintFoot page={NAMES[on]} digest={status.data?.config.digest ?? null} />}
@@ -73,6 +75,16 @@ export function App() {
       <PeriodDialog />
     </div>
   );
+}
+
+/** How many alerts fire that nobody has taken on; the stream tells sooner than the status is asked for. */
+function OpenAlerts({ status }: { status: Asked<StatusAnswer> }) {
+  // A status that was asked for later than the last event knows better.
+  useEffect(() => {
+    if (status.data) openAlerts.value = status.data.alerts.open;
+  }, [status.data]);
+  const open = openAlerts.value ?? 0;
+  return open === 0 ? null : <span class={`count ${status.data?.alerts.worst === 'info' ? '' : 'urgent'}`} title={`${open} ${open === 1 ? 'alert fires' : 'alerts fire'} that nobody has taken on`}>{open}<span class="unseen"> {open === 1 ? 'alert fires' : 'alerts fire'}</span></span>;
 }
 
 /** How far the figures can be trusted: the share of the cost that came from complete usage and listed prices, and whether they were held against the bill. */

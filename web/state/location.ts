@@ -15,7 +15,7 @@ export const FILTER_FIELDS = Object.keys(FILTERS) as FilterField[];
 export type Filters = Readonly<Record<FilterField, readonly string[]>>;
 
 /** What belongs to one page alone and does not go along to the next. */
-const OWN = ['row', 'after', 'metric', 'by', 'sort', 'open', 'task', 'month'] as const;
+const OWN = ['row', 'after', 'metric', 'by', 'sort', 'open', 'task', 'month', 'silence'] as const;
 const KNOWN = new Set<string>(['from', 'to', 'tz', 'cmp', ...OWN, ...Object.values(FILTERS)]);
 
 const address = signal(new URL(location.href));

@@ -41,7 +41,7 @@ export const worst = (notices: readonly Notice[]): Severity =>
 /** What is said below the facts: how long it lasted, who had seen it, and what names it. */
 export function footnotes(notice: Notice): string[] {
   return [
-    ...(notice.resolved && notice.since !== null ? [`Lasted ${lasted(notice.at - notice.since)}; peak ${peakOf(notice)}.`] : []),
+    ...(notice.resolved && notice.since !== null ? [`Lasted ${lasted(notice.at - notice.since)}; peak ${peakOf(notice)}${notice.extra == null ? '' : `; about $${notice.extra.toFixed(2)} more than usual`}.`] : []),
     ...(notice.ackedBy === null ? [] : [`Acknowledged by ${notice.ackedBy}.`]),
     `Incident ${notice.incident}`,
   ];
@@ -56,8 +56,9 @@ export function lasted(ms: number): string {
   return `${Math.round(minutes / 1440)} days`;
 }
 
-/** Characters, not code units: a cut never splits one in two. */
-export function clip(text: string, most: number): string {
+/** Characters, not code units: a cut never splits one in two. Control characters, which names of clients can hold, become spaces: no channel shows them, and as JSON each is six bytes. */
+export function clip(said: string, most: number): string {
+  const text = said.slice(0, most + 1).replaceAll(/\p{Cc}/gu, (one) => (one === '\n' ? one : ' '));
   if (text.length <= most) return text;
   let end = most - 1;
   if (/[\uD800-\uDBFF]/.test(text[end - 1] ?? '')) end -= 1;
@@ -66,3 +67,7 @@ export function clip(text: string, most: number): string {
 
 export const linkOf = (dashboardUrl: string | null, { rule, scope }: Pick<Notice, 'rule' | 'scope'>): string | null =>
   dashboardUrl === null ? null : new URL(['budget', 'pace', 'forecast'].includes(rule) ? '/budgets' : `/?${new URLSearchParams(rule === 'anomaly' ? { ws: scope } : {}).toString()}`.replace(/\?$/, ''), dashboardUrl).href;
+
+/** Where an alert is silenced for a while; null for what has ended or is a test, and without a dashboard. */
+export const silenceLinkOf = (dashboardUrl: string | null, { rule, scope, resolved, type }: Pick<Notice, 'rule' | 'scope' | 'resolved' | 'type'>): string | null =>
+  dashboardUrl === null || resolved || type === 'alert.test' ? null : new URL(`/budgets?${new URLSearchParams({ silence: `${rule}:${scope}` }).toString()}`, dashboardUrl).href;

@@ -5,6 +5,8 @@ import type { Notice } from '../../domain/alert.ts';
 import { post } from '../post.ts';
 import { clip, headline, linkOf, type Letter, type Sender } from './channel.ts';
 
+const MOST_FACTS = 20;
+
 /** Limits: 255 characters of dedup_key, 1,024 of summary, 512 KB in all; 202 means taken. developer.pagerduty.com/docs/events-api-v2 */
 export function pagerdutySender({ url, routingKey }: { url: string; routingKey: string }): Sender {
   const event = ({ message, dashboardUrl }: Letter, key: string): object => {
@@ -25,7 +27,7 @@ export function pagerdutySender({ url, routingKey }: { url: string; routingKey: 
         component: clip(notice.scope, 255),
         group: 'tollgate',
         class: notice.rule,
-        custom_details: { text: notice.text, incident: notice.incident, ...Object.fromEntries(notice.facts.map(({ label, value }) => [label, value])) },
+        custom_details: { text: clip(notice.text, 4_000), incident: notice.incident, ...Object.fromEntries(notice.facts.slice(0, MOST_FACTS).map(({ label, value }) => [clip(label, 100), clip(value, 1_000)])) },
       },
       ...(link === null ? {} : { links: [{ href: link, text: 'Open' }] }),
     };

@@ -29,6 +29,7 @@ export function spendAnomaly({ spend, rules, notify }: Figures): Reading[] {
     // Five points of hysteresis: calm is well below what fires.
     const keeps = now.lastHour * 100n > limit * 95n && excess * 100n > floor * 95n;
     const share = now.top === null || excess <= 0n ? null : Math.min(1, ratioOf(now.top.cost, now.lastHour));
+    const user = now.top?.user ?? null;
     return [{
       rule: 'anomaly', scope: now.workspace, period: null, basis: '', tier: fires ? 1 : 0, keeps: fires || keeps ? 1 : 0,
       severity: middle > 0n && now.lastHour > 5n * middle ? 'critical' : 'warning',
@@ -41,7 +42,9 @@ export function spendAnomaly({ spend, rules, notify }: Figures): Reading[] {
         { label: 'Usual', value: dollars(middle) },
         { label: 'Excess', value: dollars(excess) },
         ...(now.top === null || share === null ? [] : [{ label: 'Top contributor', value: `${now.top.workflow} on ${now.top.model || 'no model'}: ${dollars(now.top.cost)} in this hour and the one before, ${percent(share)} of the last hour` }]),
+        ...(share === null || user === null ? [] : [{ label: 'Top user', value: `${user.name}: ${dollars(user.cost)} in the same time` }]),
       ],
+      excessPerHour: excess > 0n ? usdNumber(excess) : 0,
       value: usdNumber(now.lastHour), threshold: usdNumber(limit), unit: 'usd', notify,
     }];
   });

@@ -13,7 +13,7 @@ const PACED = new Set(['week', 'month', 'quarter', 'year']);
 const millionths = (share: number): bigint => BigInt(Math.round(share * 1_000_000));
 
 /** One reading per budget: as many tiers as it has thresholds. A grant moves them all, for as long as it lasts. */
-export function budgetThresholds({ standings, zone }: Figures): Reading[] {
+export function budgetThresholds({ standings, zone, notify }: Figures): Reading[] {
   return standings.filter(({ budget }) => budget.alertAt.length > 0).map((standing) => {
     const { budget, period, spent } = standing;
     const limit = limitOf(standing);
@@ -27,13 +27,13 @@ export function budgetThresholds({ standings, zone }: Figures): Reading[] {
       title: `Budget ${budget.id} has reached ${percent(at)} of its ${budget.period}`,
       text: `${dollars(spent)} of ${dollars(limit)} are spent.${at >= 1 ? (budget.mode === 'hard' ? ' Calls that do not fit are refused until the period ends or the limit is raised.' : ' Calls go on: the budget is soft.') : ''}`,
       facts: [...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
-      value: usdNumber(spent), threshold: usdNumber(limit) * at, unit: 'usd', notify: budget.notify,
+      value: usdNumber(spent), threshold: usdNumber(limit) * at, unit: 'usd', notify: budget.notify ?? notify,
     };
   });
 }
 
 /** Half is spent, one and a half times as fast as the period goes. */
-export function burnPace({ standings, now, zone, rules }: Figures): Reading[] {
+export function burnPace({ standings, now, zone, rules, notify }: Figures): Reading[] {
   if (!rules.pace.enabled) return [];
   return standings.filter(({ budget }) => PACED.has(budget.period)).map((standing) => {
     const { budget, period, spent } = standing;
@@ -51,13 +51,13 @@ export function burnPace({ standings, now, zone, rules }: Figures): Reading[] {
       title: `Budget ${budget.id} is spent too fast`,
       text: `${percent(used)} is spent on day ${days(now - period.from)} of ${days(period.to - period.from)}, ${pace.toFixed(1)} times the even pace.`,
       facts: [...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
-      value: pace, threshold: rules.pace.factor, unit: 'ratio', notify: budget.notify,
+      value: pace, threshold: rules.pace.factor, unit: 'ratio', notify: budget.notify ?? notify,
     };
   });
 }
 
 /** The median path passes the limit before the period ends, for an hour. */
-export function budgetForecast({ standings, outlooks, zone, rules }: Figures): Reading[] {
+export function budgetForecast({ standings, outlooks, zone, rules, notify }: Figures): Reading[] {
   if (!rules.forecast.enabled) return [];
   return standings.flatMap((standing): Reading[] => {
     const { budget, period, spent } = standing;
@@ -78,7 +78,7 @@ export function budgetForecast({ standings, outlooks, zone, rules }: Figures): R
         { label: 'At most, nine times of ten (p90)', value: dollars(outlook?.p90 ?? spent) },
         { label: 'Period ends', value: when(period.to, zone) },
       ],
-      value: usdNumber(expected), threshold: usdNumber(limit), unit: 'usd', notify: budget.notify,
+      value: usdNumber(expected), threshold: usdNumber(limit), unit: 'usd', notify: budget.notify ?? notify,
     }];
   });
 }

@@ -21,11 +21,12 @@ export function unpricedModels({ unpriced, rules, notify }: Figures): Reading[] 
 
 export function ledgerTrouble({ ledger, rules, notify }: Figures): Reading[] {
   if (!rules.ledger.enabled) return [];
+  const tier = ledger.writable && ledger.lostLately === 0 ? 0 : 1;
   return [{
-    rule: 'ledger', scope: 'gateway', period: null, basis: '', tier: ledger.writable ? 0 : 1, keeps: ledger.writable ? 0 : 1, severity: 'critical', forMs: 0, clearMs: MINUTE_MS, rearmMs: 0,
-    title: 'The ledger cannot be written',
-    text: `New calls are refused until it can.${ledger.trouble === null ? '' : ` ${ledger.trouble}`}`,
-    facts: [{ label: 'Rows given up since the start', value: String(ledger.lost) }],
+    rule: 'ledger', scope: 'gateway', period: null, basis: '', tier, keeps: tier, severity: 'critical', forMs: 0, clearMs: MINUTE_MS, rearmMs: 0,
+    title: ledger.writable ? 'The ledger has lost rows' : 'The ledger cannot be written',
+    text: ledger.writable ? 'Calls were served whose rows could not be written: what they cost is missing from budgets and reports.' : `New calls are refused until it can.${ledger.trouble === null ? '' : ` ${ledger.trouble}`}`,
+    facts: [{ label: 'Rows given up in the last five minutes', value: String(ledger.lostLately) }, { label: 'Since the start', value: String(ledger.lost) }],
     value: ledger.lost, threshold: 0, unit: 'count', notify,
   }];
 }

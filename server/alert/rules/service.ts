@@ -100,3 +100,21 @@ export function providerCap({ caps, rules, notify }: Figures): Reading[] {
     value: count, threshold: 1, unit: 'count', notify,
   }));
 }
+
+const LEAST_WEEKS = 3;
+
+/** Nobody calls in an hour of the week that is usually busy: the apps go another way, or cannot reach the gateway. */
+export function noTraffic({ traffic, rules, notify }: Figures): Reading[] {
+  const { enabled, leastCalls } = rules.noTraffic;
+  if (!enabled || traffic.pastWeeks.length < LEAST_WEEKS) return [];
+  const sorted = traffic.pastWeeks.toSorted((a, b) => a - b);
+  const usual = sorted[(sorted.length - 1) >> 1] as number;
+  const fires = traffic.lastHour === 0 && usual >= leastCalls;
+  return [{
+    rule: 'no_traffic', scope: 'gateway', period: null, basis: '', tier: fires ? 1 : 0, keeps: fires ? 1 : 0, severity: 'warning', forMs: 10 * MINUTE_MS, clearMs: 0, rearmMs: HOUR_MS,
+    title: 'No calls come',
+    text: `Not one in the last hour; usually there are ${Math.round(usual)} at this time of the week. The apps may go another way, or not reach the gateway.`,
+    facts: [{ label: 'Usual in this hour', value: String(Math.round(usual)) }, { label: 'Weeks compared', value: String(traffic.pastWeeks.length) }],
+    value: traffic.lastHour, threshold: leastCalls, unit: 'count', notify,
+  }];
+}

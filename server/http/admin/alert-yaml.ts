@@ -22,6 +22,7 @@ export function ruleYaml(rule: AlertRule, { alerts, budgets }: Pick<Settings, 'a
     provider_cap: rules.providerCap,
     key_unused: { enabled: rules.keyUnused.enabled, after_days: [...rules.keyUnused.afterDays] },
     key_leak: rules.keyLeak,
+    no_traffic: { enabled: rules.noTraffic.enabled, least: rules.noTraffic.leastCalls },
     unpriced: rules.unpriced,
     ledger: rules.ledger,
     price_book: { enabled: rules.priceBook.enabled, after_days: rules.priceBook.afterDays },
@@ -42,5 +43,5 @@ const scopeYaml = (scope: Scope): object => {
 
 const budgetYaml = (budget: Budget): object => ({
   id: budget.id, scope: scopeYaml(budget.scope), limit_usd: usdNumber(budget.limit), period: budget.period, mode: budget.mode,
-  alert_at: budget.alertAt.map(percent), alert_forecast: budget.alertForecast, notify: [...budget.notify],
+  alert_at: budget.alertAt.map(percent), alert_forecast: budget.alertForecast, ...(budget.notify === null ? {} : { notify: [...budget.notify] }),
 });

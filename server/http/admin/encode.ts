@@ -179,7 +179,7 @@ export function scope(s: Scope): wire.ScopeAnswer {
   return Object.keys(given).length === 0 ? { organization: true } : given;
 }
 
-export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], forecast: { p50: string; p90: string } | null, grants: readonly Grant[]): wire.BudgetRow {
+export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], forecast: { p50: string; p90: string } | null, grants: readonly Grant[], told: readonly string[]): wire.BudgetRow {
   const { budget, period, spent, held, expected = held } = standing;
   return {
     id: budget.id,
@@ -200,7 +200,7 @@ export function budgetRow(standing: Standing, alerts: wire.BudgetRow['alerts'], 
     remaining_usd: scaled(limitOf(standing) - spent - expected, 9),
     forecast_usd: forecast,
     alerts,
-    notify: [...budget.notify],
+    notify: [...told],
   };
 }
 

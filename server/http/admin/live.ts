@@ -1,6 +1,7 @@
-// server/http/admin/live.ts: what is happening now, as server-sent events: figures once a second at most, and reloads of the config.
+// server/http/admin/live.ts: what is happening now, as server-sent events: figures once a second at most, alerts, and reloads of the config and of its prices.
 
 import { randomBytes } from 'node:crypto';
+import type { AlertHappening } from '../../domain/alert.ts';
 import type { Clock } from '../../domain/ids.ts';
 import type { LedgerEntry, RefusedEntry } from '../../domain/ledger.ts';
 import { nanodollars, usdString } from '../../domain/money.ts';
@@ -32,6 +33,10 @@ export interface Live {
   readonly observer: Observer;
   /** After every reload. `error` null: it went well, and `digest` is of the config now in force. */
   reloaded(reload: { readonly digest: string; readonly error: string | null }): void;
+  /** An alert began, rose or ended, somebody took it on, or a silence was made or lifted. */
+  alerted(happening: AlertHappening): void;
+  /** Other prices are in force. @param digest of the price files */
+  priced(prices: { readonly digest: string; readonly rows: number }): void;
   /** Null when there are too many listeners already. @param lastEventId of a page that comes back @param begin called first when there is room */
   listen(listener: Listener, lastEventId: string | null, begin: () => void): { stop(): void } | null;
   close(): void;
@@ -127,6 +132,13 @@ export function createLive(services: { readonly clock: Clock; readonly inFlight:
       const data: LiveConfig = { at: now(), ok: error === null, digest, error };
       publish({ event: 'config', data });
     },
+    alerted({ at, event, state, open }) {
+      publish({
+        event: 'alert',
+        data: { at: iso(at), event, open, alert: state === null ? null : { fingerprint: state.fingerprint, incident: state.incident, rule: state.rule, scope: state.scope, severity: state.text.severity, title: state.text.title, silenced: state.silence != null } },
+      });
+    },
+    priced: ({ digest, rows }) => publish({ event: 'price', data: { at: now(), digest, rows } }),
     listen(listener, lastEventId, begin) {
       if (closed || listeners.size >= MOST_LISTENERS) return null;
       begin();

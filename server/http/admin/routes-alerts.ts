@@ -2,19 +2,18 @@
 
 import { ALERT_RULES, type AlertRule, type AlertState, type Delivery } from '../../domain/alert.ts';
 import type { Standing } from '../../domain/budget.ts';
-import type { EpochMs } from '../../domain/ids.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Settings } from '../../domain/settings.ts';
+import { isSilencing, LONGEST_SILENCE_MS, MOST_SILENCES, silenceOf, type Silence } from '../../domain/silence.ts';
 import { ruleYaml } from './alert-yaml.ts';
 import { iso, isoOrNull } from './encode.ts';
-import { AdminError, badQuery } from './errors.ts';
+import { AdminError, badBody, badQuery } from './errors.ts';
 import { instantAt } from './query.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
 const TESTS_A_MINUTE = 5;
 const LONGEST_REPLAY_MS = 366 * 86_400_000;
-/** What the ledger keeps no rows of. */
-const NOT_IN_LEDGER: readonly AlertRule[] = ['headroom', 'key_unused', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery'];
 /** A replay reads every row of its time; two at once would keep everybody else's reports waiting. */
 let replaying = false;
 let tests: number[] = [];
@@ -32,7 +31,8 @@ export const alertRoutes: readonly Route[] = [
       const settings = services.settings();
       const { alerts } = settings;
       const states = services.alerts.states();
-      const of = (...wanted: AlertState['state'][]) => states.filter(({ state }) => wanted.includes(state)).map(alertRow);
+      const silences = services.alerts.silences();
+      const of = (...wanted: AlertState['state'][]) => states.filter(({ state }) => wanted.includes(state)).map((state) => alertRow(state, silences, now));
       return {
         at: iso(now),
         channels: alerts.channels.map(({ id, type, minSeverity, fallback }) => ({ id, type, min_severity: minSeverity, fallback })),
@@ -43,6 +43,7 @@ export const alertRoutes: readonly Route[] = [
         delivering: alerts.channels.length > 0,
         waiting: services.alerts.waiting().map((m) => ({ message: m.id, channel: m.channel, state: m.state, due_at: iso(m.dueAt), attempts: m.attempts, notices: m.notices.length })),
         deliveries: services.alerts.deliveries().map(deliveryRow),
+        silences: silencesShown(silences, now).map((silence) => silenceRow(silence, now)),
       };
     },
   }),
@@ -60,7 +61,43 @@ export const alertRoutes: readonly Route[] = [
       const state = await services.alerts.acknowledge(body.fingerprint, by);
       if (state === null) throw new AdminError(404, 'unknown_alert', 'Nothing of that fingerprint is firing.');
       await services.ledger.audit({ at: now, actor: by, action: 'alert.acknowledge', subject: state.fingerprint, detail: JSON.stringify({ incident: state.incident }) });
-      return { alert: alertRow(state) };
+      return { alert: alertRow(state, services.alerts.silences(), now) };
+    },
+  }),
+  json({
+    method: 'post',
+    path: '/api/alerts/silences',
+    role: 'write',
+    summary: 'Keeps back the messages of alerts that match, until a time. They fire and end as ever, and what still fires at the end is told then.',
+    query: wire.NoQuery,
+    body: wire.SilenceBody,
+    name: 'Silence',
+    answer: wire.SilenceAnswer,
+    status: 201,
+    async handle({ services, body, actor, now }) {
+      const until = epochMs(Date.parse(body.until));
+      if (until <= now) throw badBody('until: expected a time to come');
+      if (until - now > LONGEST_SILENCE_MS) throw badBody('until: expected a time within 90 days; what is not wanted for longer is turned off in the config');
+      const by = actor?.name ?? 'nobody';
+      const silence = await services.alerts.silence({ rule: body.rule ?? null, scope: body.scope ?? null, until, reason: body.reason, actor: by });
+      if (silence === null) throw new AdminError(409, 'too_many_silences', `${MOST_SILENCES} silences are in force already; end one, or turn a rule off in the config.`);
+      await services.ledger.audit({ at: now, actor: by, action: 'alert.silence', subject: silence.id, detail: JSON.stringify({ rule: silence.rule, scope: silence.scope, until: body.until, reason: silence.reason }) });
+      return { silence: silenceRow(silence, now) };
+    },
+  }),
+  json({
+    method: 'delete',
+    path: '/api/alerts/silences/:id',
+    role: 'write',
+    summary: 'Ends a silence early; what it kept back and still fires is told.',
+    query: wire.NoQuery,
+    name: 'Silence',
+    answer: wire.SilenceAnswer,
+    async handle({ services, params, actor, now }) {
+      const silence = await services.alerts.lift(params['id'] ?? '');
+      if (silence === null) throw new AdminError(404, 'unknown_silence', 'No silence of that id.');
+      await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action: 'alert.unsilence', subject: silence.id, detail: JSON.stringify({ rule: silence.rule, scope: silence.scope }) });
+      return { silence: silenceRow(silence, now) };
     },
   }),
   json({
@@ -96,8 +133,8 @@ export const alertRoutes: readonly Route[] = [
       if (replaying) throw new AdminError(429, 'busy', 'Another replay is running; one is enough for the disk.', 10);
       replaying = true;
       try {
-        const rows = await services.alerts.replay({ since, rule: query.rule ?? null });
-        return { from: iso(since), to: iso(now), not_replayed: [...NOT_IN_LEDGER], rows: rows.map(({ at, event, rule, scope, severity, title }) => ({ at: iso(at), event, rule, scope, severity, title })) };
+        const { rows, gaps } = await services.alerts.replay({ since, rule: query.rule ?? null });
+        return { from: iso(since), to: iso(now), not_replayed: gaps.filter(({ whole }) => whole).map(({ rule }) => rule), gaps: gaps.map(({ rule, whole, why }) => ({ rule, whole, why })), rows: rows.map(({ at, event, rule, scope, severity, title }) => ({ at: iso(at), event, rule, scope, severity, title })) };
       } finally {
         replaying = false;
       }
@@ -120,11 +157,27 @@ export function alertsOf(states: readonly AlertState[], { budget, period }: Stan
   });
 }
 
-const alertRow = (s: AlertState): wire.AlertFiring => ({
+const SILENCES_OVER_SHOWN = 50;
+const silencesShown = (silences: readonly Silence[], now: EpochMs): readonly Silence[] => [
+  ...silences.filter((silence) => isSilencing(silence, now)).sort((a, b) => a.until - b.until),
+  ...silences.filter((silence) => !isSilencing(silence, now)).slice(0, SILENCES_OVER_SHOWN),
+];
+
+const silenceRow = (s: Silence, now: EpochMs): wire.SilenceRow => ({
+  id: s.id, rule: s.rule, scope: s.scope, created_at: iso(s.createdAt), until: iso(s.until), reason: s.reason, actor: s.actor, lifted_at: isoOrNull(s.liftedAt), in_force: isSilencing(s, now),
+});
+
+function silencedBy(state: AlertState, silences: readonly Silence[], now: EpochMs): wire.AlertFiring['silenced'] {
+  const silence = state.state === 'resolved' ? null : silenceOf(silences, state, now);
+  return silence === null ? null : { id: silence.id, until: iso(silence.until) };
+}
+
+const alertRow = (s: AlertState, silences: readonly Silence[], now: EpochMs): wire.AlertFiring => ({
   fingerprint: s.fingerprint, incident: s.incident, rule: s.rule, scope: s.scope, state: s.state, severity: s.text.severity, tier: s.tier,
   since: isoOrNull(s.since), resolved_at: isoOrNull(s.resolvedAt), acknowledged_by: s.ackedBy,
   value: s.text.value, threshold: s.text.threshold, peak: s.peak, unit: s.text.unit, title: s.text.title, text: s.text.text,
   facts: s.text.facts.map(({ label, value }) => ({ label, value })), notify: s.text.notify === null ? null : [...s.text.notify],
+  silenced: silencedBy(s, silences, now),
 });
 
 const deliveryRow = (d: Delivery): wire.AlertDelivery => ({
@@ -139,6 +192,7 @@ function isEnabled(rule: AlertRule, { rules, anomaly }: Settings['alerts']): boo
     case 'provider_cap': return rules.providerCap.enabled;
     case 'key_unused': return rules.keyUnused.enabled;
     case 'key_leak': return rules.keyLeak.enabled;
+    case 'no_traffic': return rules.noTraffic.enabled;
     case 'price_book': return rules.priceBook.enabled;
     default: return rules[rule].enabled;
   }

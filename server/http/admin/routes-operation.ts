@@ -92,7 +92,7 @@ export const operationRoutes: readonly Route[] = [
   raw({
     path: '/api/live',
     role: 'read',
-    summary: 'Server-sent events: `tick` at most once a second, `config` on a reload, `gap` when events were missed for good.',
+    summary: 'Server-sent events: `tick` at most once a second, `alert` when one begins or ends, `config` on a reload, `price` on new prices, `gap` when events were missed for good.',
     query: wire.NoQuery,
     mediaType: 'text/event-stream',
     handle({ live, guard, req, res }) {
@@ -180,6 +180,7 @@ async function status(services: AdminServices, now: ReturnType<typeof epochMs>):
     services.keys.list(),
   ]);
   const reasons = notReady(services);
+  const { count, worst } = services.alerts.open();
   const prices = services.priceRows();
   const inForce = rowsInForce(prices, now);
   const verified = prices.filter((row) => inForce.has(row.version)).map((row) => row.verifiedOn).sort();
@@ -196,6 +197,7 @@ async function status(services: AdminServices, now: ReturnType<typeof epochMs>):
     ready: reasons.length === 0,
     not_ready_because: reasons,
     in_flight: gateway.inFlight,
+    alerts: { open: count, worst },
     ledger: { writable: ledger.writable, queued: ledger.queued, last_commit_ms: ledger.lastCommitMs, trouble: ledger.trouble, open_holds: gateway.openHolds, database_bytes: gateway.databaseBytes },
     recovery: { crashed: gateway.recovery.crashed, crashed_cost_usd: usdString(gateway.recovery.crashedCost) },
     config: {

@@ -4,6 +4,7 @@ import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
 import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
+import { toldOf } from '../../domain/budget.ts';
 import { budgetRow, grantRow, iso, limitRule, policy, priceRow } from './encode.ts';
 import { limitsAnswer } from './encode-limits.ts';
 import { AdminError, badBody } from './errors.ts';
@@ -22,10 +23,11 @@ export const ruleRoutes: readonly Route[] = [
     name: 'Budgets',
     answer: wire.BudgetsAnswer,
     async handle({ services, now }) {
+      const { notify, channels } = services.settings().alerts;
       const rows = await Promise.all(
         services.gate.standings(now).map(async (standing) => {
           const forecast = await services.forecast(standing);
-          return budgetRow(standing, alertsOf(services.alerts.states(), standing), forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) }, inForceFor(services, standing.budget.id, now));
+          return budgetRow(standing, alertsOf(services.alerts.states(), standing), forecast === null ? null : { p50: usdString(forecast.p50), p90: usdString(forecast.p90) }, inForceFor(services, standing.budget.id, now), toldOf(standing.budget, notify, channels));
         }),
       );
       return { at: iso(now), timezone: services.settings().timezone, rows };

@@ -3,12 +3,14 @@
 import type { Database } from 'better-sqlite3';
 import type { AlertChanges, AlertsKept, AlertState, Delivery, OutboxMessage } from '../../domain/alert.ts';
 import { epochMs } from '../../domain/ids.ts';
+import type { Silence } from '../../domain/silence.ts';
 import type { AlertsOp } from './operations.ts';
 
 const DAY_MS = 86_400_000;
 /** Tries are kept for as long as anyone asks who was told. */
 const DELIVERIES_KEPT_MS = 90 * DAY_MS;
 const MESSAGES_KEPT_MS = 7 * DAY_MS;
+const SILENCES_KEPT_MS = 90 * DAY_MS;
 const DELIVERIES_LOADED = 500;
 
 export interface AlertsTable {
@@ -27,8 +29,11 @@ export function alertsTableOf(db: Database): AlertsTable {
   const dropState = db.prepare('DELETE FROM alert_state WHERE fingerprint = ?');
   const putMessage = db.prepare('INSERT INTO alert_message (id, channel, state, due_at, content) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state, due_at = excluded.due_at, content = excluded.content');
   const putDelivery = db.prepare('INSERT INTO alert_delivery (id, message, channel, rule, at, attempt, result, status, ms, detail, next_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
+  const putSilence = db.prepare('INSERT INTO alert_silence (id, until, content) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content');
+  const dropSilences = db.prepare('DELETE FROM alert_silence WHERE until < ?');
   const dropDeliveries = db.prepare('DELETE FROM alert_delivery WHERE at < ?');
   const dropMessages = db.prepare("DELETE FROM alert_message WHERE due_at < ? AND state NOT IN ('gathering', 'held', 'sending')");
+  const silences = db.prepare<[], string>('SELECT content FROM alert_silence ORDER BY until').pluck();
   const states = db.prepare<[], string>('SELECT content FROM alert_state').pluck();
   const messages = db.prepare<[], string>("SELECT content FROM alert_message WHERE state IN ('gathering', 'held', 'sending') ORDER BY due_at").pluck();
   const deliveries = db.prepare<[number], DeliveryRow>('SELECT id, message, channel, rule, at, attempt, result, status, ms, detail, next_at FROM alert_delivery ORDER BY at DESC, id DESC LIMIT ?');
@@ -40,12 +45,15 @@ export function alertsTableOf(db: Database): AlertsTable {
       for (const fingerprint of changes.forgotten) dropState.run(fingerprint);
       for (const message of changes.messages) putMessage.run(message.id, message.channel, message.state, message.dueAt, JSON.stringify(message));
       for (const d of changes.deliveries) putDelivery.run(d.id, d.message, d.channel, d.rule, d.at, d.attempt, d.result, d.status, Math.round(d.ms), d.detail, d.nextAt);
+      for (const silence of changes.silences) putSilence.run(silence.id, silence.until, JSON.stringify(silence));
+      if (changes.silences.length > 0) dropSilences.run(at - SILENCES_KEPT_MS);
       if (changes.deliveries.length === 0) return;
       dropDeliveries.run(at - DELIVERIES_KEPT_MS);
       dropMessages.run(at - MESSAGES_KEPT_MS);
     },
     load: () => ({
       states: states.all().map((content) => JSON.parse(content) as AlertState),
+      silences: silences.all().map((content) => JSON.parse(content) as Silence),
       messages: messages.all().map((content) => JSON.parse(content) as OutboxMessage),
       deliveries: deliveries.all(DELIVERIES_LOADED).map(({ at, next_at, ...row }) => ({ ...row, at: epochMs(at), nextAt: next_at === null ? null : epochMs(next_at) })),
     }),

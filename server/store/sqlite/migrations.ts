@@ -294,8 +294,17 @@ const FAILOVER = `
   ALTER TABLE attempt ADD COLUMN failover TEXT; -- the place it went to; NULL: the upstream's own origin
 `;
 
+const SILENCES = `
+  -- Alerts that somebody wants no messages about for a while. Over at its end or when it was lifted, whichever comes first.
+  CREATE TABLE alert_silence (
+    id TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    content TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -11,7 +11,7 @@ const TYPES = { slack: 'Slack', teams: 'Teams', pagerduty: 'PagerDuty', webhook:
 const STARTER = `alerts:
   channels:
     ops: { type: slack, url: "\${SLACK_URL}", min_severity: warning }
-# and on a budget:  notify: [ops]
+# every budget tells them all, unless it says whom:  notify: [ops]
 `;
 
 export function Channels({ answer }: { answer: AlertsAnswer }) {
@@ -42,7 +42,7 @@ export function Channels({ answer }: { answer: AlertsAnswer }) {
   );
 }
 
-const RESULTS = { delivered: { tone: 'good', sign: '✓', word: 'delivered' }, retry: { tone: 'warn', sign: '!', word: 'tries again' }, dead: { tone: 'bad', sign: '✕', word: 'given up' }, collapsed: { tone: 'neutral', sign: '–', word: 'nothing left to say' } } as const;
+const RESULTS = { delivered: { tone: 'good', sign: '✓', word: 'delivered' }, retry: { tone: 'warn', sign: '!', word: 'tries again' }, dead: { tone: 'bad', sign: '✕', word: 'given up' }, collapsed: { tone: 'neutral', sign: '–', word: 'nothing left to say' }, silenced: { tone: 'neutral', sign: '–', word: 'silenced' } } as const;
 
 export function Result({ of: { result, status, at, duration_ms: ms } }: { of: AlertDelivery }) {
   const look = RESULTS[result];

@@ -2,10 +2,11 @@
 
 import { useState } from 'preact/hooks';
 import type { AcknowledgeAnswer, AlertFiring, AlertsAnswer, BudgetRow } from '../../../server/http/admin/wire.ts';
-import { fromNow, fullTime } from '../../format.ts';
+import { dayAndTime, fromNow, fullTime } from '../../format.ts';
 import { ask, Failure, refresh } from '../../server.ts';
 import { follow } from '../../state/location.ts';
 import { now, zone } from '../../state/period.ts';
+import { SilenceDialog } from './silence-dialog.tsx';
 import { callsBehind, RULE_WORDS, SEVERITY_LOOKS } from './words.ts';
 
 const WEIGHT = { critical: 0, warning: 1, info: 2 } as const;
@@ -13,7 +14,7 @@ const SHOWN = 5;
 
 export function Firing({ answer, budgets }: { answer: AlertsAnswer; budgets: readonly BudgetRow[] }) {
   const [all, setAll] = useState(false);
-  const firing = answer.firing.toSorted((a, b) => Number(a.state === 'acked') - Number(b.state === 'acked') || WEIGHT[a.severity] - WEIGHT[b.severity]);
+  const firing = answer.firing.toSorted((a, b) => Number(a.state === 'acked') - Number(b.state === 'acked') || Number(a.silenced !== null) - Number(b.silenced !== null) || WEIGHT[a.severity] - WEIGHT[b.severity]);
   if (firing.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> Nothing fires{answer.pending.length > 0 && `; ${answer.pending.length} ${answer.pending.length === 1 ? 'rule is' : 'rules are'} watching something for a while first`}.</p>;
   return (
     <>
@@ -24,6 +25,7 @@ export function Firing({ answer, budgets }: { answer: AlertsAnswer; budgets: rea
 }
 
 function Alert({ alert, budgets }: { alert: AlertFiring; budgets: readonly BudgetRow[] }) {
+  const [silencing, setSilencing] = useState(false);
   const look = SEVERITY_LOOKS[alert.severity];
   const calls = callsBehind(alert, budgets);
   return (
@@ -35,11 +37,14 @@ function Alert({ alert, budgets }: { alert: AlertFiring; budgets: readonly Budge
           {alert.text} <span aria-hidden="true">·</span> {RULE_WORDS[alert.rule].name.toLowerCase()}
           {alert.since && <> <span aria-hidden="true">·</span> <time dateTime={alert.since} title={fullTime(Date.parse(alert.since), zone.value)}>{fromNow(Date.parse(alert.since), now.value)}</time></>}
           {alert.state === 'acked' && <> <span aria-hidden="true">·</span> <strong>{alert.acknowledged_by} looks after it</strong></>}
+          {alert.silenced && <> <span aria-hidden="true">·</span> silenced until <time dateTime={alert.silenced.until} title={fullTime(Date.parse(alert.silenced.until), zone.value)}>{dayAndTime(Date.parse(alert.silenced.until), zone.value)}</time></>}
         </p>
       </div>
       <span class="matter-actions">
         {calls && <a class="button" href={calls} onClick={follow} aria-label={`Requests behind: ${alert.title}`}>Requests</a>}
         {alert.state === 'firing' && <TakeOn alert={alert} />}
+        {alert.silenced === null && <button type="button" onClick={() => setSilencing(true)} title="No message about it for a while" aria-label={`Silence: ${alert.title}`}>Silence…</button>}
+        {silencing && <SilenceDialog about={{ rule: alert.rule, scope: alert.scope }} onClose={() => setSilencing(false)} />}
       </span>
     </li>
   );

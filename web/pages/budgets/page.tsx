@@ -9,6 +9,7 @@ import { Deliveries } from './deliveries.tsx';
 import { Firing } from './firing.tsx';
 import { History } from './history.tsx';
 import { Rules } from './rules.tsx';
+import { Silences } from './silences.tsx';
 import { byUrgency, stateOf } from './state.ts';
 import { Suggestions } from './suggestions.tsx';
 
@@ -31,6 +32,7 @@ export function Budgets() {
           )}
       </Panel>
       <Panel title="Who is told" asked={alerts} skeleton="row">{(answer) => <Channels answer={answer} />}</Panel>
+      <Silences asked={alerts} />
       <History asked={alerts} />
       <Deliveries asked={alerts} />
       <Panel title="Rules" asked={alerts} skeleton="list" aside={<span class="muted">as in force</span>}>{(answer) => <Rules answer={answer} />}</Panel>
@@ -41,7 +43,7 @@ export function Budgets() {
 /** The page's question, answered in a sentence or two. */
 function Lead({ budgets, alerts }: { budgets: BudgetsAnswer; alerts: AlertsAnswer }) {
   const troubled = budgets.rows.filter((budget) => stateOf(budget).tone !== 'good').toSorted(byUrgency);
-  const open = alerts.firing.filter((one) => one.state === 'firing' && one.severity !== 'info').length;
+  const open = alerts.firing.filter((one) => one.state === 'firing' && one.silenced === null && one.severity !== 'info').length;
   const names = troubled.slice(0, 3).map((budget, i) => <span key={budget.id}>{i > 0 && (i === Math.min(troubled.length, 3) - 1 && troubled.length <= 3 ? ' and ' : ', ')}<strong>{budget.id}</strong></span>);
   return (
     <p class="lead">

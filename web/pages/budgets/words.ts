@@ -14,6 +14,7 @@ export const RULE_WORDS: Readonly<Record<AlertFiring['rule'], { name: string; wh
   headroom: { name: 'Little room', when: "the provider's limits run low" },
   provider_cap: { name: 'Provider wants money', when: 'the provider refuses because credit or a spend limit ran out' },
   key_unused: { name: 'Key not used', when: 'a key is not used for long' },
+  no_traffic: { name: 'No traffic', when: 'no call comes in an hour that is usually busy' },
   key_leak: { name: 'Key may be stolen', when: 'a key is used as stolen keys are' },
   unpriced: { name: 'Model without a price', when: 'a model is not in the price book' },
   ledger: { name: 'Ledger in trouble', when: 'the ledger cannot be written' },

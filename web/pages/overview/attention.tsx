@@ -42,7 +42,7 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
     }
   }
   for (const alert of alerts?.firing ?? []) {
-    if (alert.state !== 'firing' || TOLD_ELSEWHERE.includes(alert.rule)) continue;
+    if (alert.state !== 'firing' || alert.silenced !== null || TOLD_ELSEWHERE.includes(alert.rule)) continue;
     matters.push({ weight: alert.severity === 'critical' ? 'bad' : alert.severity === 'warning' ? 'warn' : 'note', what: alert.title, detail: alert.text, action: { name: 'Open alerts', to: addressWith({}, 'budgets') } });
   }
   if (status?.ledger.trouble) matters.push({ weight: 'bad', what: 'The ledger has trouble', detail: status.ledger.trouble, action: { copy: status.ledger.trouble, what: 'the message' } });

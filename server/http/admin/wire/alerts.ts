@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { ALERT_RULES, SEVERITIES } from '../../../domain/alert.ts';
-import { Count, Instant, Milliseconds, Name } from './atoms.ts';
+import { Count, Instant, Milliseconds, Name, When } from './atoms.ts';
 
 export const AlertFiring = z.object({
   fingerprint: z.string().describe('rule, scope and period, e.g. `budget:support-month@2026-11-01T00:00Z`'),
@@ -23,6 +23,7 @@ export const AlertFiring = z.object({
   text: z.string(),
   facts: z.array(z.object({ label: z.string(), value: z.string() })),
   notify: z.array(z.string()).nullable().describe('channels; null: every one'),
+  silenced: z.object({ id: z.string(), until: Instant }).nullable().describe('the silence that keeps its messages back; null: none does'),
 });
 export type AlertFiring = z.infer<typeof AlertFiring>;
 
@@ -33,13 +34,26 @@ export const AlertDelivery = z.object({
   rule: z.string().describe('the rules that the message is about'),
   channel: z.string(),
   attempt: Count,
-  result: z.enum(['delivered', 'retry', 'dead', 'collapsed']),
+  result: z.enum(['delivered', 'retry', 'dead', 'collapsed', 'silenced']),
   status: z.number().nullable().describe('of HTTP or SMTP; null without an answer'),
   duration_ms: Milliseconds,
   detail: z.string().describe('what the receiver said, without secrets'),
   next_at: Instant.nullable(),
 });
 export type AlertDelivery = z.infer<typeof AlertDelivery>;
+
+export const SilenceRow = z.object({
+  id: z.string(),
+  rule: z.enum(ALERT_RULES).nullable().describe('null: every rule'),
+  scope: z.string().nullable().describe('`*` stands for any run of characters; null: every scope'),
+  created_at: Instant,
+  until: Instant,
+  reason: z.string(),
+  actor: z.string(),
+  lifted_at: Instant.nullable().describe('null: nobody ended it early'),
+  in_force: z.boolean(),
+});
+export type SilenceRow = z.infer<typeof SilenceRow>;
 
 export const AlertsAnswer = z.object({
   at: Instant,
@@ -51,6 +65,7 @@ export const AlertsAnswer = z.object({
   delivering: z.boolean().describe('false when there is no channel'),
   waiting: z.array(z.object({ message: z.string(), channel: z.string(), state: z.enum(['gathering', 'held', 'sending', 'sent', 'dead', 'collapsed']), due_at: Instant, attempts: Count, notices: Count })),
   deliveries: z.array(AlertDelivery).describe('the latest 500 tries, newest first'),
+  silences: z.array(SilenceRow).describe('those in force, the soonest to end first, then the latest fifty that are over'),
 });
 export type AlertsAnswer = z.infer<typeof AlertsAnswer>;
 
@@ -58,6 +73,18 @@ export const AcknowledgeBody = z.strictObject({ fingerprint: z.string().min(1).m
 export type AcknowledgeBody = z.input<typeof AcknowledgeBody>;
 export const AcknowledgeAnswer = z.object({ alert: AlertFiring });
 export type AcknowledgeAnswer = z.infer<typeof AcknowledgeAnswer>;
+
+export const SilenceBody = z
+  .strictObject({
+    rule: z.enum(ALERT_RULES).optional().describe('left out: every rule'),
+    scope: z.string().trim().min(1).max(512).regex(/^\P{C}+$/u, 'expected one line of text').optional().describe('as in the alert, `*` for any run of characters; left out: every scope'),
+    until: When.describe('when it ends, at most 90 days from now'),
+    reason: z.string().trim().min(1).max(200).regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
+  })
+  .refine(({ rule, scope }) => rule !== undefined || scope !== undefined, { path: ['rule'], error: 'expected a rule, a scope or both: `scope: "*"` is every alert' });
+export type SilenceBody = z.input<typeof SilenceBody>;
+export const SilenceAnswer = z.object({ silence: SilenceRow });
+export type SilenceAnswer = z.infer<typeof SilenceAnswer>;
 
 export const AlertTestBody = z.strictObject({
   channel: Name,
@@ -75,6 +102,7 @@ export const AlertReplayAnswer = z.object({
   from: Instant,
   to: Instant,
   not_replayed: z.array(z.enum(ALERT_RULES)).describe('rules about what the ledger does not hold'),
+  gaps: z.array(z.object({ rule: z.enum(ALERT_RULES), whole: z.boolean(), why: z.string() })).describe('what the ledger does not hold, so that a rule is silent here, wholly or in part'),
   rows: z.array(z.object({ at: Instant, event: z.enum(['fired', 'raised', 'resolved']), rule: z.enum(ALERT_RULES), scope: z.string(), severity: z.enum(SEVERITIES), title: z.string() })),
 });
 export type AlertReplayAnswer = z.infer<typeof AlertReplayAnswer>;

@@ -52,7 +52,7 @@ export const BudgetRow = z.object({
   remaining_usd: Money.describe('limit and grants less spent and expected; negative when overspent'),
   forecast_usd: z.object({ p50: Money, p90: Money }).nullable().describe('at the end of the period; null while there is too little to go by'),
   alerts: z.array(AlertState),
-  notify: z.array(z.string()),
+  notify: z.array(z.string()).describe('channels that are told; empty: nobody is'),
 });
 export type BudgetRow = z.infer<typeof BudgetRow>;
 export const BudgetsAnswer = z.object({ at: Instant, timezone: z.string(), rows: z.array(BudgetRow) });

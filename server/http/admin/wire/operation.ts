@@ -1,6 +1,7 @@
 // server/http/admin/wire/operation.ts: the gateway itself: sign-in, state, health, backup.
 
 import { z } from 'zod';
+import { SEVERITIES } from '../../../domain/alert.ts';
 import { Count, Instant, Milliseconds, Money } from './atoms.ts';
 
 export const LoginBody = z.strictObject({ token: z.string().min(1).max(1024) });
@@ -29,6 +30,7 @@ export const StatusAnswer = z.object({
   ready: z.boolean(),
   not_ready_because: z.array(z.string()),
   in_flight: Count,
+  alerts: z.object({ open: Count, worst: z.enum(SEVERITIES).nullable() }).describe('how many fire that nobody has taken on or silenced, and how urgent the worst is'),
   ledger: z.object({
     writable: z.boolean(),
     queued: Count,

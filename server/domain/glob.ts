@@ -1,4 +1,4 @@
-// server/admit/glob.ts: wildcards that take linear time, whatever the pattern.
+// server/domain/glob.ts: wildcards that take linear time, whatever the pattern.
 
 /**
  * `*` is any run of characters, `?` any one, everything else itself; anchored at both ends. Only the last `*` is ever tried
