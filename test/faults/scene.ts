@@ -93,6 +93,8 @@ export interface Asking {
   readonly leaveWhen?: (body: Buffer) => boolean;
   /** Hangs up when this resolves. */
   readonly leaveAfter?: Promise<unknown>;
+  /** Takes one piece per turn of the event loop, and nothing in between. */
+  readonly slowly?: boolean;
 }
 
 /** One request on a connection of its own. Resolves however it ends. */
@@ -133,6 +135,10 @@ export function ask(url: string, asking: Asking): Promise<Seen> {
       res.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         if (asking.leaveWhen?.(Buffer.concat(chunks))) leave();
+        if (asking.slowly === true) {
+          res.pause();
+          setImmediate(() => res.resume());
+        }
       });
       res.on('end', () => finish('complete'));
       res.on('error', () => finish(left ? 'left' : 'cut'));
