@@ -32,6 +32,8 @@ export interface Settlement {
   /** The part of `overheadMs` before the call left; the rest came after the provider's last byte. Absent where nobody measured the two apart. */
   readonly overheadRequestMs?: number;
   readonly attempts: readonly Attempt[];
+  /** The `id` of the answer, for those who watch; no row keeps it. Absent or null: it named none. */
+  readonly messageId?: string | null;
   readonly stopReason: string | null;
   readonly upstreamRequestId: string | null;
   readonly errorType: string | null;

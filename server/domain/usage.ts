@@ -82,6 +82,8 @@ export interface Reading {
    * could not be read or holds no usage, what there was of it. 0 for a JSON body with usage.
    */
   readonly contentBytes: number;
+  /** The answer's own `id`, for those who watch. Absent or null: it named none. */
+  readonly messageId?: string | null;
   readonly stopReason: string | null;
   /** The `type` of an error body or of an `event: error` after a 200; null when there was none. */
   readonly errorType: string | null;

@@ -8,6 +8,7 @@ export class Account {
   readonly #merge = new UsageMerge();
   readonly #monotonic: () => number;
   #modelServed: string | null = null;
+  #messageId: string | null = null;
   #stopReason: string | null = null;
   #errorType: string | null = null;
   #errorCode: string | null = null;
@@ -40,6 +41,10 @@ export class Account {
 
   model(value: unknown): void {
     this.#modelServed = asWord(value) ?? this.#modelServed;
+  }
+
+  messageId(value: unknown): void {
+    this.#messageId = asWord(value) ?? this.#messageId;
   }
 
   stopReason(value: unknown): void {
@@ -75,6 +80,7 @@ export class Account {
       usage: this.#merge.usage(this.#modelServed),
       complete: this.#finalOutput && this.#ended,
       contentBytes: this.contentBytes,
+      messageId: this.#messageId,
       stopReason: this.#stopReason,
       errorType: this.#errorType,
       errorCode: this.#errorCode,

@@ -49,7 +49,7 @@ export class JsonBody {
   }
 }
 
-const ACCOUNT = new Names(['model', 'stop_reason', 'usage', 'error']);
+const ACCOUNT = new Names(['id', 'model', 'stop_reason', 'usage', 'error']);
 
 /**
  * The few members of a message that the meter reads, without building the content, which is nearly all of it. What the strict
@@ -91,6 +91,7 @@ function readBody(body: NonNullable<ReturnType<typeof asObject>>, endpoint: Endp
     account.contentBytes = 0;
     return;
   }
+  account.messageId(body['id']);
   account.model(body['model']);
   account.stopReason(body['stop_reason']);
   if (endpoint === 'chat_completions') {

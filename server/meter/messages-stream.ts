@@ -48,6 +48,7 @@ export function messagesReader(account: Account, onStart: (started: Tokens) => v
       if (!event) return;
       if (event['type'] === 'message_start') {
         const message = asObject(event['message']);
+        account.messageId(message?.['id']);
         account.model(message?.['model']);
         account.usage(message?.['usage'], false);
         account.stopReason(message?.['stop_reason']);

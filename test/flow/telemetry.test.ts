@@ -68,6 +68,11 @@ describe.each(['http/protobuf', 'http/json'])('over %s, sent when the gateway st
     upstreamParents.set(about, scene.standin.log.length > seen ? headersSeen(scene.standin, scene.standin.log.length - 1)['traceparent'] : undefined);
   };
 
+  const idOf = (about: string): string => {
+    const answer = scene.standin.log.find(({ id }) => id === rows.get(about)!.upstream_request_id)!.response.body.toString('utf8');
+    return /"id":"(msg_[^"]+)"/.exec(answer)![1]!;
+  };
+
   beforeAll(async () => {
     scene = await openScene(
       { otlp: { protocol, headers: { authorization: `Bearer ${COLLECTOR_SECRET}` }, compression: protocol === 'http/json' ? 'gzip' : 'none' }, metrics: { interval: '1h' }, resource_attributes: { 'deployment.environment.name': 'test' } },
@@ -114,6 +119,7 @@ describe.each(['http/protobuf', 'http/json'])('over %s, sent when the gateway st
         'gen_ai.operation.name': 'chat',
         'gen_ai.provider.name': 'anthropic',
         'gen_ai.request.model': 'claude-haiku-4-5',
+        'gen_ai.response.id': idOf(about),
         'gen_ai.response.model': row.model_served,
         'gen_ai.response.finish_reasons': [row.stop_reason],
         'gen_ai.usage.input_tokens': input + cache_read + cache_write_5m + cache_write_1h,
@@ -347,4 +353,23 @@ test('of calls without a trace of their own, as many are sampled as the config s
   } finally {
     await scene.close();
   }
+});
+
+describe('where the optional packages are not installed', () => {
+  const env = { NODE_OPTIONS: `--import=${new URL('without-packages.mjs', import.meta.url).href}` };
+
+  test('the gateway does not start with telemetry, and says what to do', async () => {
+    await expect(startGateway({ config: { telemetry: telemetryTo('http://127.0.0.1:9', {}) }, env })).rejects.toThrow('`telemetry` is configured, but the packages of OpenTelemetry are not installed');
+  });
+
+  test('without it, it starts; a config that asks for it later changes nothing', async () => {
+    const gateway = await startGateway({ config: { log: { level: 'info' } }, env });
+    try {
+      writeFileSync(gateway.configFile, stringify({ log: { level: 'error' }, telemetry: telemetryTo('http://127.0.0.1:9', {}) }));
+      await eventually('the reload is refused', async () => (gateway.output().includes('config_reload_failed') ? true : null));
+      expect(count(await scrape(gateway), 'tollgate_config_last_reload_successful')).toBe(0);
+    } finally {
+      await gateway.close();
+    }
+  });
 });

@@ -67,6 +67,7 @@ export function settledSpan({ opened, settlement }: LedgerEntry, server: ServerO
   if (settlement.status !== null) attributes[ATTRIBUTES.status] = settlement.status;
   if (settlement.upstreamRequestId !== null) attributes[OWN.upstreamRequestId] = settlement.upstreamRequestId;
   if (settlement.stopReason !== null) attributes[ATTRIBUTES.finishReasons] = [settlement.stopReason];
+  if (settlement.messageId != null) attributes[ATTRIBUTES.responseId] = settlement.messageId;
   if (cost.modelServed !== null) attributes[ATTRIBUTES.responseModel] = cost.modelServed;
   if (promptTokens(cost.tokens) + cost.tokens.output > 0) {
     attributes[ATTRIBUTES.inputTokens] = promptTokens(cost.tokens);

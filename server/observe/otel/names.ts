@@ -9,6 +9,7 @@ export const ATTRIBUTES = {
   conversation: 'gen_ai.conversation.id',
   requestModel: 'gen_ai.request.model',
   requestStream: 'gen_ai.request.stream',
+  responseId: 'gen_ai.response.id',
   responseModel: 'gen_ai.response.model',
   finishReasons: 'gen_ai.response.finish_reasons',
   timeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
