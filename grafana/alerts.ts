@@ -79,6 +79,13 @@ export const ALERTS: readonly AlertRule[] = [
     board: 'reliability', variables: [],
   },
   {
+    alert: 'TollgateBackgroundCallsRefused', severity: 'ticket', holds: '5m',
+    expr: `sum by (job,workspace) (increase(${M.queueCalls.name}{result=~"expired|full"}[15m])) > 0`,
+    summary: 'Background calls of {{ $labels.workspace }} wait for room at the provider in vain.',
+    description: '{{ $value | humanize }} of them were refused within 15 minutes, at their deadline or because every place in the queue was taken.',
+    board: 'reliability', variables: ['workspace'],
+  },
+  {
     alert: 'TollgateCacheHitCollapse', severity: 'ticket', holds: '15m',
     expr: `${k} < 0.5 * (${k} offset 1d) and (${k} offset 1d) > 0.3 and on (job,workspace,model) sum by (job,workspace,model) (increase(${M.tokens.name}{kind!="output"}[1h])) > 1e6`,
     summary: 'Prompts of {{ $labels.workspace }} to {{ $labels.model }} are no longer read from the cache.',

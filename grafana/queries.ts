@@ -30,6 +30,10 @@ export const requestRateByWorkspace = (): string => sumBy(['workspace'], `rate($
 export const failureRatio = (): string => `sum(rate(${M.requests.name}{${F},${BAD}}${STEP})) / sum(rate(${M.requests.name}{${F},${VALID}}${STEP}))`;
 export const timeToFirstToken = (q: number): string => quantile(q, M.timeToFirstToken.name, F);
 export const budgetsUsed = (): string => `sort_desc(max by (budget) (${M.budgetSpent.name}{${J}} / ${M.budgetLimit.name}{${J}}))`;
+export const queueLengthByClass = (): string => `sum by (credential, model_class) (${M.queueLength.name}{${J}})`;
+export const queueOldestByClass = (): string => `max by (credential, model_class) (${M.queueOldest.name}{${J}})`;
+export const queueResults = (): string => sumBy(['result'], `rate(${M.queueCalls.name}{${W}}${STEP})`);
+export const queueWait = (q: number): string => quantile(q, M.queueWait.name, J);
 export const headroomByClass = (): string => `min by (model_class, dimension) (${M.headroom.name}{${J}})`;
 
 // Cost

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGate, type CallsOf, type SpentOf } from './admit/gate.ts';
 import { createHeadroom } from './admit/headroom.ts';
+import { createProviderQueue } from './admit/provider-queue.ts';
 import { createAdvisor } from './advise/advisor.ts';
 import { createAlerts } from './alert/alerts.ts';
 import { createBatchCare } from './batch/care.ts';
@@ -129,7 +130,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
   const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()) });
   gate.grant(store.grants.list());
-  const headroom = createHeadroom();
+  const queue = createProviderQueue({ settings: initial, clock });
+  const headroom = createHeadroom(queue);
   const upstream = createUpstream(initial.upstream, Math.random);
   const forecast = createForecaster({ reports, clock, zone: () => settings.timezone });
   const databaseBytes = (): number | null => sizeOf(ledgerFile);
@@ -173,6 +175,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     standings: (at) => gate.standings(at),
     forecast,
     headroom: (at) => headroom.rows(at),
+    queue: () => queue.rows(),
     ledgerHealth: () => ledger.health(),
     openHolds: () => metrics.inFlight(),
     overload: () => dataPort.overload,
@@ -202,6 +205,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     gate,
     grants: store.grants,
     headroom,
+    queue,
     retriesLeft: () => upstream.retries.left(clock.monotonic()),
     alerts,
     advisor,
@@ -262,6 +266,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     upstream,
     openMeter,
     headroom,
+    queue,
     desk: createDesk({ objects: createObjects({ store: store.batches, settings: () => settings }), care: batches, provider: upstream.own }),
     batches,
     observer,
@@ -291,6 +296,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
         await reckoning.alone(() => gate.reload(next, spentOf));
         keys.declare(declaredIn(next));
         upstream.reload(next.upstream);
+        queue.reload(next);
         book = nextBook;
         pricing = pricingOf(nextBook, next);
         settings = next;
@@ -321,6 +327,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
     async close(drainMs) {
       const until = clock.monotonic() + drainMs;
+      queue.drain();
       await dataPort.drain(drainMs);
       overloadLog.close();
       await batches.close();

@@ -6,7 +6,7 @@ import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
 import { isClaudeCode, UNIFIED, warningHeaders } from './admit/claude-code.ts';
 import type { Admission, Clearance, Gate } from './domain/admission.ts';
 import type { Batch, BatchCare, OwnCredential } from './domain/batch.ts';
-import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Endpoint, Intent, Route } from './domain/call.ts';
+import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Decision, Endpoint, Intent, Route } from './domain/call.ts';
 import type { Directory } from './domain/directory.ts';
 import type { CallId, Clock, EpochMs } from './domain/ids.ts';
 import { LedgerUnavailable, type Ledger, type OpenEntry, type RefusedEntry, type Settlement } from './domain/ledger.ts';
@@ -14,6 +14,7 @@ import type { OpenMeter } from './domain/meter.ts';
 import { NO_MONEY, usdString, type Nanodollars } from './domain/money.ts';
 import type { Headroom, Log, Observer } from './domain/observer.ts';
 import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
+import type { Passage, ProviderQueue, Turn } from './domain/provider-queue.ts';
 import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
 import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
@@ -68,6 +69,7 @@ export interface Services {
   readonly upstream: Upstream;
   readonly openMeter: OpenMeter;
   readonly headroom: Headroom;
+  readonly queue: ProviderQueue;
   readonly desk: Desk;
   readonly batches: BatchCare;
   readonly observer: Observer;
@@ -83,7 +85,7 @@ export interface Services {
 
 /** Serves one call. A client that leaves or a provider that fails is an answer, not a throw. */
 export async function serve(call: Call, services: Services): Promise<void> {
-  const settings = services.settings();
+  let settings = services.settings();
   const identified = await identify({ credentials: call.credentials, claimed: call.claimed, bodyUserId: null }, { directory: services.directory, settings, at: call.admittedAt });
   if (!identified.ok) {
     const { refusal, caller: owner } = identified;
@@ -92,18 +94,24 @@ export async function serve(call: Call, services: Services): Promise<void> {
 
   const asked = await readAsk(call, settings, services.clock);
   const body = asked.ok ? asked.value : null;
+  let turn: TurnTaken | null = null;
   try {
     // A user that only the body names is as good as one in a header; the header wins.
     const named = withBodyUser(identified.value, body?.ask?.userId ?? null);
-    const caller = named.ok ? named.value : identified.value;
-    const intent = intentOf(call, caller, body?.ask ?? onlyModel(body));
+    let caller = named.ok ? named.value : identified.value;
+    let intent = intentOf(call, caller, body?.ask ?? onlyModel(body));
     if (!asked.ok) return refuse(call, intent, asked.refusal, services);
     if (!named.ok) return refuse(call, intent, named.refusal, services);
     const hidden = await objectsRefusal(call, caller, body, services);
     if (hidden !== null) return refuse(call, intent, hidden, services);
 
-    const planned = await plan(call, caller, body, services);
+    let planned = await plan(call, caller, body, services);
     if (!planned.ok) return refuse(call, intent, planned.refusal, services);
+    if (caller.priority === 'background' && services.queue.watches && body !== null && POOLED.has(call.route.endpoint)) {
+      turn = await takeTurn(call, caller, body, intent, planned.value, services);
+      if (turn === null) return;
+      if (turn.anew !== null) ({ settings, caller, intent, planned } = turn.anew);
+    }
     const { clearance, quote } = planned.value;
     const batch = planned.value.batch === null ? null : { quote: planned.value.batch, taken: false };
     const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance, quote, ...(batch === null ? {} : { shares: batch.quote.shares }), get signal() { return call.gone; } });
@@ -117,16 +125,101 @@ export async function serve(call: Call, services: Services): Promise<void> {
     services.observer.started(caller.workspace, call.route.endpoint);
     const price = pricer(services.pricing(), quote);
     try {
-      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance, upstream: settings.upstream }, services);
-      settle(call, body, batch, opened, price, admitted.value, answer, services);
+      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance, upstream: settings.upstream, passage: turn?.passage ?? null }, services);
+      settle(call, body, batch, opened, price, admitted.value, answer, turn, services);
     } catch (error) {
       // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
       admitted.value.release(opened.held, null);
       throw error;
     }
   } finally {
+    turn?.passage?.unused();
     body?.release();
   }
+}
+
+/** What draws on the limits that `noteHeadroom` is told of: batches and token counts have limits of their own. */
+const POOLED: ReadonlySet<Endpoint> = new Set(['messages', 'chat_completions', 'complete']);
+
+/** A turn to go upstream; `anew` is what the call is after its wait, null when it did not wait. */
+interface TurnTaken {
+  readonly passage: Passage | null;
+  readonly waitedMs: number;
+  readonly anew: { readonly settings: Settings; readonly caller: Caller; readonly intent: Intent; readonly planned: { readonly ok: true; readonly value: Plan } } | null;
+}
+
+/**
+ * Waits, where it must, until the provider has room for a background call. It waits before anything is held for it and before it has a
+ * row: a wait must keep no money from others. So whatever may have changed meanwhile (key, config, prices, budgets) is asked again
+ * after it. Null: the call has its answer, or nobody to give one to.
+ */
+async function takeTurn(call: Call, caller: Caller, body: InspectedBody, intent: Intent, plan: Plan, services: Services): Promise<TurnTaken | null> {
+  const { upstream } = caller;
+  const { clearance: { model }, quote } = plan;
+  // Two callers' own keys look the same here. Fast mode has pools of its own, which these figures say nothing of.
+  if (upstream.kind !== 'configured' || model === null || body.ask?.speed === 'fast') return NO_WAIT;
+  // Nobody waits for room only to hear that there is no money.
+  const hopeless = services.gate.exhausted({ caller, clearance: plan.clearance, quote });
+  if (hopeless !== null) {
+    refuse(call, intent, hopeless, services);
+    return null;
+  }
+  const need = { inputTokens: quote.likelyInputTokens, maxOutputTokens: body.ask?.maxTokens ?? null };
+  const turn = await services.queue.enter({ workspace: caller.workspace, credential: upstream.name, model, need, bodyBytes: body.bytes.length, get signal() { return call.gone; } });
+  if (turn.result !== 'passed' || turn.waitedMs > 0) services.observer.queued?.(caller.workspace, turn.result, turn.waitedMs);
+  if (turn.result === 'left') {
+    await leftWaiting(call, body, intent, plan, turn, services);
+    return null;
+  }
+  if (turn.result !== 'passed') {
+    refuse(call, intent, turn.refusal, services);
+    return null;
+  }
+  const { passage, waitedMs, detail, rule } = turn;
+  if (detail === null) return passage === null ? NO_WAIT : { passage, waitedMs, anew: null };
+  const anew = await askAgain(call, body, { rule, verdict: 'allow', detail }, services);
+  if (anew !== null) return { passage, waitedMs, anew };
+  passage?.unused();
+  return null;
+}
+
+const NO_WAIT: TurnTaken = { passage: null, waitedMs: 0, anew: null };
+
+/** All that `serve` found out before a wait, found out after it. Null: the call has its refusal. */
+async function askAgain(call: Call, body: InspectedBody, waited: Decision, services: Services): Promise<TurnTaken['anew']> {
+  const settings = services.settings();
+  const identified = await identify({ credentials: call.credentials, claimed: call.claimed, bodyUserId: body.ask?.userId ?? null }, { directory: services.directory, settings, at: services.clock.now() });
+  if (!identified.ok) {
+    const { refusal, caller: owner } = identified;
+    if (owner === null) turnAway(call, refusal, services);
+    else refuse(call, intentOf(call, owner, null), refusal, services);
+    return null;
+  }
+  const caller = identified.value;
+  const intent = intentOf(call, caller, body.ask);
+  const planned = await plan(call, caller, body, services);
+  if (!planned.ok) {
+    refuse(call, intent, planned.refusal, services);
+    return null;
+  }
+  const { clearance } = planned.value;
+  return { settings, caller, intent, planned: granted({ ...planned.value, clearance: { ...clearance, decisions: [...clearance.decisions, waited] } }) as { ok: true; value: Plan } };
+}
+
+/** A row for a call whose client left while it waited: nothing was held for it and nothing sent. */
+async function leftWaiting(call: Call, body: InspectedBody, intent: Intent, { clearance, quote }: Plan, { rule, detail, waitedMs }: Extract<Turn, { result: 'left' }>, services: Services): Promise<void> {
+  const opened: OpenEntry = { ...intent, decisions: [...clearance.decisions, { rule, verdict: 'allow', detail }], modelSent: clearance.model, held: NO_MONEY, price: quote.row };
+  try {
+    await services.ledger.open(opened);
+  } catch (error) {
+    services.log.error('ledger_unavailable', { call: opened.id, workspace: opened.caller.workspace, code: error instanceof Error ? error.name : 'unknown' });
+    return;
+  }
+  services.observer.started(opened.caller.workspace, call.route.endpoint);
+  const now = services.clock.monotonic();
+  const reading: Reading = { usage: null, complete: false, contentBytes: 0, stopReason: null, errorType: null, errorCode: null, firstContentAt: null, obstacle: null };
+  const result: Answer['result'] = { stop: 'cut', head: null, reading, sent: false, answered: false, clientGone: true, clientMissed: false, errorCode: null, responseBytes: 0, headersAt: null, lastByteAt: now };
+  settle(call, body, null, opened, pricer(services.pricing(), quote), null, { outcome: 'client_abort', result, reading, attempts: [], startedAt: now }, { ...NO_WAIT, waitedMs }, services);
 }
 
 /** A body that was read for its governed fields. */
@@ -306,8 +399,8 @@ function pricer(pricing: Pricing, quote: Quote): Pricer {
 }
 
 /** @param passed with `upstream` as the call was identified by it: its key belongs to that origin, whatever a reload says since */
-function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, passed: { admission: Admission; clearance: Clearance; upstream: Settings['upstream'] }, services: Services): Promise<Answer> {
-  const { admission, clearance, upstream: upstreamSettings } = passed;
+function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, passed: { admission: Admission; clearance: Clearance; upstream: Settings['upstream']; passage: Passage | null }, services: Services): Promise<Answer> {
+  const { admission, clearance, upstream: upstreamSettings, passage } = passed;
   const { caller } = opened;
   const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
   const edited = edits.length > 0;
@@ -331,6 +424,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     replaces: (head) => (warning.length > 0 && head.status < 400 ? UNIFIED : null),
     openMeter: (head, { credential }) => {
       noteHeadroom(call, opened, nameOf(credential), head, services);
+      passage?.answered();
       if (!call.route.billed) return null;
       return services.openMeter({
         endpoint: call.route.endpoint,
@@ -416,16 +510,19 @@ function endNameless(batch: BatchCall, opened: OpenEntry, admission: Admission, 
   else batches.refused(promisedBatch(opened, batch));
 }
 
-/** The one place that every ending of a forwarded call passes. */
-function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission, answer: Answer, services: Services): void {
+/** The one place that every ending of a call with an open row passes. @param admission null where nothing was held */
+function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission | null, answer: Answer, turn: TurnTaken | null, services: Services): void {
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
   if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
   const cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
-  if (batch !== null && !batch.taken) endNameless(batch, opened, admission, answer, services);
-  const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt);
-  admission.release(cost.total, cost.tokens);
+  if (batch !== null && admission !== null && !batch.taken) endNameless(batch, opened, admission, answer, services);
+  // A wait for the provider is none of our doing.
+  const queuedMs = turn?.waitedMs ?? 0;
+  const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt) - queuedMs;
+  admission?.release(cost.total, cost.tokens);
+  if (result.sent) turn?.passage?.ended(cost.tokens.output);
   const settlement: Settlement = {
     id: opened.id,
     endedAt: services.clock.now(),
@@ -436,6 +533,7 @@ function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null,
     durationMs: endedAt - call.receivedAt,
     overheadMs: overheadRequestMs + (endedAt - result.lastByteAt),
     overheadRequestMs,
+    queuedMs,
     attempts: answer.attempts,
     messageId: reading.messageId ?? null,
     stopReason: reading.stopReason,
@@ -496,12 +594,13 @@ const switchedHeaders = (model: string | null, insteadOf: string): readonly stri
 const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
 
 function noteHeadroom(call: Call, opened: OpenEntry, credential: string, head: ResponseHead, services: Services): void {
-  if (opened.modelSent === null) return;
+  if (opened.modelSent === null || !POOLED.has(call.route.endpoint)) return;
   services.headroom.note({
     credential,
     model: opened.modelSent,
-    at: call.admittedAt,
-    header: (name) => headerOf(head.raw, name),
+    at: services.clock.now(),
+    status: head.status,
+    raw: head.raw,
   });
 }
 

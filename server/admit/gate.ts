@@ -103,6 +103,14 @@ class RunningGate implements ReloadableGate {
     return dryRun === true ? 'rehearsed' : 'cheaper';
   }
 
+  exhausted({ caller, clearance, quote }: Parameters<Gate['exhausted']>[0]): Refusal | null {
+    if (quote.ceiling === 0n) return null;
+    const at = this.#clock.now();
+    const likely = this.#expects ? this.#expectations.likely(caller, clearance.model, quote.ceiling) : quote.ceiling;
+    const overrun = this.#budgets.overrun(this.#budgets.covering(subjectOf(caller, clearance.model), at), quote.ceiling, likely);
+    return overrun?.exhausted ? budgetRefusal(overrun, quote.ceiling, at) : null;
+  }
+
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
     let outcome: Decided = this.#decide(request);
     if (outcome.kind === 'held') {

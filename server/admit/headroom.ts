@@ -3,49 +3,211 @@
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import type { Headroom, HeadroomRow } from '../domain/observer.ts';
 
-/** Provider keys come from the config, classes from model names that clients write: past this many the oldest row goes. */
+/** Provider keys come from the config, classes from model names that clients write: past this many rows the pool longest unseen goes. */
 const MAX_ROWS = 500;
+/** Spellings of models whose pool is remembered; past this many all are forgotten, which costs a look at each. */
+const MAX_NAMES = 1_000;
 const LONGEST_CLASS = 64;
 
-/** `anthropic-ratelimit-requests-limit` and so on; `x-ratelimit-limit-requests` on the OpenAI-compatible endpoint. */
-const SOURCES = (['requests', 'tokens', 'input_tokens', 'output_tokens'] as const).flatMap((dimension) => {
-  const word = dimension.replace('_', '-');
-  return [
-    { dimension, limit: `anthropic-ratelimit-${word}-limit`, remaining: `anthropic-ratelimit-${word}-remaining`, reset: `anthropic-ratelimit-${word}-reset` },
-    { dimension, limit: `x-ratelimit-limit-${word}`, remaining: `x-ratelimit-remaining-${word}`, reset: `x-ratelimit-reset-${word}` },
-  ];
-});
+const DIMENSIONS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const satisfies readonly HeadroomRow['dimension'][];
+const FIGURES = ['limit', 'remaining', 'reset'] as const;
+/** The two spellings of a dimension, each of three figures. */
+const SPELLINGS = 2;
+const ALL_FIGURES = DIMENSIONS.length * SPELLINGS * FIGURES.length;
 
-interface Seen {
-  readonly row: Omit<HeadroomRow, 'lowestRatio'>;
+/** Where a header's value is kept while an answer is read: by dimension, then spelling, then figure. `anthropic-ratelimit-requests-limit`; `x-ratelimit-limit-requests` on the OpenAI-compatible endpoint. */
+const PLACES: ReadonlyMap<string, number> = new Map(
+  DIMENSIONS.flatMap((dimension, d) =>
+    FIGURES.flatMap((figure, f): [string, number][] => {
+      const word = dimension.replace('_', '-');
+      const at = d * SPELLINGS * FIGURES.length + f;
+      return [[`anthropic-ratelimit-${word}-${figure}`, at], [`x-ratelimit-${figure}-${word}`, at + FIGURES.length]];
+    }),
+  ),
+);
+const SHORTEST = Math.min(...[...PLACES.keys()].map(({ length }) => length));
+
+/** Who is told of a pool while little is left in it, and until it says that it has heard enough. */
+export interface Listener {
+  /** Shares of a limit below which it wants to be told. */
+  readonly tellBelow: number;
+  /** @param fullInMs until the bucket is full again, by the provider's own clock where it told the time; null where it did not say */
+  told(credential: string, modelClass: string, dimension: HeadroomRow['dimension'], limit: number, remaining: number, fullInMs: number | null): void;
+  /** The answer has no more figures. @param restMs how long the provider asked to be left alone; 0 where it did not. @returns whether it wants to be told on */
+  heard(credential: string, modelClass: string, restMs: number): boolean;
+}
+
+interface Figure {
+  limit: number;
+  remaining: number;
+  /** As written; null when the answer did not say. It is read when somebody asks. */
+  reset: string | null;
+  /** What the provider's own clock said; null when it did not. */
+  date: string | null;
+  at: EpochMs;
   readonly lowest: Lowest;
 }
 
-export function createHeadroom(): Headroom {
-  const rows = new Map<string, Seen>();
-  return {
-    note({ credential, model, at, header }) {
-      for (const source of SOURCES) {
-        const limit = wholeNumber(header(source.limit));
-        const remaining = wholeNumber(header(source.remaining));
-        if (limit === null || remaining === null) continue;
-        const modelClass = modelClassOf(model);
-        const place = JSON.stringify([credential, modelClass, source.dimension]);
-        const lowest = rows.get(place)?.lowest ?? new Lowest();
-        lowest.note(ratioOf(remaining, limit), at);
-        // Taken out first, so that the map's order is the order of last sight.
-        rows.delete(place);
-        rows.set(place, { row: { credential, modelClass, dimension: source.dimension, limit, remaining, resetAt: instantOf(header(source.reset), at), seenAt: at }, lowest });
-        if (rows.size > MAX_ROWS) rows.delete(rows.keys().next().value!);
-      }
-    },
-    /** A bucket whose reset has passed is full again, as the provider refills steadily. */
-    rows: (at) =>
-      [...rows.values()].map(({ row, lowest }) => {
-        const remaining = row.resetAt !== null && row.resetAt <= at ? row.limit : row.remaining;
-        return { ...row, remaining, lowestRatio: Math.min(ratioOf(remaining, row.limit), lowest.at(at)) };
+/** What was told of one pool. */
+class SeenPool {
+  readonly figures: (Figure | null)[] = DIMENSIONS.map(() => null);
+  seenAt = epochMs(0);
+  /** Whether the listener asked to be told on. */
+  told = false;
+  readonly credential: string;
+  readonly modelClass: string;
+
+  constructor(credential: string, modelClass: string) {
+    this.credential = credential;
+    this.modelClass = modelClass;
+  }
+}
+
+export function createHeadroom(listener?: Listener): Headroom {
+  return new SeenHeadroom(listener ?? null);
+}
+
+class SeenHeadroom implements Headroom {
+  readonly #listener: Listener | null;
+  readonly #pools = new Map<string, SeenPool>();
+  /** By provider key, then by model as sent: most answers come from few of them. */
+  readonly #byName = new Map<string, Map<string, SeenPool>>();
+  #names = 0;
+  #rows = 0;
+  // Of the answer that is being read; values by PLACES.
+  #date: string | null = null;
+  #retryAfter: string | null = null;
+  readonly #values: (string | null)[] = Array.from({ length: ALL_FIGURES }, () => null);
+
+  constructor(listener: Listener | null) {
+    this.#listener = listener;
+  }
+
+  note({ credential, model, at, status, raw }: Parameters<Headroom['note']>[0]): void {
+    const rests = status === 429 || status === 529;
+    if (!this.#read(raw) && !rests) return;
+    const pool = this.#poolOf(credential, model);
+    let least = 1;
+    for (let d = 0; d < DIMENSIONS.length; d++) least = Math.min(least, this.#take(pool, d, at));
+    const listener = this.#listener;
+    if (listener === null || (!rests && !pool.told && least >= listener.tellBelow)) return;
+    for (let d = 0; d < DIMENSIONS.length; d++) {
+      const figure = pool.figures[d];
+      if (figure == null || figure.at !== at) continue;
+      listener.told(pool.credential, pool.modelClass, DIMENSIONS[d]!, figure.limit, figure.remaining, fullIn(figure));
+    }
+    pool.told = listener.heard(pool.credential, pool.modelClass, rests ? restOf(status, this.#retryAfter) : 0);
+  }
+
+  /** A bucket whose reset has passed is full again, as the provider refills steadily. */
+  rows(at: EpochMs): readonly HeadroomRow[] {
+    return [...this.#pools.values()].flatMap(({ credential, modelClass, figures }) =>
+      figures.flatMap((figure, d): HeadroomRow[] => {
+        if (figure === null) return [];
+        const { limit } = figure;
+        const resetAt = instantOf(figure.reset, figure.at);
+        const remaining = resetAt !== null && resetAt <= at ? limit : figure.remaining;
+        return [{ credential, modelClass, dimension: DIMENSIONS[d]!, limit, remaining, resetAt, seenAt: figure.at, lowestRatio: Math.min(ratioOf(remaining, limit), figure.lowest.at(at)) }];
       }),
-  };
+    );
+  }
+
+  /** One walk over the headers, as most of them are none of these; the first of a name counts. False when there was none. */
+  #read(raw: readonly string[]): boolean {
+    let found = false;
+    this.#date = this.#retryAfter = null;
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i]!;
+      if (name.length < SHORTEST) {
+        if (name.length === 4 && name.toLowerCase() === 'date') this.#date ??= raw[i + 1]!;
+        else if (name.length === 11 && name.toLowerCase() === 'retry-after') this.#retryAfter ??= raw[i + 1]!;
+        continue;
+      }
+      const place = PLACES.get(name) ?? PLACES.get(name.toLowerCase());
+      if (place === undefined || this.#values[place] !== null) continue;
+      this.#values[place] = raw[i + 1]!;
+      found = true;
+    }
+    return found;
+  }
+
+  /** Takes the figures of one dimension out of what was read. @returns the share left, 1 when nothing was told */
+  #take(pool: SeenPool, d: number, at: EpochMs): number {
+    let least = 1;
+    for (let spelling = 0; spelling < SPELLINGS; spelling++) {
+      const place = (d * SPELLINGS + spelling) * FIGURES.length;
+      const limit = wholeNumber(this.#values[place]!);
+      const remaining = wholeNumber(this.#values[place + 1]!);
+      const reset = this.#values[place + 2]!;
+      this.#values[place] = this.#values[place + 1] = this.#values[place + 2] = null;
+      if (limit === null || remaining === null) continue;
+      const known = pool.figures[d];
+      const ratio = ratioOf(remaining, limit);
+      least = Math.min(least, ratio);
+      if (known == null) this.#add(pool, d, { limit, remaining, reset, date: this.#date, at, lowest: new Lowest() });
+      else {
+        known.limit = limit;
+        known.remaining = remaining;
+        known.reset = reset;
+        known.date = this.#date;
+        known.at = at;
+      }
+      pool.seenAt = at;
+      pool.figures[d]!.lowest.note(ratio, at);
+    }
+    return least;
+  }
+
+  #add(pool: SeenPool, d: number, figure: Figure): void {
+    pool.figures[d] = figure;
+    this.#pools.set(JSON.stringify([pool.credential, pool.modelClass]), pool);
+    for (this.#rows++; this.#rows > MAX_ROWS; ) this.#forget([...this.#pools.values()].filter((one) => one !== pool).reduce((a, b) => (b.seenAt < a.seenAt ? b : a)));
+  }
+
+  #forget(pool: SeenPool): void {
+    this.#rows -= pool.figures.filter((figure) => figure !== null).length;
+    this.#pools.delete(JSON.stringify([pool.credential, pool.modelClass]));
+    this.#byName.clear();
+    this.#names = 0;
+  }
+
+  #poolOf(credential: string, model: string): SeenPool {
+    const known = this.#byName.get(credential)?.get(model);
+    if (known !== undefined) return known;
+    const modelClass = modelClassOf(model);
+    const pool = this.#pools.get(JSON.stringify([credential, modelClass])) ?? new SeenPool(credential, modelClass);
+    if (++this.#names > MAX_NAMES) {
+      this.#byName.clear();
+      this.#names = 1;
+    }
+    let names = this.#byName.get(credential);
+    if (names === undefined) this.#byName.set(credential, (names = new Map()));
+    names.set(model, pool);
+    return pool;
+  }
+}
+
+function fullIn({ reset, date, at }: Figure): number | null {
+  const resetAt = instantOf(reset, at);
+  return resetAt === null ? null : resetAt - (INSTANT.test(reset!) ? timeOf(date, at) : at);
+}
+
+const INSTANT = /^\d{4}-\d{2}-\d{2}T/;
+
+/** The provider's own time, by which its instants must be read where the two clocks differ; ours where it told none, or nearly the same by the second. */
+function timeOf(date: string | null, at: EpochMs): number {
+  const told = date === null ? NaN : Date.parse(date);
+  return Number.isNaN(told) || Math.abs(told - at) < 2_000 ? at : told;
+}
+
+/** How long an overloaded provider is left alone that does not say for how long. */
+const OVERLOADED_REST_MS = 1_000;
+
+/** Seconds, as the provider writes it. A 429 without it is a spend cap or the like, which no waiting helps. */
+function restOf(status: number, retryAfter: string | null): number {
+  const seconds = /^\d{1,6}(?:\.\d{1,3})?$/.exec(retryAfter?.trim() ?? '')?.[0];
+  if (seconds !== undefined) return Number(seconds) * 1000;
+  return status === 529 ? OVERLOADED_REST_MS : 0;
 }
 
 const ratioOf = (remaining: number, limit: number): number => (limit > 0 ? Math.min(1, remaining / limit) : 1);
@@ -93,15 +255,15 @@ export function modelClassOf(model: string): string {
   return version === '4' ? `${family}-4-0` : `${family}-${version}`;
 }
 
+/** Up to fifteen digits, which a number holds exactly. */
 function wholeNumber(text: string | null): number | null {
-  if (text === null || !/^\d{1,15}$/.test(text.trim())) return null;
-  return Number(text);
+  return text !== null && /^\s*\d{1,15}\s*$/.test(text) ? Number(text) : null;
 }
 
 /** An RFC 3339 instant, or a duration from now as the OpenAI-compatible endpoint writes it (`6m0s`, `1.5s`, `20ms`). */
 function instantOf(text: string | null, at: EpochMs): EpochMs | null {
   if (text === null) return null;
-  if (/^\d{4}-\d{2}-\d{2}T/.test(text)) {
+  if (INSTANT.test(text)) {
     const instant = Date.parse(text);
     return Number.isNaN(instant) ? null : epochMs(instant);
   }

@@ -25,7 +25,7 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
   const cap = capOf(status, settlement.errorCode ?? null);
   return {
     at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, user: caller.user, cost: cost.total,
-    failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs, rejected: isRejected(status), limited: status === 429,
+    failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs === null ? null : settlement.timeToFirstTokenMs - (settlement.queuedMs ?? 0), rejected: isRejected(status), limited: status === 429,
     cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
     unpriced: cost.basis === 'ceiling',
   };

@@ -5,7 +5,7 @@ import type { Standing } from './budget.ts';
 import type { EpochMs } from './ids.ts';
 import type { Nanodollars } from './money.ts';
 import type { Quote } from './price.ts';
-import type { Verdict } from './refusal.ts';
+import type { Refusal, Verdict } from './refusal.ts';
 import type { Tokens } from './usage.ts';
 
 /** What the policy made of the call's model. */
@@ -80,6 +80,8 @@ export interface Gate {
   recall(caller: Caller, ask: Ask | null): Promise<void> | null;
   /** Models, aliases, deny lists, features, `max_output_tokens`: decided from the config alone. `ask` null: an endpoint without a model. `betas`: what the `anthropic-beta` header names. */
   clear(caller: Caller, endpoint: Endpoint, ask: Ask | null, betas?: readonly string[]): Verdict<Clearance>;
+  /** Why a budget would refuse the call whatever else it waits for; null where none would. Takes nothing. */
+  exhausted(request: Pick<AdmissionRequest, 'caller' | 'clearance' | 'quote'>): Refusal | null;
   /**
    * Takes the call's place in every limit and budget that covers it, all in one tick, or in none. Where only holds of calls in
    * flight are in the way it waits, at most two seconds, then refuses with `budget_held`.

@@ -7,6 +7,10 @@ import type { CallTrace } from './trace.ts';
 export const ENDPOINTS = ['messages', 'count_tokens', 'batches', 'batch_results', 'chat_completions', 'complete', 'models', 'files', 'skills'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
 
+/** Whether somebody waits for the answer. Background calls give way while the provider has little room left. */
+export const PRIORITIES = ['interactive', 'background'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
 /** One row of the closed table of what the data port serves. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD';
@@ -28,7 +32,7 @@ export interface ClaimedTags {
   readonly session: string | null;
   readonly action: string | null;
   readonly tags: ReadonlyMap<string, string>;
-  readonly priority: 'interactive' | 'background' | null;
+  readonly priority: Priority | null;
 }
 
 /** The credentials that came with a call, each as sent, without `Bearer `. */
@@ -47,7 +51,7 @@ export interface Caller {
   readonly session: string | null;
   readonly action: string | null;
   readonly tags: ReadonlyMap<string, string>;
-  readonly priority: 'interactive' | 'background';
+  readonly priority: Priority;
   /** The provider credential that the call goes out with. */
   readonly upstream: UpstreamCredential;
 }

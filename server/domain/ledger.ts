@@ -31,6 +31,8 @@ export interface Settlement {
   readonly overheadMs: number;
   /** The part of `overheadMs` before the call left; the rest came after the provider's last byte. Absent where nobody measured the two apart. */
   readonly overheadRequestMs?: number;
+  /** How long a background call waited for room at the provider: part of the other times but for `overheadMs`. For those who watch; no row keeps it. Absent: it did not wait. */
+  readonly queuedMs?: number;
   readonly attempts: readonly Attempt[];
   /** The `id` of the answer, for those who watch; no row keeps it. Absent or null: it named none. */
   readonly messageId?: string | null;

@@ -3,6 +3,7 @@
 import type { Endpoint } from './call.ts';
 import type { EpochMs, WorkspaceId } from './ids.ts';
 import type { LedgerEntry, RefusedEntry } from './ledger.ts';
+import type { QueueResult } from './provider-queue.ts';
 import type { RefusalReason } from './refusal.ts';
 
 /** Told of every call. Must be quick and must not throw: it runs on the data path. */
@@ -16,6 +17,8 @@ export interface Observer {
   turnedAway(reason: RefusalReason, endpoint: Endpoint | null): void;
   /** A row could not be written and will not be tried again by this process; a settlement that is lost here is booked at what was held, at the next start. */
   lost?(record: 'settlement' | 'refusal'): void;
+  /** A background call came out of the queue for room at the provider, after a wait or because there was no place; not told of those that passed at once. */
+  queued?(workspace: WorkspaceId, result: QueueResult, waitedMs: number): void;
 }
 
 /**
@@ -27,8 +30,8 @@ export type OverloadRung = (typeof OVERLOAD_RUNGS)[number];
 
 /** What the provider's response headers said about its limits. */
 export interface Headroom {
-  /** `header` looks a response header up by lower-case name. `model` is the one that was sent. */
-  note(seen: { credential: string; model: string; at: EpochMs; header: (name: string) => string | null }): void;
+  /** `raw`: the response's headers as received, name, value, name, value…; `model` is the one that was sent. */
+  note(seen: { credential: string; model: string; at: EpochMs; status: number; raw: readonly string[] }): void;
   rows(at: EpochMs): readonly HeadroomRow[];
 }
 

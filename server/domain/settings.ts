@@ -2,6 +2,7 @@
 
 import type { Severity } from './alert.ts';
 import type { Budget } from './budget.ts';
+import type { Priority } from './call.ts';
 import type { VirtualKey } from './directory.ts';
 import type { BudgetId, WorkflowId, WorkspaceId } from './ids.ts';
 import type { Nanodollars } from './money.ts';
@@ -85,6 +86,8 @@ export interface Policy {
    * scope's counts. Absent: the most that it can read, which is a context window each time that the model is asked.
    */
   readonly flatHold?: Nanodollars;
+  /** Of calls that do not say it themselves. The narrower scope's counts. Absent: interactive. */
+  readonly priority?: Priority;
 }
 
 export interface Workflow extends Policy {
@@ -217,6 +220,15 @@ export interface Settings {
     readonly retry: RetrySettings;
     /** In the order in which they are tried. */
     readonly failover: readonly Failover[];
+    /** Where background calls wait. */
+    readonly queue: {
+      /** They wait while less than this share of a limit of the provider's is left, 0 to 1; 0: they never do. */
+      readonly below: number;
+      /** One call at most so long. */
+      readonly maxWaitMs: number;
+      /** Calls at once, over all pools of the provider. */
+      readonly length: number;
+    };
   };
   readonly prices: {
     /** Absolute. */

@@ -71,7 +71,7 @@ function callerOf(key: VirtualKey | null, claim: Claim, settings: Settings): Ver
     session: claimed.session,
     action: claimed.action,
     tags: claimed.tags,
-    priority: claimed.priority ?? 'interactive',
+    priority: claimed.priority ?? priorityOf(workspace.value, workflow.value),
     upstream: upstream.value,
   });
 }
@@ -97,7 +97,13 @@ async function findKey(credentials: Credentials, { directory, settings, at }: { 
 
 const UNAUTHENTICATED = refused('unauthenticated', 'this gateway needs a valid key of its own, in x-api-key or as a bearer token');
 
-type Place = Pick<Workspace, 'id' | 'upstreamKey' | 'workflows' | 'openWorkflows'>;
+type Place = Pick<Workspace, 'id' | 'upstreamKey' | 'workflows' | 'openWorkflows' | 'priority'>;
+
+/** Of calls that do not say it: their workflow's, else their workspace's. */
+function priorityOf({ workflows, priority = 'interactive' }: Place, id: WorkflowId): Caller['priority'] {
+  for (const workflow of workflows) if (workflow.id === id) return workflow.priority ?? priority;
+  return priority;
+}
 
 function findWorkspace(key: VirtualKey | null, named: string | null, settings: Settings): Verdict<Place> {
   if (key !== null && named !== null && named !== key.workspace) {
@@ -127,6 +133,7 @@ function declaresNothing(settings: Settings): boolean {
     only.features === undefined &&
     only.cheaper === undefined &&
     only.flatHold === undefined &&
+    only.priority === undefined &&
     Object.values(only.limits).every((limit) => limit === null)
   );
 }

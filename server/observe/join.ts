@@ -9,6 +9,7 @@ export function joinObservers(...observers: readonly Observer[]): Observer {
     settled: (entry) => observers.forEach((o) => o.settled(entry)),
     refused: (entry) => observers.forEach((o) => o.refused(entry)),
     turnedAway: (reason, endpoint) => observers.forEach((o) => o.turnedAway(reason, endpoint)),
+    queued: (workspace, result, waitedMs) => observers.forEach((o) => o.queued?.(workspace, result, waitedMs)),
     lost: (record) => observers.forEach((o) => o.lost?.(record)),
   };
 }

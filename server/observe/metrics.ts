@@ -8,6 +8,7 @@ import type { Clock, EpochMs } from '../domain/ids.ts';
 import type { LedgerHealth } from '../domain/ledger.ts';
 import type { Nanodollars } from '../domain/money.ts';
 import type { HeadroomRow, Observer, OverloadRung } from '../domain/observer.ts';
+import type { ProviderQueueRow } from '../domain/provider-queue.ts';
 import type { PriceRow } from '../domain/price.ts';
 import type { Settings } from '../domain/settings.ts';
 import type { TelemetryCounts } from '../domain/trace.ts';
@@ -29,6 +30,7 @@ export interface MetricSources {
   /** Null while there is too little to go by. */
   forecast(standing: Standing): Promise<{ readonly p50: Nanodollars; readonly p90: Nanodollars } | null>;
   headroom(at: EpochMs): readonly HeadroomRow[];
+  queue(): readonly ProviderQueueRow[];
   ledgerHealth(): LedgerHealth;
   openHolds(): number;
   /** Times each rung of the overload ladder was taken. */

@@ -4,6 +4,7 @@ import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { limitOf } from '../domain/budget.ts';
 import { usdNumber } from '../domain/money.ts';
 import { rowsInForce } from '../domain/price.ts';
+import { QUEUE_RESULTS } from '../domain/provider-queue.ts';
 import { SIGNALS, SPAN_RESULTS } from '../domain/trace.ts';
 import { TOKEN_KIND_NAMES, TOKEN_KINDS } from '../domain/usage.ts';
 import type { Exemplar, Histogram } from './histogram.ts';
@@ -113,6 +114,11 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         .filter((row) => row.dimension !== 'requests')
         .map((row) => ({ labels: { credential: row.credential, model_class: row.modelClass, direction: { tokens: 'all', input_tokens: 'input', output_tokens: 'output', requests: '' }[row.dimension] }, value: row.limit })),
 
+    queueLength: () => sources.queue().map(({ credential, modelClass, waiting }) => ({ labels: { credential, model_class: modelClass }, value: waiting })),
+    queueOldest: () => sources.queue().map(({ credential, modelClass, oldestWaitMs }) => ({ labels: { credential, model_class: modelClass }, value: seconds(oldestWaitMs) })),
+    queueCalls: () => [...tallies.queue.results].flatMap(([workspace, results]) => known(results, () => QUEUE_RESULTS.map((result) => ({ workspace, result })), (at) => results[at] ?? 0)),
+    queueWait: () => histogram('queueWait', {}, tallies.queue.waits),
+
     async opportunity() {
       const sums = new Map<string, Sample>();
       for (const { workspace, lever, confidence, usd } of await sources.opportunities()) {
@@ -177,7 +183,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
   };
 }
 
-function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead' | 'ledgerWrite', labels: Record<string, string>, values: Histogram): Sample[] {
+function histogram(key: 'duration' | 'timeToFirstToken' | 'outputSpeed' | 'requestTokens' | 'requestCost' | 'overhead' | 'ledgerWrite' | 'queueWait', labels: Record<string, string>, values: Histogram): Sample[] {
   const { name } = METRICS[key];
   const metricName = `${name}_bucket`;
   const samples: Sample[] = [];

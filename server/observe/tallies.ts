@@ -3,6 +3,7 @@
 import type { CostLine, Cost } from '../domain/price.ts';
 import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
 import type { Observer } from '../domain/observer.ts';
+import { QUEUE_RESULTS } from '../domain/provider-queue.ts';
 import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
 import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
 import { createHistogram, observe, type Histogram } from './histogram.ts';
@@ -63,6 +64,8 @@ export interface Tallies {
   /** Nano-dollars by workspace; may be negative. */
   readonly corrections: ReadonlyMap<string, bigint>;
   corrected(workspace: string, difference: bigint): void;
+  /** Of background calls that waited for the provider: by workspace, then QUEUE_RESULTS. */
+  readonly queue: { readonly results: ReadonlyMap<string, number[]>; readonly waits: Histogram };
   /** By the name in the config; so many were ever in one. */
   readonly failovers: Map<string, number>;
   readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
@@ -99,6 +102,8 @@ export function createTallies(labels: Labels): Tallies {
   const inFlight = new Map<string, number>();
   const corrections = new Map<string, bigint>();
   const failovers = new Map<string, number>();
+  const queue = { results: new Map<string, number[]>(), waits: createHistogram(METRICS.queueWait.buckets) };
+  const queueOf = (workspace: string): number[] => branch(queue.results, workspace, () => zeros(QUEUE_RESULTS.length));
   const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
   const asked = new Map<string, Set<string>>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
@@ -244,7 +249,7 @@ export function createTallies(labels: Labels): Tallies {
     for (const { failover } of settlement.attempts) if (failover != null) failovers.set(failover, (failovers.get(failover) ?? 0) + 1);
     if (opened.clientRetry !== null && opened.clientRetry > 0) pair.clientRetries++;
     const { timeToFirstTokenMs } = settlement;
-    if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, timeToFirstTokenMs / 1000, opened.id, settlement.endedAt);
+    if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, (timeToFirstTokenMs - (settlement.queuedMs ?? 0)) / 1000, opened.id, settlement.endedAt);
 
     const prompt = promptTokens(cost.tokens);
     if (prompt + cost.tokens.output > 0) {
@@ -281,6 +286,10 @@ export function createTallies(labels: Labels): Tallies {
       settled,
       refused,
       turnedAway: (reason) => void turnedAway.set(reason, (turnedAway.get(reason) ?? 0) + 1),
+      queued(workspace, result, waitedMs) {
+        add(queueOf(labels.workspace(workspace)), QUEUE_RESULTS.indexOf(result), 1);
+        observe(queue.waits, waitedMs / 1000);
+      },
       lost: (record) => void lost.set(record, (lost.get(record) ?? 0) + 1),
     },
     calls,
@@ -293,6 +302,7 @@ export function createTallies(labels: Labels): Tallies {
     inFlight,
     corrections,
     failovers,
+    queue,
     corrected(workspace, difference) {
       const label = labels.workspace(workspace);
       corrections.set(label, (corrections.get(label) ?? 0n) + difference);
@@ -307,6 +317,7 @@ export function createTallies(labels: Labels): Tallies {
       for (const [workspace, workflow] of labels.pairs) {
         inFlight.set(workspace, inFlight.get(workspace) ?? 0);
         corrections.set(workspace, corrections.get(workspace) ?? 0n);
+        queueOf(workspace);
         for (const model of [NONE, ...labels.namedModels]) {
           // The room for series is for traffic first: at most half of it goes to zeros.
           if (calls.length < SET_CAPS.calls / 2) outcomesOf(callSeries(workspace, workflow, model), messages);

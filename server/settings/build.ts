@@ -46,6 +46,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
       idleTimeoutMs: upstream.idle_timeout,
       connections: upstream.connections ?? config.max_in_flight,
       retry: { on: new Set(upstream.retry.on), most: upstream.retry.most, budget: upstream.retry.budget / 1_000_000, maxWaitMs: upstream.retry.max_wait },
+      queue: { below: upstream.queue.below / 1_000_000, maxWaitMs: upstream.queue.max_wait, length: upstream.queue.length ?? Math.max(1, Math.floor(config.max_in_flight / 4)) },
       failover: upstream.failover.map(({ id, origin, keys }) => ({ id, origin: origin ?? upstream.origin, keys: filled(keys) })),
     },
     prices: { file: around.pricesFile, contract: around.contractFile, digest: around.pricesDigest, unknownModel: config.prices.unknown_model, assumeUsInference: config.prices.assume_us_inference },
@@ -165,12 +166,13 @@ const FIRST_WORKSPACE: Workspace = {
   openWorkflows: true,
 };
 
-const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'cheaper_models' | 'unbounded_hold_usd' | 'max_output_tokens'>): Policy => ({
+const policyOf = (written: Pick<Config['workspaces'][number], 'models' | 'limits' | 'features' | 'cheaper_models' | 'unbounded_hold_usd' | 'max_output_tokens' | 'priority'>): Policy => ({
   models: { allow: written.models.allow ?? null, deny: written.models.deny, alias: new Map(Object.entries(written.models.alias)), ...rehearsed(written.models) },
   limits: limitsOf(written.limits),
   ...(written.features === undefined ? {} : { features: { allow: written.features.allow, deny: written.features.deny, ...rehearsed(written.features) } }),
   ...(written.cheaper_models === undefined ? {} : { cheaper: { budget: written.cheaper_models.budget as BudgetId, at: written.cheaper_models.at, models: new Map(Object.entries(written.cheaper_models.models)), ...rehearsed(written.cheaper_models) } }),
   ...(written.unbounded_hold_usd === undefined ? {} : { flatHold: written.unbounded_hold_usd }),
+  ...(written.priority === undefined ? {} : { priority: written.priority }),
   ...mostOutput(written.max_output_tokens),
 });
 

@@ -14,7 +14,7 @@ export interface Addresses {
 
 export function safetyMistakes(document: ConfigDocument, overrides: Addresses): Mistake[] {
   const config = Cursor.root(document);
-  return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...bodyMistakes(config.field('body'), document)];
+  return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...bodyMistakes(config.field('body'), document), ...queueMistakes(config, document)];
 }
 
 /** An address that cannot be read is reported by the schema, and counts as loopback here. */
@@ -47,4 +47,11 @@ function bodyMistakes(body: Cursor, document: ConfigDocument): Mistake[] {
   return (['messages', 'batches'] as const)
     .filter((name) => parsed.data[name] > parsed.data.held)
     .map((name) => document.mistake(['body', body.field(name).written ? name : 'held'], `body.${name} is larger than body.held, so such a body could never be let in`, `body.held to be at least body.${name}`));
+}
+
+function queueMistakes(config: Cursor, document: ConfigDocument): Mistake[] {
+  const length = config.field('upstream').field('queue').field('length');
+  const most = configSchema.shape.max_in_flight.safeParse(config.field('max_in_flight').value);
+  if (!length.written || !most.success || Number(length.value) < most.data) return [];
+  return [document.mistake(length.path, `calls that wait count towards max_in_flight, which is ${most.data}: they could keep every other call out`, `fewer than ${most.data}`)];
 }

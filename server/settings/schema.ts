@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { SEVERITIES } from '../domain/alert.ts';
 import { PERIODS } from '../domain/calendar.ts';
+import { PRIORITIES } from '../domain/call.ts';
 import { WEEKDAYS } from '../domain/settings.ts';
 import { baseUrl, bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
 
@@ -46,6 +47,7 @@ const policy = {
     dry_run: flag().prefault(false).describe('`true` records which model would be called, and calls what was asked for. Default: false.'),
   }).optional().describe('Which models stand in for others in sessions (`x-tollgate-session`, or those of Claude Code) that begin once so much of a budget is spent. A session keeps the models that it began with; calls without a session are left alone. Answers name both in `x-tollgate-model` and `x-tollgate-model-instead-of`. A workflow\'s own wins over its workspace\'s. Left out: none.'),
   unbounded_hold_usd: usd().optional().describe('US dollars to hold, besides what its bytes can cost, for a call that may read more than it says: server tools, MCP servers, compaction, threads, containers, PDFs, files and images by address. What goes beyond is booked, and may pass a hard budget. A workflow\'s own wins over its workspace\'s. Left out: a context window for each time that the model may be asked, which no call can pass.'),
+  priority: choice(PRIORITIES).optional().describe('Of calls that do not say it themselves in `x-tollgate-priority`: `background` calls wait while the provider has little room left (`upstream.queue`), `interactive` ones never do. A workflow\'s own wins over its workspace\'s. Left out: interactive.'),
   max_output_tokens: z.union([whole(1), section({ most: whole(1).describe('The maximum.'), dry_run: dryRun() })], { error: MAX_OUTPUT }).optional().describe('A call that asks for more output than this is refused. Left out: no maximum.'),
 };
 
@@ -184,6 +186,11 @@ export const configSchema = section({
       budget: percent('0%', '100%').prefault('10%').describe('Further tries after such a status, as a share of the calls with the same provider key; ten are always saved up at most, and one comes back every ten seconds. Default: 10%.'),
       max_wait: duration().prefault('10s').describe('The longest `retry-after` that is waited for; a longer one is passed on to the client. Default: 10s.'),
     }).prefault({}).describe('When a call is tried again: never once its client has a byte of an answer, and never when it may have been served.'),
+    queue: section({
+      below: percent('0%', '90%').prefault('10%').describe('Background calls wait while less than this share of one of the provider\'s limits is left, as its answers tell by key and class of models. 0%: they never wait. Default: 10%.'),
+      max_wait: duration().prefault('30s').describe('How long one call may wait; then it is refused with `rate_limited`. Default: 30s.'),
+      length: whole(1, 65_535).optional().describe('Calls that may wait at once; they count towards `max_in_flight`, and must be fewer. Where all places are taken, the workspace that has most of them gives its newest up to others. Left out: a quarter of `max_in_flight`.'),
+    }).prefault({}).describe('Where background calls wait, workspace by workspace in turn, while the provider has little room left, so that interactive ones find some.'),
     failover: list(section({
       id: name().describe('The name of the place, shown beside each try that went there.'),
       origin: origin().optional().describe('Where it is. Left out: `origin` of the upstream, with other keys.'),

@@ -79,7 +79,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   const forecast = createForecaster({ reports, clock, zone: () => state.settings.timezone });
   const priceRows = () => [price('claude-haiku-4-5'), { ...price('claude-haiku-4-5', 'aaaa'), version: 'claude-haiku-4-5@2027-01-01#aaaa', effectiveFrom: periodAt('year', clock.now(), 'UTC').to }];
   const metrics = createMetrics({
-    clock, version: '1.2.3', priceRows, bookName: () => null, standings, forecast, headroom: () => [], ledgerHealth: () => store.ledger.health(), openHolds: () => 0, overload: () => ({ close: 0, in_flight: 0, held_bodies: 0, journal: 0, loop_lag: 0, accept: 0 }),
+    clock, version: '1.2.3', priceRows, bookName: () => null, standings, forecast, headroom: () => [], queue: () => [], ledgerHealth: () => store.ledger.health(), openHolds: () => 0, overload: () => ({ close: 0, in_flight: 0, held_bodies: 0, journal: 0, loop_lag: 0, accept: 0 }),
     clockSteps: () => ({ back: 0, forward: 0 }), sockets: () => ({ client: 0, upstream: 0 }), databaseBytes: () => 4096, config: () => ({ ok: true, loadedAt: NOON }), keys: () => store.keys.list(), opportunities: () => Promise.resolve([]),
   });
   metrics.configured(state.settings);
@@ -106,6 +106,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     gate: { standings, buckets: () => [{ scope: 'support/triage', dimension: 'requests', limit: 600, remaining: 599.5 }] },
     retriesLeft: () => [{ credential: 'default', tries: 7 }],
     headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
+    queue: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', waiting: 3, oldestWaitMs: 2_500, workspaces: [{ workspace: 'support', waiting: 2 }, { workspace: 'engineering', waiting: 1 }] }] },
     priceRows,
     explain,
     plan: (task, at) => planOf(task, shippedBook(), at),

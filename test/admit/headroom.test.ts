@@ -5,8 +5,8 @@ import { createHeadroom, modelClassOf } from '../../server/admit/headroom.ts';
 import type { EpochMs } from '../../server/domain/ids.ts';
 
 const at = Date.parse('2025-06-15T12:00:00Z') as EpochMs;
-const seen = (headers: Record<string, string>, more: { credential?: string; model?: string; at?: EpochMs } = {}) => ({
-  credential: 'default', model: 'claude-haiku-4-5', at, ...more, header: (name: string) => new Map(Object.entries(headers)).get(name) ?? null,
+const seen = (headers: Record<string, string>, more: { credential?: string; model?: string; at?: EpochMs; status?: number } = {}) => ({
+  credential: 'default', model: 'claude-haiku-4-5', at, status: 200, ...more, raw: Object.entries(headers).flat(),
 });
 
 test.each([
@@ -72,6 +72,32 @@ describe('headroom', () => {
     const headroom = createHeadroom();
     headroom.note(seen({ 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '59', 'x-ratelimit-reset-requests': reset }));
     expect(headroom.rows(at)).toMatchObject([{ dimension: 'requests', limit: 60, remaining: 59, resetAt: at + ms }]);
+  });
+
+  test.each([
+    { what: 'as our own clock has it', headers: { 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:30Z' }, fullInMs: 30_000 },
+    { what: 'by the clock of the provider, where ours is ahead', headers: { 'anthropic-ratelimit-requests-reset': '2025-06-15T11:55:30Z', date: 'Sun, 15 Jun 2025 11:55:00 GMT' }, fullInMs: 30_000 },
+    { what: 'as a time from now, whatever the clocks say', headers: { 'x-ratelimit-limit-requests': '100', 'x-ratelimit-remaining-requests': '50', 'x-ratelimit-reset-requests': '30s', date: 'Sun, 15 Jun 2025 11:55:00 GMT' }, fullInMs: 30_000 },
+    { what: 'not at all', headers: {}, fullInMs: null },
+  ])('tells who listens when a bucket is full again: $what', ({ headers, fullInMs }) => {
+    const told: unknown[][] = [];
+    const headroom = createHeadroom({ tellBelow: 0.6, told: (...figure) => void told.push(figure), heard: (...answer) => (told.push(answer), false) });
+    const own = 'x-ratelimit-limit-requests' in headers ? {} : { 'anthropic-ratelimit-requests-limit': '100', 'anthropic-ratelimit-requests-remaining': '50' };
+    headroom.note(seen({ ...own, ...headers } as Record<string, string>));
+    expect(told).toEqual([['default', 'haiku-4-5', 'requests', 100, 50, fullInMs], ['default', 'haiku-4-5', 0]]);
+  });
+
+  test.each([
+    { status: 429, headers: { 'retry-after': '7' }, restMs: 7_000 },
+    { status: 429, headers: {}, restMs: 0 },
+    { status: 529, headers: { 'retry-after': '3' }, restMs: 3_000 },
+    { status: 529, headers: {}, restMs: 1_000 },
+    { status: 503, headers: { 'retry-after': '7' }, restMs: 0 },
+    { status: 429, headers: { 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' }, restMs: 0 },
+  ])('tells who listens that $status with $headers asks for $restMs ms of rest', ({ status, headers, restMs }) => {
+    const rests: number[] = [];
+    createHeadroom({ tellBelow: 0.6, told: () => undefined, heard: (_credential, _class, ms) => (rests.push(ms), false) }).note(seen(headers as Record<string, string>, { status }));
+    expect(rests).toEqual(status === 503 ? [] : [restMs]);
   });
 
   test.each([

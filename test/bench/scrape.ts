@@ -65,7 +65,7 @@ export async function measureScrapes(scrapes: number, size: Size): Promise<Scrap
     bookName: (model) => book.lookup(model, at)?.row.model ?? null,
     standings: () => standings,
     forecast: () => Promise.resolve({ p50: nanodollars(1n), p90: nanodollars(2n) }),
-    headroom: () => [],
+    queue: () => [], headroom: () => [],
     ledgerHealth: () => ({ writable: true, queued: 0, lastCommitMs: 1, trouble: null }),
     openHolds: () => 0,
     overload: () => Object.fromEntries(OVERLOAD_RUNGS.map((rung) => [rung, 0])) as Record<(typeof OVERLOAD_RUNGS)[number], number>,

@@ -33,11 +33,11 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-/** @param more laid over the base config; `standin` likewise over a stand-in that takes the provider's key and no other */
-export async function startScene(more: Record<string, unknown> = {}, standinOptions: StandinOptions = {}): Promise<Scene> {
+/** @param more laid over the base config, or asked for it with the stand-in's address; `standin` likewise over a stand-in that takes the provider's key and no other */
+export async function startScene(more: Record<string, unknown> | ((origin: string) => Record<string, unknown>) = {}, standinOptions: StandinOptions = {}): Promise<Scene> {
   const standin = await startStandin({ keys: { [PROVIDER_KEY]: 'wrkspc_01Provider' }, ...standinOptions });
   try {
-    const gateway = await startGateway({ config: { ...baseConfig(standin.url), ...more } });
+    const gateway = await startGateway({ config: { ...baseConfig(standin.url), ...(typeof more === 'function' ? more(standin.url) : more) } });
     return {
       standin,
       gateway,

@@ -9,7 +9,7 @@ type Upstream = Settings['upstream'];
 const HOME = 'https://api.anthropic.com';
 const upstream = (more: { on?: number[]; failover?: Upstream['failover']; retry?: Partial<Upstream['retry']> } = {}): Upstream => ({
   origin: HOME, keys: new Map([['default', 'sk-1']]), connectTimeoutMs: 1, streamHeadersTimeoutMs: 1, headersTimeoutMs: 1, idleTimeoutMs: 1, connections: 1,
-  retry: { on: new Set(more.on ?? [429, 529]), most: 2, budget: 0.1, maxWaitMs: 10_000, ...more.retry }, failover: more.failover ?? [],
+  retry: { on: new Set(more.on ?? [429, 529]), most: 2, budget: 0.1, maxWaitMs: 10_000, ...more.retry }, queue: { below: 0.1, maxWaitMs: 30_000, length: 500 }, failover: more.failover ?? [],
 });
 const call = (settings: Upstream, more: Partial<TriedCall> = {}): TriedCall => ({ settings, credential: { kind: 'configured', name: 'default', secret: 'sk-1' }, model: 'claude-haiku-4-5', movable: true, clientRetry: null, ...more });
 const head = (status: number, ...raw: string[]): ResponseHead => ({ status, statusMessage: '', raw, streamed: false, jsonOrStream: true });

@@ -70,6 +70,10 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { what: '5 % are left for ten minutes', series: { [gauge(M.headroom, ', credential="default", model_class="opus-4", dimension="requests"')]: '0.05x20' }, at: '10m', firing: 1 },
     { what: '5 % are left for a minute', series: { [gauge(M.headroom, ', credential="default", model_class="opus-4", dimension="requests"')]: '0.9x5 0.05 0.9x20' }, at: '10m', firing: 0 },
   ],
+  TollgateBackgroundCallsRefused: [
+    { what: 'calls expire in the queue', series: { [gauge(M.queueCalls, ', workspace="support", result="expired"')]: '0x5 3+1x20', [gauge(M.queueCalls, ', workspace="support", result="passed"')]: '0+9x25' }, at: '20m', firing: 1 },
+    { what: 'calls wait, and all of them pass', series: { [gauge(M.queueCalls, ', workspace="support", result="passed"')]: '0+9x25', [gauge(M.queueCalls, ', workspace="support", result="expired"')]: '0x25' }, at: '20m', firing: 0 },
+  ],
   TollgateCacheHitCollapse: [
     { what: 'reads stop after a day', series: { [tokens('cache_read')]: '0+400000x300 120000000x24', [tokens('input')]: '0+100000x300 30000000+500000x24', [tokens('output')]: '0+9x324' }, at: '26h30m', firing: 1, step: '5m' },
     { what: 'reads stop, and hardly anybody calls', series: { [tokens('cache_read')]: '0+400x300 120000x24', [tokens('input')]: '0+100x300 30000+500x24' }, at: '26h30m', firing: 0, step: '5m' },

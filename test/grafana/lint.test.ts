@@ -7,6 +7,7 @@ import { ALERTS } from '../../grafana/alerts.ts';
 import { BOARDS, LOCAL } from '../../grafana/config.ts';
 import { generated } from '../../grafana/files.ts';
 import { RECORDING_GROUPS } from '../../grafana/recording.ts';
+import { QUEUE_RESULTS } from '../../server/domain/provider-queue.ts';
 import { COST_KINDS, DELIVERY_RESULTS, METRIC_OUTCOMES } from '../../server/observe/metric-names.ts';
 import { boards, labelValues, panels, targets } from './boards.ts';
 import { counters, recorded, series } from './catalogue.ts';
@@ -129,7 +130,7 @@ describe.each(targets.map(({ name, target }) => [name, target] as const))('%s', 
 });
 
 /** Every value that the gateway gives a label whose values are known. */
-const VALUES: Readonly<Record<string, readonly string[]>> = { outcome: METRIC_OUTCOMES, kind: COST_KINDS, result: DELIVERY_RESULTS, bound: ['p50', 'p90'] };
+const VALUES: Readonly<Record<string, readonly string[]>> = { outcome: METRIC_OUTCOMES, kind: COST_KINDS, result: [...DELIVERY_RESULTS, ...QUEUE_RESULTS], bound: ['p50', 'p90'] };
 const matchers = [...RECORDING_GROUPS.flatMap((group) => group.rules), ...ALERTS, ...targets.map(({ target }) => target)]
   .flatMap(({ expr }) => [...expr.matchAll(/(\w+)(!?=~?)"([^"$]*)"/g)].map(([text, label, how, value]) => ({ text, label: label!, how: how!, value: value! })))
   .filter(({ label }) => label in VALUES);

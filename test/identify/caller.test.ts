@@ -216,3 +216,20 @@ test('what a client says of itself beside its name is kept as it was said', asyn
   expect(await send({ apiKey: free.secret }, { session: 's', action: 'a', tags, priority: 'background' })).toMatchObject({ value: { session: 's', action: 'a', tags, priority: 'background' } });
   expect(await send({ apiKey: free.secret })).toMatchObject({ value: { session: null, action: null, priority: 'interactive' } });
 });
+
+test.each([
+  { what: 'the workflow\'s', workflow: 'triage', said: null, priority: 'interactive' },
+  { what: 'the workspace\'s, where the workflow has none', workflow: 'replies', said: null, priority: 'background' },
+  { what: 'the workspace\'s, where there is no workflow', workflow: null, said: null, priority: 'background' },
+  { what: 'what the call itself says', workflow: 'replies', said: 'interactive' as const, priority: 'interactive' },
+  { what: 'what the call itself says, the other way round', workflow: 'triage', said: 'background' as const, priority: 'background' },
+])('the priority is $what', async ({ workflow, said, priority }) => {
+  const { workflows, ...rest } = support;
+  const ranked = { ...rest, priority: 'background' as const, workflows: workflows.map((one) => (one.id === 'triage' ? { ...one, priority: 'interactive' as const } : one)) };
+  expect(await send({ apiKey: free.secret }, { headerWorkflow: workflow, priority: said }, { settings: settings('keys', [ranked]) })).toMatchObject({ ...called, value: { priority } });
+});
+
+test('a workspace with a priority declares something, so that another name is no way around it', async () => {
+  const quiet = { ...workspace('default', { open: true }), priority: 'background' as const };
+  expect(await send({}, { pathWorkspace: 'anything' }, { settings: settings('open', [quiet]) })).toMatchObject({ ok: false, refusal: { reason: 'workspace_forbidden' } });
+});

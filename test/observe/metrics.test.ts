@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { CostLine } from '../../server/domain/price.ts';
 import type { KeyId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
 import { nanodollars, picodollars } from '../../server/domain/money.ts';
+import { QUEUE_RESULTS } from '../../server/domain/provider-queue.ts';
 import { METRICS } from '../../server/observe/metric-names.ts';
 import type { Metrics } from '../../server/observe/metrics.ts';
 import { attempt, caller, cost, noCost, openEntry, price, refusedEntry, settlement, tokens } from '../store/samples.ts';
@@ -142,7 +143,7 @@ test('a workspace that a reload adds joins, and those of the config before go on
 test('gauges say what the services say at the scrape', async () => {
   const { metrics } = started();
   const samples = await scrape(metrics);
-  expect(Object.fromEntries([...samples].filter(([name]) => /^tollgate_(budget|upstream|record|open_holds|config|database|key|ledger_writable|price_book|build)/.test(name)))).toEqual({
+  expect(Object.fromEntries([...samples].filter(([name]) => /^tollgate_(budget|upstream_(?!queue_(?:calls|wait))|record|open_holds|config|database|key|ledger_writable|price_book|build)/.test(name)))).toEqual({
     'tollgate_budget_limit_usd{budget="support-month"}': 400,
     'tollgate_budget_spent_usd{budget="support-month"}': 100.000000001,
     'tollgate_budget_held_usd{budget="support-month"}': 5,
@@ -153,6 +154,8 @@ test('gauges say what the services say at the scrape', async () => {
     'tollgate_upstream_headroom_ratio_min{credential="default",model_class="haiku-4-5",dimension="output_tokens"}': 1,
     'tollgate_upstream_requests_per_minute_limit{credential="default",model_class="haiku-4-5"}': 4000,
     'tollgate_upstream_tokens_per_minute_limit{credential="default",model_class="haiku-4-5",direction="output"}': 80_000,
+    'tollgate_upstream_queue_length{credential="default",model_class="haiku-4-5"}': 3,
+    'tollgate_upstream_queue_oldest_wait_seconds{credential="default",model_class="haiku-4-5"}': 2.5,
     tollgate_record_queue_length: 3,
     'tollgate_records_dropped_total{reason="settlement"}': 0,
     'tollgate_records_dropped_total{reason="refusal"}': 0,
@@ -165,6 +168,25 @@ test('gauges say what the services say at the scrape', async () => {
     tollgate_config_last_reload_success_timestamp_seconds: Date.parse('2026-03-04T10:20:30Z') / 1000,
     [`tollgate_build_info{version="1.2.3",node="${process.version}"}`]: 1,
   });
+});
+
+test('waits for the provider are counted by workspace and by how they end, at zero before the first', async () => {
+  const { metrics, clock } = started();
+  const calls = (workspace: string, result: string): string => `tollgate_upstream_queue_calls_total{workspace="${workspace}",result="${result}"}`;
+  const before = await scrape(metrics);
+  expect(QUEUE_RESULTS.map((result) => before.get(calls('support', result)))).toEqual(QUEUE_RESULTS.map(() => 0));
+  metrics.observer.queued?.('support' as WorkspaceId, 'passed', 1_500);
+  metrics.observer.queued?.('support' as WorkspaceId, 'expired', 30_000);
+  metrics.observer.queued?.('nobody-knows' as WorkspaceId, 'full', 0);
+  // What it waited for the provider is no slow answer.
+  metrics.observer.settled({ opened: openEntry('1'), settlement: settlement('1', { timeToFirstTokenMs: 30_400, durationMs: 31_000, queuedMs: 30_000 }) });
+  clock.ran += 1_000;
+  const after = await scrape(metrics);
+  expect(QUEUE_RESULTS.map((result) => after.get(calls('support', result)))).toEqual([1, 1, 0, 0, 0]);
+  expect(after.get(calls('other', 'full'))).toBe(1);
+  expect(after.get('tollgate_upstream_queue_wait_seconds_sum')).toBe(31.5);
+  expect(after.get('tollgate_upstream_queue_wait_seconds_bucket{le="2.5"}')).toBe(2);
+  expect(after.get('tollgate_time_to_first_token_seconds_bucket{workspace="support",model="claude-haiku-4-5",le="0.5"}')).toBe(1);
 });
 
 test('a model that the book does not know is other, and counted as unpriced', async () => {

@@ -166,7 +166,7 @@ test('one line is enough: everything else has its default', () => {
     admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
     access: 'open',
     timezone: 'UTC',
-    upstream: { origin: 'https://api.anthropic.com', keys: new Map(), connectTimeoutMs: 10_000, streamHeadersTimeoutMs: 120_000, headersTimeoutMs: 600_000, idleTimeoutMs: 300_000, connections: 2000, retry: { on: new Set(), most: 2, budget: 0.1, maxWaitMs: 10_000 }, failover: [] },
+    upstream: { origin: 'https://api.anthropic.com', keys: new Map(), connectTimeoutMs: 10_000, streamHeadersTimeoutMs: 120_000, headersTimeoutMs: 600_000, idleTimeoutMs: 300_000, connections: 2000, retry: { on: new Set(), most: 2, budget: 0.1, maxWaitMs: 10_000 }, queue: { below: 0.1, maxWaitMs: 30_000, length: 500 }, failover: [] },
     keys: [],
     budgets: [],
     limitRules: [],

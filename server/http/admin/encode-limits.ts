@@ -6,7 +6,7 @@ import { iso, isoOrNull } from './encode.ts';
 import type { AdminServices } from './services.ts';
 import type { LimitsAnswer } from './wire.ts';
 
-export const limitsAnswer = ({ headroom, gate, settings, retriesLeft }: AdminServices, course: Course, now: EpochMs): LimitsAnswer => ({
+export const limitsAnswer = ({ headroom, gate, queue, settings, retriesLeft }: AdminServices, course: Course, now: EpochMs): LimitsAnswer => ({
   at: iso(now),
   course: courseOf(course),
   provider: headroom.rows(now).map((row) => ({
@@ -19,7 +19,17 @@ export const limitsAnswer = ({ headroom, gate, settings, retriesLeft }: AdminSer
     seen_at: iso(row.seenAt),
   })),
   own: gate.buckets(now).map(({ scope, dimension, limit, remaining }) => ({ scope, dimension, limit, remaining })),
+  queue: queueOf(settings().upstream, queue.rows()),
   retries: retriesOf(settings().upstream, retriesLeft()),
+});
+
+const queueOf = ({ queue }: ReturnType<AdminServices['settings']>['upstream'], rows: ReturnType<AdminServices['queue']['rows']>): LimitsAnswer['queue'] => ({
+  below: queue.below,
+  max_wait_ms: queue.maxWaitMs,
+  length: queue.length,
+  waiting: rows.reduce((sum, { waiting }) => sum + waiting, 0),
+  oldest_wait_ms: rows.reduce((most, { oldestWaitMs }) => Math.max(most, oldestWaitMs), 0),
+  rows: rows.map(({ credential, modelClass, waiting, oldestWaitMs, workspaces }) => ({ credential, model_class: modelClass, waiting, oldest_wait_ms: oldestWaitMs, workspaces: workspaces.map((one) => ({ ...one })) })),
 });
 
 const retriesOf = ({ retry, failover }: ReturnType<AdminServices['settings']>['upstream'], left: ReturnType<AdminServices['retriesLeft']>): LimitsAnswer['retries'] => ({

@@ -290,6 +290,7 @@ export const policy = (p: Policy) => ({
   max_output_tokens: p.maxOutputTokens,
   cheaper_models: p.cheaper === undefined ? null : { budget: p.cheaper.budget, at: p.cheaper.at / 1_000_000, models: Object.fromEntries(p.cheaper.models), dry_run: p.cheaper.dryRun === true },
   unbounded_hold_usd: p.flatHold === undefined ? null : usdString(p.flatHold),
+  priority: p.priority ?? null,
   features: p.features === undefined ? null : { allow: [...p.features.allow], deny: [...p.features.deny] },
   dry_run: [
     ...(p.models.dryRun ? (['models'] as const) : []), ...(p.features?.dryRun ? (['features'] as const) : []),

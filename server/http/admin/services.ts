@@ -12,6 +12,7 @@ import type { Nanodollars } from '../../domain/money.ts';
 import type { Headroom, Log } from '../../domain/observer.ts';
 import type { Planned, PlanTask } from '../../domain/plan.ts';
 import type { CostLine, PriceRow, PriceWarning } from '../../domain/price.ts';
+import type { ProviderQueue } from '../../domain/provider-queue.ts';
 import type { Reconciler } from '../../domain/reconciliation.ts';
 import type { CallDetail, Reports } from '../../domain/reports.ts';
 import type { Reprice } from '../../domain/reprice.ts';
@@ -28,6 +29,7 @@ export interface AdminServices {
   readonly gate: Pick<Gate, 'standings' | 'buckets'>;
   readonly grants: GrantBook;
   readonly headroom: Pick<Headroom, 'rows'>;
+  readonly queue: Pick<ProviderQueue, 'rows'>;
   /** What is left of the budget of further tries, by provider key; none where none are configured. */
   retriesLeft(): readonly { readonly credential: string; readonly tries: number }[];
   readonly alerts: AlertDesk;

@@ -11,6 +11,7 @@ import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
 import { failuresOf, headroomOf, overheadOf, SIDES, type Failure, type Headroom } from './figures.ts';
 import { Course } from './course.tsx';
+import { Queue } from './queue.tsx';
 import { Troubles } from './troubles.tsx';
 
 const SAMPLE = 200;
@@ -30,6 +31,7 @@ export function Limits({ status }: PageProps) {
       <Panel title="Room at the provider" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
         {(answer) => <Room rows={headroomOf(answer.provider, now.value)} />}
       </Panel>
+      <Queue asked={limits} />
       <Course asked={limits} />
       <Troubles asked={usage} />
       <div class="columns even">
@@ -54,6 +56,7 @@ function Lead({ limits, usage, status }: { limits: LimitsAnswer; usage: UsageAns
     <p class="lead">
       {status && (status.ready && !status.ledger.trouble ? 'The gateway is well. ' : <><strong>The gateway has trouble</strong>: {status.ledger.trouble ?? status.not_ready_because.join('; ')}. </>)}
       {tightest && tightest.lowest >= 0.9999 ? 'The provider\'s limits are all but untouched. ' : tightest ? <>The provider leaves at least <strong>{percent(tightest.lowest)}</strong> of every limit, the least for {tightest.modelClass}. </> : 'The provider has not told its limits yet. '}
+      {limits.queue.waiting > 0 && <><strong>{whole(limits.queue.waiting)}</strong> background {limits.queue.waiting === 1 ? 'call waits' : 'calls wait'} for room there. </>}
       {all === 0 ? 'No call failed in this period.' : <>{percent(all / Math.max(1, usage.total.requests))} of calls did not succeed; {sides[0]!.name === 'Refused by us' ? 'most were refused by us' : sides[0]!.name === 'The provider' ? 'most failed at the provider' : sides[0]!.name === 'The caller' ? 'most by the caller' : 'most in the gateway'}.</>}
     </p>
   );

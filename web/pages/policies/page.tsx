@@ -97,7 +97,7 @@ const STARTER = `workspaces:
 interface Rule {
   readonly workspace: string;
   readonly workflow: string | null;
-  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'features' | 'cheaper_models' | 'limits' | 'max_output_tokens' | 'dry_run'>;
+  readonly policy: Pick<PoliciesAnswer['workspaces'][number], 'models' | 'features' | 'cheaper_models' | 'limits' | 'max_output_tokens' | 'priority' | 'dry_run'>;
 }
 
 /** What is allowed, and what is not. @param allow null: anything */
@@ -118,6 +118,7 @@ function InForce({ answer }: { answer: PoliciesAnswer }) {
   const columns: Column<Rule>[] = [
     { key: 'where', name: 'Where', cell: (rule) => rule.workflow === null ? <strong>{rule.workspace}</strong> : <><span class="muted">{rule.workspace} / </span>{rule.workflow}</>, title: (rule) => (rule.policy.dry_run.length ? `Only recorded, nothing is refused: ${rule.policy.dry_run.join(', ')}` : undefined) },
     { key: 'mode', name: 'Mode', cell: (rule) => (rule.policy.dry_run.length === 0 ? 'refuses' : <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>dry run: {rule.policy.dry_run.join(', ').replaceAll('_', ' ')}</span>) },
+    { key: 'priority', name: 'Priority', cell: ({ policy: { priority } }) => priority ?? none },
     { key: 'models', name: 'Models', cell: ({ policy: { models, cheaper_models } }) => <><Names allow={models.allow} deny={models.deny} />{cheaper_models && <span class="muted"> cheaper from {percent(cheaper_models.at)} of {cheaper_models.budget}</span>}</>, title: ({ policy: { cheaper_models } }) => (cheaper_models ? Object.entries(cheaper_models.models).map(([from, to]) => `${from} gives way to ${to}`).join(', ') : undefined) },
     { key: 'features', name: 'Features', cell: ({ policy: { features } }) => <Names allow={features && features.allow.length > 0 ? features.allow : null} deny={features?.deny ?? []} />, title: ({ policy: { features } }) => (features && features.allow.length > 0 ? 'Of the kinds that are named, only these; other kinds stay open' : undefined) },
     { key: 'requests', name: 'Requests / min', figure: true, cell: number((rule) => rule.policy.limits.requests_per_minute) },

@@ -31,6 +31,24 @@ export const LimitsAnswer = z.object({
       remaining: z.number(),
     }),
   ),
+  queue: z
+    .object({
+      below: z.number().min(0).max(1).describe("background calls wait while less than this share of one of the provider's limits is left; 0: never"),
+      max_wait_ms: Milliseconds,
+      length: Count.describe('calls that may wait at once'),
+      waiting: Count,
+      oldest_wait_ms: Milliseconds.describe('0 when nobody waits'),
+      rows: z.array(
+        z.object({
+          credential: z.string().describe('the name of the provider key, never the key'),
+          model_class: z.string(),
+          waiting: Count,
+          oldest_wait_ms: Milliseconds,
+          workspaces: z.array(z.object({ workspace: z.string(), waiting: Count })).describe('those that wait'),
+        }),
+      ).describe('pools that the provider told of, those without a line included'),
+    })
+    .describe('background calls that wait for room at the provider'),
   retries: z.object({
     on: z.array(z.int()).describe('statuses after which a call is tried again'),
     most: Count.describe('further tries of one call at most'),

@@ -19,6 +19,7 @@ const policy = {
   max_output_tokens: Count.nullable(),
   cheaper_models: z.object({ budget: z.string(), at: z.number().describe('the share of the budget that must be spent'), models: z.record(z.string(), z.string()), dry_run: z.boolean() }).nullable().describe('which models stand in for others in sessions that begin from then on; null: none'),
   unbounded_hold_usd: Money.nullable().describe('held, besides its bytes, for a call that may read more than it says; null: its worst case'),
+  priority: z.enum(['interactive', 'background']).nullable().describe('of calls that do not say it themselves; null: the wider scope\'s, or interactive'),
   features: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }).nullable().describe('null allows every feature'),
   dry_run: z.array(z.enum(['models', 'features', 'limits', 'max_output_tokens', 'cheaper_models'])).describe('rules that only record what they would do'),
 };
