@@ -87,7 +87,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
   let configLoadedAt = startedAt;
   let lastReload: { at: typeof startedAt; error: string | null } | null = null;
 
-  const telemetry = createTelemetry({ log, clock, version, bookName: (model) => book.lookup(model, clock.now())?.row.model ?? null });
+  const nameInBook = (model: string): string | null => book.lookup(model, clock.now())?.row.model ?? null;
+  const telemetry = createTelemetry({ log, clock, version, bookName: nameInBook });
   const startTelemetry = await telemetry.prepare(initial).catch((error: unknown) => {
     throw error instanceof TelemetryMissing ? new StartFailure(error.message, 1) : error;
   });
@@ -171,7 +172,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     clock,
     version,
     priceRows: () => book.rows(),
-    bookName: (model) => book.lookup(model, clock.now())?.row.model ?? null,
+    bookName: nameInBook,
     standings: (at) => gate.standings(at),
     forecast,
     headroom: (at) => headroom.rows(at),
@@ -194,7 +195,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   startTelemetry();
   store.onCommit(metrics.committed);
 
-  const reckoning = createReckoning({ reports, ledger, gate, clock, log, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
+  const reckoning = createReckoning({ reports, ledger, gate, clock, log, nameOf: nameInBook, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
 
   const admin = createAdminPort({
     settings: () => settings,
@@ -210,7 +211,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     alerts,
     advisor,
     priceRows: () => book.rows(),
-    explain,
+    explain: (detail) => explain(detail, nameInBook),
     plan: (task, at) => planOf(task, book, at),
     pricesCheck: (used, at, maxAgeDays) => priceWarnings(book, used, at, maxAgeDays),
     reprice: (options) => reckoning.reprice(options, book),

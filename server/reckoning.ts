@@ -10,6 +10,7 @@ import type { CallDetail, Reports } from './domain/reports.ts';
 import type { Reprice } from './domain/reprice.ts';
 import type { Verification } from './domain/verify.ts';
 import type { PriceBook } from './price/book.ts';
+import type { NameOf } from './price/explain.ts';
 import { startReprice, type RepriceOptions, type RepriceServices, type RunningReprice } from './price/reprice-run.ts';
 import { startVerification, type RunningVerification } from './price/verify-run.ts';
 
@@ -19,6 +20,7 @@ export interface ReckoningServices {
   readonly gate: Pick<ReloadableGate, 'correct' | 'standings'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly nameOf: NameOf;
   /** Tells the metrics of a correction. */
   corrected(workspace: string, difference: Nanodollars): void;
 }
@@ -37,7 +39,7 @@ export interface Reckoning {
   close(): Promise<void>;
 }
 
-export function createReckoning({ reports, ledger, gate, clock, log, corrected }: ReckoningServices): Reckoning {
+export function createReckoning({ reports, ledger, gate, clock, log, nameOf, corrected }: ReckoningServices): Reckoning {
   let repricing: RunningReprice | null = null;
   let verifying: RunningVerification | null = null;
   let verified: { at: EpochMs; drift: number } | null = null;
@@ -89,7 +91,7 @@ export function createReckoning({ reports, ledger, gate, clock, log, corrected }
     lastReprice: () => repricing?.now() ?? null,
     verify(range) {
       if (closing || verifying?.now().state === 'running') return null;
-      const run = startVerification(range, { reports, ledger, clock, standings: (at) => gate.standings(at) });
+      const run = startVerification(range, { reports, ledger, clock, standings: (at) => gate.standings(at), nameOf });
       verifying = run;
       void run.ended.then(({ state, drift }) => {
         if (state === 'done') verified = { at: clock.now(), drift };

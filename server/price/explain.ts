@@ -6,16 +6,20 @@ import type { Reading, UsagePart } from '../domain/usage.ts';
 import type { Listing, PriceBook } from './book.ts';
 import { costOf } from './cost.ts';
 
+/** The id of the model that a name stands for in the price book in force; null for a name that it does not know. */
+export type NameOf = (model: string) => string | null;
+
 /**
- * The lines that make up a settled call's cost, priced with the rows stored with it and never with today's book. Empty for a
- * call that cost nothing, that is still in flight, or whose cost is what was held for it when the gateway crashed.
+ * The lines that make up a settled call's cost, priced with the rows stored with it and never with today's book, which only tells what
+ * an alias stands for. Empty for a call that cost nothing, that is still in flight, or whose cost is what was held for it when the
+ * gateway crashed.
  */
-export function explain(detail: CallDetail): readonly CostLine[] {
+export function explain(detail: CallDetail, nameOf: NameOf): readonly CostLine[] {
   const [own] = detail.prices;
   if (own === undefined || detail.row.outcome === null || detail.row.outcome === 'crashed' || detail.row.cost === 0n) return [];
   const guesses = guessesOf(detail);
-  const right = guesses.find((guess) => storedCost(detail, own, guess).total === detail.row.cost) ?? (guesses[0] as Guess);
-  return storedCost(detail, own, right).lines;
+  const right = guesses.find((guess) => storedCost(detail, own, guess, nameOf).total === detail.row.cost) ?? (guesses[0] as Guess);
+  return storedCost(detail, own, right, nameOf).lines;
 }
 
 /** True where a crash, or results that never came, left a call at what was held for it: there is no usage to price. */
@@ -43,10 +47,10 @@ export function guessesOf({ row }: CallDetail): readonly Guess[] {
 }
 
 /** The cost by the rows stored with the call. @param own the call's own row, the first of them */
-export function storedCost(detail: CallDetail, own: PriceRow, guess: Guess): Cost {
+export function storedCost(detail: CallDetail, own: PriceRow, guess: Guess, nameOf: NameOf): Cost {
   const unlisted = own.model === 'ceiling';
   // The row's own model, so that a call served by another one is priced as that one.
-  return costAt(detail, { row: own, model: unlisted ? detail.row.modelRequested : own.model, basis: unlisted ? 'ceiling' : 'listed' }, guess, bookOf(detail.prices));
+  return costAt(detail, { row: own, model: unlisted ? detail.row.modelRequested : own.model, basis: unlisted ? 'ceiling' : 'listed' }, guess, bookOf(detail.prices, nameOf));
 }
 
 /** The cost of a stored call's usage by a row and a book. Never estimated: whether the usage was, its row says. */
@@ -90,17 +94,17 @@ const askedFor = (model: string, speed: string | null, containerFree: boolean): 
   fallbackModels: [], serverTools: containerFree ? ['web_fetch_20260209'] : [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0,
 });
 
-/** The stored rows as a book: a model finds its row by id, with or without a date; a model without one was priced at the ceiling. */
-function bookOf(rows: readonly PriceRow[]): PriceBook {
+/** The stored rows as a book: a model finds its row by id, with or without a date, or by alias; a model without one was priced at the ceiling. */
+function bookOf(rows: readonly PriceRow[], nameOf: NameOf): PriceBook {
   const listing = (row: PriceRow): Listing => ({ row, imageTokens: 0, bytesPerToken: 1 });
   const undated = (model: string): string => model.replace(/-\d{8}$/, '');
   const ceiling = rows.find((row) => row.model === 'ceiling');
   const last = rows.at(-1) as PriceRow;
   return {
     lookup: (model) => {
-      const row = rows.find((r) => r.model === model) ?? rows.find((r) => undated(r.model) === undated(model));
+      const row = rows.find((r) => r.model === model) ?? rows.find((r) => undated(r.model) === undated(model)) ?? rows.find((r) => r.model === nameOf(model));
       if (row) return listing(row);
-      // A name that is neither: with no ceiling among the rows it is another name of a listed model, the one that served.
+      // A name that the book has no more: with no ceiling among the rows it is another name of a listed model, the one that served.
       return ceiling ? null : listing(last);
     },
     dearest: () => listing(ceiling ?? last),

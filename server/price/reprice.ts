@@ -26,7 +26,7 @@ export function repriced(detail: CallDetail, book: PriceBook): Repriced {
   const [own] = prices;
   if (own === undefined || row.outcome === null || row.cost === 0n) return { kind: 'free' };
   if (standsAtHold(detail)) return { kind: 'unexplained' };
-  const guess = guessesOf(detail).find((each) => storedCost(detail, own, each).total === row.cost);
+  const guess = guessesOf(detail).find((each) => storedCost(detail, own, each, (name) => book.lookup(name, row.admittedAt)?.row.model ?? null).total === row.cost);
   if (guess === undefined) return { kind: 'unexplained' };
 
   const model = row.modelSent ?? own.model;

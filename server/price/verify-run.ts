@@ -6,7 +6,7 @@ import type { Ledger } from '../domain/ledger.ts';
 import { nanodollars } from '../domain/money.ts';
 import type { CallDetail, Reports } from '../domain/reports.ts';
 import type { Drift, Verification } from '../domain/verify.ts';
-import { guessesOf, standsAtHold, storedCost } from './explain.ts';
+import { guessesOf, standsAtHold, storedCost, type NameOf } from './explain.ts';
 
 /** Calls per page: few enough that pricing them holds no stream up. */
 const PAGE = 200;
@@ -19,6 +19,7 @@ export interface VerifyServices {
   readonly reports: Pick<Reports, 'bills' | 'daysKept' | 'checkDay'>;
   readonly ledger: Pick<Ledger, 'spent' | 'health'>;
   standings(at: EpochMs): readonly Standing[];
+  readonly nameOf: NameOf;
   readonly clock: Clock;
 }
 
@@ -75,7 +76,7 @@ export function startVerification(range: { from: EpochMs; to: EpochMs } | null, 
       cost: nanodollars(state.cost + row.cost),
       estimatedCost: nanodollars(state.estimatedCost + (row.estimated ? row.cost : 0n)),
     };
-    found(costDrift(call));
+    found(costDrift(call, services.nameOf));
   };
 
   const budgetDrift = async ({ budget, period }: Standing): Promise<Drift[]> => {
@@ -103,10 +104,10 @@ export function startVerification(range: { from: EpochMs; to: EpochMs } | null, 
 }
 
 /** A call whose stored usage and prices do not give what it costs. What stands at its hold has no usage to go by. */
-export function costDrift(call: CallDetail): Drift[] {
+export function costDrift(call: CallDetail, nameOf: NameOf): Drift[] {
   const [own] = call.prices;
   if (own === undefined || call.row.outcome === null || standsAtHold(call)) return [];
-  const costs = guessesOf(call).map((guess) => storedCost(call, own, guess).total);
+  const costs = guessesOf(call).map((guess) => storedCost(call, own, guess, nameOf).total);
   if (costs.some((cost) => cost === call.row.cost)) return [];
   return [{ kind: 'cost', subject: call.row.id, figure: 'cost', expected: costs[0] ?? 0n, found: call.row.cost }];
 }

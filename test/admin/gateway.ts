@@ -86,6 +86,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   const corrected: AdminGateway['corrected'] = [];
   const reckoning = createReckoning({
     reports, ledger: store.ledger, clock, log, gate: { standings, correct: (subject, admittedAt, difference) => void corrected.push({ subject, admittedAt, difference }) },
+    nameOf: () => null,
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });
   const alerts = createAlerts({
@@ -108,7 +109,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
     queue: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', waiting: 3, oldestWaitMs: 2_500, workspaces: [{ workspace: 'support', waiting: 2 }, { workspace: 'engineering', waiting: 1 }] }] },
     priceRows,
-    explain,
+    explain: (detail) => explain(detail, () => null),
     plan: (task, at) => planOf(task, shippedBook(), at),
     pricesCheck: (used, at, maxAgeDays) => priceWarnings(shippedBook(), used, at, maxAgeDays),
     reprice: (options) => reckoning.reprice(options, shippedBook()),

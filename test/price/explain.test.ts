@@ -6,15 +6,18 @@ import type { Ask } from '../../server/domain/call.ts';
 import { nanodollars, roundUpToNano, picodollars } from '../../server/domain/money.ts';
 import type { CostLine, Ending } from '../../server/domain/price.ts';
 import { explain } from '../../server/price/explain.ts';
-import { ask, complete, pricing, quoted, reading, shippedBook, stored, tokens, usage } from './rows.ts';
+import { TODAY, ask, complete, pricing, quoted, reading, shippedBook, stored, tokens, usage } from './rows.ts';
+
+const book = shippedBook();
+const nameOf = (model: string): string | null => book.lookup(model, TODAY)?.row.model ?? null;
 
 function billed(asked: Partial<Ask>, ending: Ending, endpoint: 'messages' | 'batch_results' = 'messages') {
   const quote = quoted(ask(asked), { endpoint });
   const cost = pricing.cost(quote, ending);
-  return { cost, lines: explain(stored(quote, cost, ending)) };
+  return { cost, lines: explain(stored(quote, cost, ending), nameOf) };
 }
 
-const ids = [...shippedBook().models().map((model) => model.id), 'claude-haiku-4-5', 'claude-nova-9'];
+const ids = [...book.models().flatMap((model) => [model.id, ...model.aliases]), 'claude-sonnet-5-20260601', 'claude-nova-9'];
 const count = fc.oneof(fc.constant(0), fc.nat(300_000));
 const counts = fc.record({ input: count, cacheWrite5m: count, cacheWrite1h: count, cacheRead: count, output: count });
 
@@ -55,8 +58,8 @@ test('a call that crashed, is in flight, or cost nothing has no lines', () => {
   const quote = quoted();
   const ending = complete(usage({ input: 10 }));
   const cost = pricing.cost(quote, ending);
-  expect(explain(stored(quote, cost, ending))).toHaveLength(1);
-  expect(explain(stored(quote, cost, ending, 'crashed'))).toEqual([]);
-  expect(explain(stored(quote, cost, ending, null))).toEqual([]);
-  expect(explain(stored(quote, { ...cost, total: nanodollars(0n), tokens: tokens({}) }, ending))).toEqual([]);
+  expect(explain(stored(quote, cost, ending), nameOf)).toHaveLength(1);
+  expect(explain(stored(quote, cost, ending, 'crashed'), nameOf)).toEqual([]);
+  expect(explain(stored(quote, cost, ending, null), nameOf)).toEqual([]);
+  expect(explain(stored(quote, { ...cost, total: nanodollars(0n), tokens: tokens({}) }, ending), nameOf)).toEqual([]);
 });

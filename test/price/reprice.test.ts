@@ -9,9 +9,10 @@ import { createPriceBook, type PriceBook } from '../../server/price/book.ts';
 import { createPricing } from '../../server/price/pricing.ts';
 import { repriced } from '../../server/price/reprice.ts';
 import { costDrift } from '../../server/price/verify-run.ts';
-import { ask, complete, quoted, reading, shippedBook, stored, usage } from './rows.ts';
+import { TODAY, ask, complete, quoted, reading, shippedBook, stored, usage } from './rows.ts';
 
 const book = shippedBook();
+const nameOf = (model: string): string | null => book.lookup(model, TODAY)?.row.model ?? null;
 const without = (model: string): PriceBook => createPriceBook(book.models().filter((m) => m.id !== model));
 const by = (which: PriceBook) => createPricing({ book: which, unknownModel: 'ceiling' });
 
@@ -40,7 +41,7 @@ test('a call of a model that was unknown comes out at what it would have cost ha
         const ending: Ending = c.whole ? complete(used) : { status: 200, sent: true, reading: reading({ usage: used, contentBytes: c.contentBytes }) };
         const { detail, cost } = settled(without(c.model), c.model, ending, { maxTokens: 400_000 });
         expect(cost.basis).toBe('ceiling');
-        expect(costDrift(detail)).toEqual([]);
+        expect(costDrift(detail, nameOf)).toEqual([]);
         const result = repriced(detail, book);
         // What streamed beyond the last count was guessed by another number of bytes a token: the stored count stands.
         const known = by(book).cost(quoted(ask({ model: c.model, maxTokens: 400_000 }), { by: by(book) }), complete(usage(detail.row.tokens, { ...used, tokens: detail.row.tokens })));
@@ -54,7 +55,7 @@ test('a call of a model that was unknown comes out at what it would have cost ha
         expect(result.cost.cacheSavings).toBe(known.cacheSavings);
         expect(result.cost.estimated).toBe(unknownFast || !c.whole || c.ran > 0);
         const after = corrected(detail, result);
-        expect(costDrift(after)).toEqual([]);
+        expect(costDrift(after, nameOf)).toEqual([]);
         expect(repriced(after, book)).toEqual({ kind: 'same', unpriced: unknownFast });
       },
     ),
@@ -91,8 +92,8 @@ test.each([
 test('what a crash left at its hold, and a cost that the usage does not give, are left alone; the check tells the second', () => {
   const { detail } = settled(without('claude-sonnet-4-6'), 'claude-sonnet-4-6', complete(usage({ input: 1_000, output: 50 })));
   const crashed = { ...detail, row: { ...detail.row, outcome: 'crashed' as const } };
-  expect([repriced(crashed, book), costDrift(crashed)]).toEqual([{ kind: 'unexplained' }, []]);
+  expect([repriced(crashed, book), costDrift(crashed, nameOf)]).toEqual([{ kind: 'unexplained' }, []]);
   const wrong = { ...detail, row: { ...detail.row, cost: nanodollars(detail.row.cost + 1n) } };
   expect(repriced(wrong, book)).toEqual({ kind: 'unexplained' });
-  expect(costDrift(wrong)).toEqual([{ kind: 'cost', subject: 'req_1', figure: 'cost', expected: detail.row.cost, found: detail.row.cost + 1n }]);
+  expect(costDrift(wrong, nameOf)).toEqual([{ kind: 'cost', subject: 'req_1', figure: 'cost', expected: detail.row.cost, found: detail.row.cost + 1n }]);
 });
