@@ -252,13 +252,16 @@ async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): P
   if (!decoded.ok) return release(), decoded;
   if (call.route.inspect === 'batch') {
     const items = await scanBatch(decoded.value);
-    return items.ok ? granted({ ask: null, items: items.value, bytes, decoded: decoded.value, layout: null, readAt, release }) : (release(), items);
+    return items.ok ? granted({ ask: null, items: items.value.map((item) => (item.ask.billedElsewhere ? { ...item, ask: payable(item.ask, call.request) } : item)), bytes, decoded: decoded.value, layout: null, readAt, release }) : (release(), items);
   }
   const layout = savings.prefixHashes && call.route.billed ? new PromptLayout() : null;
   const ask = scanAsk(decoded.value, call.route.endpoint, layout);
   if (!ask.ok) return release(), ask;
-  return granted({ ask: ask.value, items: null, bytes, decoded: decoded.value, layout, readAt, release });
+  return granted({ ask: ask.value.billedElsewhere ? payable(ask.value, call.request) : ask.value, items: null, bytes, decoded: decoded.value, layout, readAt, release });
 }
+
+/** `billing_policy` charges the organization of the profile that a header names; without one the bill is ours. */
+const payable = (ask: Ask, { headers }: IncomingMessage): Ask => (headers['anthropic-user-profile-id'] ? ask : { ...ask, billedElsewhere: false });
 
 /** What a batch's row shows as its model: the one that all of its items ask for. */
 function onlyModel(body: InspectedBody | null): Ask | null {
@@ -443,7 +446,7 @@ function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, o
     })),
     // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
     drainAfterAbort: (head) => {
-      const worthIt = call.route.billed && (head === null ? !opened.stream : !head.streamed || services.settings().onAbort === 'drain');
+      const worthIt = call.route.billed && (services.settings().onAbort === 'drain' || (head === null ? !opened.stream : !head.streamed));
       return worthIt ? services.drains.begin() : null;
     },
   };

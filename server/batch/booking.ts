@@ -147,8 +147,8 @@ function sentModel({ models, createdAt }: Batch, served: string | null, pricing:
   return (models.find(({ row }) => row !== null && row.model === line) ?? first).model;
 }
 
-const quoteOf = ({ model, row, basis, likelyInputTokens }: BatchModel, { createdAt }: Batch): Quote => ({
-  endpoint: 'batch_results', quotedAt: createdAt, model, row, basis, ceiling: NO_MONEY, maxInputTokens: 0, maxOutputTokens: row?.maxOutputTokens ?? 0, likelyInputTokens, ask: null,
+const quoteOf = ({ model, row, basis, likelyInputTokens, container }: BatchModel, { createdAt }: Batch): Quote => ({
+  endpoint: 'batch_results', quotedAt: createdAt, model, row, basis, ceiling: NO_MONEY, maxInputTokens: 0, maxOutputTokens: row?.maxOutputTokens ?? 0, likelyInputTokens, container, ask: null,
 });
 
 /** The least there is to ask of a model: for its line in the price book. */

@@ -6,7 +6,7 @@ import type { BatchModel } from '../domain/batch.ts';
 import type { Ask, BatchItemAsk, Decision } from '../domain/call.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
-import type { Quote } from '../domain/price.ts';
+import type { ContainerUse, Quote } from '../domain/price.ts';
 import { granted, refused, type Verdict } from '../domain/refusal.ts';
 
 export interface BatchRules {
@@ -31,7 +31,7 @@ const SLICE = 500;
 
 /** The quote of a whole batch, or the refusal of its first item that is not allowed. Each item passes the rules as a call would. */
 export async function quoteBatch(items: readonly BatchItemAsk[], rules: BatchRules): Promise<Verdict<BatchQuote>> {
-  const sums = new Map<string, { items: number; held: bigint; quote: Quote; likely: number }>();
+  const sums = new Map<string, { items: number; held: bigint; quote: Quote; likely: number; container: ContainerUse }>();
   const decisions = new Map<string, Decision>();
   const edits: { span: readonly [number, number]; model: string }[] = [];
   let free = 0;
@@ -44,20 +44,22 @@ export async function quoteBatch(items: readonly BatchItemAsk[], rules: BatchRul
     if (!quoted.ok) return { ok: false, refusal: { ...quoted.refusal, message: `requests.${at}: ${quoted.refusal.message}` } };
     if (quoted.value.basis === 'free') free += 1;
     if (model !== ask.model) edits.push({ span: ask.modelSpan, model });
+    const container = quoted.value.container ?? null;
     const sum = sums.get(model);
     if (sum === undefined) {
-      sums.set(model, { items: 1, held: quoted.value.ceiling, quote: quoted.value, likely: quoted.value.likelyInputTokens });
+      sums.set(model, { items: 1, held: quoted.value.ceiling, quote: quoted.value, likely: quoted.value.likelyInputTokens, container });
       for (const decision of cleared.value.decisions) decisions.set(`${decision.rule} ${decision.verdict} ${decision.verdict === 'rewrite' ? decision.detail : ''}`, decision);
     } else {
       sum.items += 1;
       sum.held += quoted.value.ceiling;
       sum.likely += quoted.value.likelyInputTokens;
+      if (sum.container === null || container === 'charged') sum.container = container;
     }
   }
   // The results do not say who pays for an item, so all of a batch is one or the other.
   if (free > 0 && free < items.length) return refused('feature_not_allowed', 'this batch mixes items that another organization pays for (billing_policy) with items that it does not; make two batches of them');
-  const models = [...sums].map(([model, { items: count, held, quote, likely }]): BatchModel => ({
-    model, items: count, held: nanodollars(held), row: quote.row, basis: quote.basis, likelyInputTokens: Math.ceil(likely / count),
+  const models = [...sums].map(([model, { items: count, held, quote, likely, container }]): BatchModel => ({
+    model, items: count, held: nanodollars(held), row: quote.row, basis: quote.basis, likelyInputTokens: Math.ceil(likely / count), container,
   }));
   const only = models.length === 1 ? models[0]! : null;
   return granted({

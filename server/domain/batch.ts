@@ -4,7 +4,7 @@ import type { StandingHold } from './admission.ts';
 import type { Caller, Outcome } from './call.ts';
 import type { CallId, EpochMs, WorkspaceId } from './ids.ts';
 import type { Nanodollars } from './money.ts';
-import type { Cost, PriceRow, Quote } from './price.ts';
+import type { ContainerUse, Cost, PriceRow, Quote } from './price.ts';
 
 /** One model's part of a batch, with the price frozen at the creation. */
 export interface BatchModel {
@@ -18,6 +18,8 @@ export interface BatchModel {
   readonly basis: Quote['basis'];
   /** A middling guess at the prompt of one item, for a result that tells no usage. */
   readonly likelyInputTokens: number;
+  /** `charged` where any of its items pays for a container, as the results do not say which item is which; else `free` where one of them need not. */
+  readonly container: ContainerUse;
 }
 
 /** A batch that the provider took, or was asked to take, and whose results are not booked yet. */

@@ -97,7 +97,7 @@ export interface Ask {
   readonly unboundedInput: boolean;
   /** Ids of uploaded files that the body refers to. */
   readonly fileIds: readonly string[];
-  /** True when `billing_policy` charges another organization. */
+  /** True when `billing_policy` charges another organization, and a header names whose profile. */
   readonly billedElsewhere: boolean;
   /** Bytes of the decoded body. */
   readonly bodyBytes: number;

@@ -84,8 +84,13 @@ export interface Quote {
   readonly maxOutputTokens: number;
   /** A middling guess at the prompt (bytes / 4 or so), for rate limits at the start and for estimates where no count ever came. */
   readonly likelyInputTokens: number;
+  /** See `containerOf`; absent is null. */
+  readonly container?: ContainerUse;
   readonly ask: Ask | null;
 }
+
+/** What a call's tools say of a container for code: `free` beside certain web tools; `charged`: code may run, and is paid; null: neither is declared. */
+export type ContainerUse = 'free' | 'charged' | null;
 
 /** Tools at the provider that have a fee of their own. */
 export type ToolFee = 'web_search' | 'code_execution';

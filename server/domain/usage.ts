@@ -84,6 +84,10 @@ export interface Reading {
   readonly contentBytes: number;
   /** The answer's own `id`, for those who watch. Absent or null: it named none. */
   readonly messageId?: string | null;
+  /** True when the answer is known to hold no content at all: an empty list, or a stream in which no block but a fallback's began. Absent: it holds some, or cannot tell. */
+  readonly noContent?: boolean;
+  /** True when the answer names a container for code. Absent: it names none. */
+  readonly container?: boolean;
   readonly stopReason: string | null;
   /** The `type` of an error body or of an `event: error` after a 200; null when there was none. */
   readonly errorType: string | null;

@@ -3,6 +3,10 @@
 import type { Reading, Tokens } from '../domain/usage.ts';
 import { asObject, asWord, UsageMerge } from './usage-merge.ts';
 
+const NO_CONTENT = { noContent: true } as const;
+const CONTAINER = { container: true } as const;
+const NOTHING = {} as const;
+
 /** Gathers a reading. Every method takes what came from outside as it is and never throws. */
 export class Account {
   readonly #merge = new UsageMerge();
@@ -16,6 +20,8 @@ export class Account {
   #obstacle: Reading['obstacle'] = null;
   #finalOutput = false;
   #ended = false;
+  #hasContent: boolean | null = null;
+  #container = false;
   contentBytes = 0;
 
   readonly #onContent: ((bytes: number) => void) | null;
@@ -65,6 +71,16 @@ export class Account {
     if (this.#onContent !== null) this.#onContent(bytes);
   }
 
+  /** Whether there is content, as far as the answer has told; that there is some is never taken back. */
+  hasContent(some: boolean): void {
+    this.#hasContent = this.#hasContent === true || some;
+  }
+
+  /** The container that the answer names, where it names one. */
+  container(value: unknown): void {
+    if (asObject(value)) this.#container = true;
+  }
+
   /** The first obstacle is the one that is told. */
   stuck(obstacle: NonNullable<Reading['obstacle']>): void {
     this.#obstacle ??= obstacle;
@@ -81,6 +97,8 @@ export class Account {
       complete: this.#finalOutput && this.#ended,
       contentBytes: this.contentBytes,
       messageId: this.#messageId,
+      ...(this.#hasContent === false && this.contentBytes === 0 ? NO_CONTENT : NOTHING),
+      ...(this.#container ? CONTAINER : NOTHING),
       stopReason: this.#stopReason,
       errorType: this.#errorType,
       errorCode: this.#errorCode,

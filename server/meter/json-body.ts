@@ -49,7 +49,11 @@ export class JsonBody {
   }
 }
 
-const ACCOUNT = new Names(['id', 'model', 'stop_reason', 'usage', 'error']);
+const ACCOUNT = new Names(['id', 'model', 'stop_reason', 'usage', 'error', 'content', 'container']);
+/** Content that is longer is not looked at: it is some. */
+const EMPTY_CONTENT_BYTES = 64;
+
+const SOME: readonly unknown[] = [null];
 
 /**
  * The few members of a message that the meter reads, without building the content, which is nearly all of it. What the strict
@@ -64,7 +68,8 @@ function accountOf(body: Buffer): Record<string, unknown> | null {
       cursor.kind();
       const start = cursor.at;
       cursor.skip();
-      if (name !== null) found[name] = JSON.parse(body.toString('utf8', start, cursor.at));
+      if (name === 'content' && cursor.at - start > EMPTY_CONTENT_BYTES) found[name] = SOME;
+      else if (name !== null) found[name] = JSON.parse(body.toString('utf8', start, cursor.at));
     });
     cursor.finish();
     return found;
@@ -100,6 +105,8 @@ function readBody(body: NonNullable<ReturnType<typeof asObject>>, endpoint: Endp
     account.stopReason(choice?.['finish_reason']);
   } else {
     account.usage(body['usage'], true);
+    if (Array.isArray(body['content'])) account.hasContent(body['content'].length > 0);
+    account.container(body['container']);
   }
   if (asObject(body['usage'])) account.contentBytes = 0;
   else if (typeof body['completion'] === 'string') account.contentBytes = Buffer.byteLength(body['completion']);

@@ -39,6 +39,7 @@ export function messagesReader(account: Account, onStart: (started: Tokens) => v
       if (isBlockStart(buffer, start, end)) {
         const head = buffer.subarray(start, Math.min(end, start + BLOCK_HEAD_BYTES));
         if (head.includes(FALLBACK)) readFallback(buffer.toString('utf8', start, end), account);
+        else account.hasContent(true);
         return;
       }
       account.content(hasTokens(buffer, start, end) ? Math.max(1, bytes - ENVELOPE_BYTES) : 0);
@@ -52,10 +53,14 @@ export function messagesReader(account: Account, onStart: (started: Tokens) => v
         account.model(message?.['model']);
         account.usage(message?.['usage'], false);
         account.stopReason(message?.['stop_reason']);
+        account.container(message?.['container']);
+        account.hasContent(false);
         if (!started && asObject(message?.['usage'])) onStart(account.tokens());
         started = true;
       } else if (event['type'] === 'message_delta') {
-        account.stopReason(asObject(event['delta'])?.['stop_reason']);
+        const delta = asObject(event['delta']);
+        account.stopReason(delta?.['stop_reason']);
+        account.container(delta?.['container']);
         account.usage(event['usage'], true);
       } else if (event['type'] === 'message_stop') {
         account.ended();

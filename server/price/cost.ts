@@ -2,10 +2,10 @@
 
 import { NO_MONEY, picodollars, roundUpToNano, type Picodollars } from '../domain/money.ts';
 import { UNLISTED, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
-import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
+import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type ServerTools, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
 import { outputShortfall, withoutUsage } from './estimate.ts';
-import { asksForUs, containerIsFree, isBatch } from './quote.ts';
+import { asksForUs, isBatch } from './quote.ts';
 import { ratesFor, type Serving } from './rates.ts';
 
 /** A model's row for this call; `ceiling` where the dearest known rates stand in. */
@@ -82,17 +82,21 @@ function turnsOf(quote: Quote, usage: Usage, reading: Reading, priced: (model: s
   };
   // A refusal before any output is shown in the counters and billed to nobody.
   const refusal = reading.stopReason === 'refusal' && (reading.complete || reading.contentBytes === 0);
-  if (usage.parts.length === 0) return refusal && usage.tokens.output === 0 ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
+  // Counters may name a token or two all the same; that there is no content tells.
+  const silent = (tokens: Tokens): boolean => tokens.output === 0 || reading.noContent === true;
+  if (usage.parts.length === 0) return refusal && silent(usage.tokens) ? [] : [turn(priced(usage.modelServed), usage.tokens, serving)];
   const fallbackAt = usage.parts.findLastIndex((part) => part.type === 'fallback_message');
   // The serving attempt: the fallback's or, without one, all turns of the loop.
-  const refused = refusal && usage.parts.every((part, index) => !isAttempt(part) || index < fallbackAt || part.tokens.output === 0);
+  const refused = refusal && usage.parts.every((part, index) => !isAttempt(part) || index < fallbackAt || silent(part.tokens));
   return usage.parts.flatMap((part, index) => {
     const attempt = isAttempt(part);
-    const declined = attempt && part.tokens.output === 0 && (refused || index < fallbackAt);
+    const declined = attempt && (index < fallbackAt ? part.tokens.output === 0 : refused);
     if (declined) return [];
     const own = priced(modelOf(part, quote, usage));
-    // Entries carry no speed: the top level's is the serving attempt's, an earlier attempt ran as asked, an advisor at standard speed.
-    const fast = attempt && index < fallbackAt ? quote.ask?.speed === 'fast' && own.row.fast !== null : serving.fast && part.type !== 'advisor_message';
+    // Entries carry no speed: the top level's is the serving attempt's, an earlier attempt ran as asked, a compaction as its model can, an advisor at standard speed.
+    const asAsked = quote.ask?.speed === 'fast' && own.row.fast !== null;
+    const asServed = serving.fast && part.type !== 'advisor_message' && (attempt || own.row.fast !== null);
+    const fast = attempt && index < fallbackAt ? asAsked : asServed;
     return [turn(own, part.tokens, { ...serving, fast })];
   });
 }
@@ -127,10 +131,10 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
     for (const kind of TOKEN_KINDS) add(kind, model, tokens[kind], rates[kind], factors, row.version);
     saved += savedBy(tokens, rates);
   }
-  const serverTools = reading.usage?.serverTools ?? NO_SERVER_TOOLS;
+  const serverTools = toolsOf(quote, reading);
   // Batches pay search fees in full, and no factor touches them.
   add('web_search', turns[0]?.model ?? own.model, serverTools.webSearch, own.webSearchFee, [], own.version);
-  const container = turns.length > 0 && serverTools.codeExecution > 0 && !containerIsFree(quote.ask) ? (own.codeExecutionFee ?? NO_FEE) : NO_FEE;
+  const container = turns.length > 0 && serverTools.codeExecution > 0 && quote.container !== 'free' ? (own.codeExecutionFee ?? NO_FEE) : NO_FEE;
   if (container > 0n) add('code_execution', turns[0]?.model ?? own.model, 1, container, [], own.version);
   const guessed = turns.some((turn) => turn.basis === 'ceiling');
   const methods = [...(method === null ? [] : [method]), ...(container > 0n ? [CONTAINER_TIME] : []), ...(guessed ? [UNLISTED] : [])];
@@ -152,6 +156,12 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
     prices: [own, ...turns.map((turn) => turn.row)].filter((row, n, all) => all.findIndex((other) => other.version === row.version) === n),
     basis: guessed ? 'ceiling' : 'listed',
   };
+}
+
+/** As counted. SDKs know no counter of code that ran: where a call could run some, the container that the answer names stands for one. */
+function toolsOf(quote: Quote, { usage, container }: Pick<Reading, 'usage' | 'container'>): ServerTools {
+  const counted = usage?.serverTools ?? NO_SERVER_TOOLS;
+  return container === true && quote.container === 'charged' && counted.codeExecution === 0 ? { ...counted, codeExecution: 1 } : counted;
 }
 
 const NO_FEE = picodollars(0n);
@@ -184,9 +194,9 @@ const assumed = ({ batch, fast, us }: Serving): Pick<Cost, 'speed' | 'serviceTie
 });
 
 /** What the response said of itself, kept so that the row can be priced again. */
-function told(quote: Quote, { usage }: Reading): Pick<Cost, 'serverTools' | 'parts' | 'modelServed' | 'speed' | 'serviceTier' | 'inferenceGeo'> {
+function told(quote: Quote, { usage, container }: Reading): Pick<Cost, 'serverTools' | 'parts' | 'modelServed' | 'speed' | 'serviceTier' | 'inferenceGeo'> {
   return {
-    serverTools: usage?.serverTools ?? NO_SERVER_TOOLS,
+    serverTools: toolsOf(quote, { usage, container }),
     parts: usage?.parts ?? [],
     modelServed: usage?.modelServed ?? null,
     speed: usage?.speed ?? null,

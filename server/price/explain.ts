@@ -26,10 +26,11 @@ export function explain(detail: CallDetail, nameOf: NameOf): readonly CostLine[]
 export const standsAtHold = ({ row }: CallDetail): boolean =>
   row.outcome === 'crashed' || (row.estimated && Object.values(row.tokens).every((count) => count === 0) && row.serverTools.webSearch === 0);
 
-/** Three things that a row does not keep: the speed asked for, at which earlier attempts of a fallback ran, whether a refusal made the call free, and whether its tools made its container free. */
+/** What a row does not keep: the speed asked for, at which earlier attempts of a fallback ran, whether a refusal made the call free, whether there was content, and whether its tools made its container free. */
 export interface Guess {
   readonly speedAsked: string | null;
   readonly stopReason: string | null;
+  readonly noContent: boolean;
   readonly containerFree: boolean;
 }
 
@@ -39,9 +40,10 @@ export interface Guess {
  */
 export function guessesOf({ row }: CallDetail): readonly Guess[] {
   const guesses = [
-    { speedAsked: null, stopReason: row.stopReason, containerFree: false },
-    { speedAsked: null, stopReason: null, containerFree: false },
-    { speedAsked: 'fast', stopReason: row.stopReason, containerFree: false },
+    { speedAsked: null, stopReason: row.stopReason, noContent: false, containerFree: false },
+    { speedAsked: null, stopReason: null, noContent: false, containerFree: false },
+    { speedAsked: 'fast', stopReason: row.stopReason, noContent: false, containerFree: false },
+    ...(row.stopReason === 'refusal' ? [null, 'fast'].map((speedAsked) => ({ speedAsked, stopReason: row.stopReason, noContent: true, containerFree: false })) : []),
   ];
   return row.serverTools.codeExecution === 0 ? guesses : [...guesses, ...guesses.map((guess) => ({ ...guess, containerFree: true }))];
 }
@@ -54,12 +56,13 @@ export function storedCost(detail: CallDetail, own: PriceRow, guess: Guess, name
 }
 
 /** The cost of a stored call's usage by a row and a book. Never estimated: whether the usage was, its row says. */
-export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'basis'>, { speedAsked, stopReason, containerFree }: Guess, book: PriceBook): Cost {
+export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'basis'>, { speedAsked, stopReason, noContent, containerFree }: Guess, book: PriceBook): Cost {
   const { row } = detail;
   const reading: Reading = {
     usage: { tokens: row.tokens, serverTools: row.serverTools, parts: withShortfall(detail), modelServed: row.modelServed, speed: detail.speed, serviceTier: detail.serviceTier, inferenceGeo: detail.inferenceGeo },
     complete: true,
     contentBytes: 0,
+    noContent,
     stopReason,
     errorType: row.errorType,
     errorCode: null,
@@ -74,7 +77,8 @@ export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'ba
     maxInputTokens: 0,
     maxOutputTokens: 0,
     likelyInputTokens: 0,
-    ask: speedAsked === null && !containerFree ? null : askedFor(row.modelRequested ?? by.model ?? '', speedAsked, containerFree),
+    container: containerFree ? 'free' : null,
+    ask: speedAsked === null ? null : askedFor(row.modelRequested ?? by.model ?? '', speedAsked),
   };
   // The status says whether an answer was an error, which is free; a call without one was billed on an estimate.
   return costOf(quote, { status: row.status !== null && row.status < 300 ? row.status : null, sent: true, reading }, book, false);
@@ -88,10 +92,10 @@ function withShortfall({ row, parts }: CallDetail): readonly UsagePart[] {
   return [...parts.slice(0, -1), { ...last, tokens: { ...last.tokens, output: last.tokens.output + missing } }];
 }
 
-/** An ask of which only the speed is known, and whether a web tool made code free of charge. */
-const askedFor = (model: string, speed: string | null, containerFree: boolean): Quote['ask'] => ({
+/** An ask of which only the speed is known. */
+const askedFor = (model: string, speed: string): Quote['ask'] => ({
   model, modelSpan: [0, 0], stream: false, maxTokens: null, includeUsage: false, userId: null, speed, serviceTier: null, inferenceGeo: null, cacheTtl: null,
-  fallbackModels: [], serverTools: containerFree ? ['web_fetch_20260209'] : [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0,
+  fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0,
 });
 
 /** The stored rows as a book: a model finds its row by id, with or without a date, or by alias; a model without one was priced at the ceiling. */

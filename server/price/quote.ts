@@ -3,7 +3,7 @@
 import { SERVER_LOOP_TURNS, type Ask, type Endpoint } from '../domain/call.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { NO_MONEY, picodollars, roundUpToNano, type Nanodollars, type Picodollars } from '../domain/money.ts';
-import type { PriceRow, Quote, Rates } from '../domain/price.ts';
+import type { ContainerUse, PriceRow, Quote, Rates } from '../domain/price.ts';
 import { TOKEN_KINDS, promptTokens, type Tokens } from '../domain/usage.ts';
 import type { Listing } from './book.ts';
 import { ratesFor, type Serving } from './rates.ts';
@@ -61,6 +61,7 @@ export function quoteFor(input: {
     maxInputTokens,
     maxOutputTokens,
     likelyInputTokens: Math.max(1, Math.min(Math.ceil(ask.bodyBytes / own.bytesPerToken), maxInputTokens)),
+    container: containerOf(ask),
     ask,
   };
 }
@@ -131,12 +132,14 @@ function inputBound(endpoint: Endpoint, ask: Ask, listing: Listing): number {
 
 const outputBound = (ask: Ask, row: PriceRow): number => ask.maxTokens ?? row.maxOutputTokens;
 
-/** Code runs free of charge beside a web tool of this day or later; only what a call declares tells. */
+/** Code runs free of charge beside a web tool of this day or later; only what a call declares tells. Source: the API's documentation of code execution, August 2026. */
 const FREE_BESIDE = /^web_(?:search|fetch)_(\d{8})$/;
 const FREE_SINCE = '20260209';
-export const containerIsFree = (ask: Ask | null): boolean => ask?.serverTools.some((tool) => (FREE_BESIDE.exec(tool)?.[1] ?? '') >= FREE_SINCE) ?? false;
+export const containerOf = ({ serverTools }: Ask): ContainerUse => {
+  if (serverTools.some((tool) => (FREE_BESIDE.exec(tool)?.[1] ?? '') >= FREE_SINCE)) return 'free';
+  return serverTools.some((tool) => tool.startsWith('code_execution')) ? 'charged' : null;
+};
 
-const containerCeiling = (ask: Ask, row: PriceRow): bigint =>
-  ask.serverTools.some((tool) => tool.startsWith('code_execution')) && !containerIsFree(ask) ? (row.codeExecutionFee ?? 0n) : 0n;
+const containerCeiling = (ask: Ask, row: PriceRow): bigint => (containerOf(ask) === 'charged' ? (row.codeExecutionFee ?? 0n) : 0n);
 
 const searchCeiling = (ask: Ask, row: PriceRow): Picodollars => picodollars(row.webSearchFee * BigInt(ask.maxSearches ?? SERVER_LOOP_TURNS));

@@ -45,6 +45,13 @@ test('with on_abort: drain a stream is read to its end, and is exact', async () 
   expect(row).toMatchObject({ outcome: 'client_abort', estimated: false, tokens: { output: upstream!.response.billed!.output_tokens } });
 });
 
+test('with on_abort: drain so is a stream whose client leaves before the headers', async () => {
+  const number = drain.standin.requests() + 1;
+  const { row, upstream } = await call(drain, { fault: 'slow-first-byte:300', stream: true, leaveAfter: reached(drain, number) });
+  expect(upstream!.response.ending).toBe('complete');
+  expect(row).toMatchObject({ outcome: 'client_abort', estimated: false, tokens: { input: upstream!.response.billed!.input_tokens, output: upstream!.response.billed!.output_tokens } });
+});
+
 test.each([
   { name: 'a stream', stream: true },
   { name: 'a JSON answer', stream: false },

@@ -22,6 +22,20 @@ test('a call that another organization pays for is not our cost, and holds nothi
   expect(row.tokens.input).toBeGreaterThan(0);
 });
 
+test('without a profile to charge, the same words in a body charge us', async () => {
+  const row = await rowOf(scene.gateway, (await post('/v1/messages', hello({ billing_policy: { bill_to: 'user_profile' } }))).headers);
+  expect(nanos(row.cost_usd)).toBe(BigInt(row.tokens.input) * 1_000n + BigInt(row.tokens.output) * 5_000n);
+  expect(nanos(row.cost_usd)).toBeGreaterThan(0n);
+});
+
+test.each([{ stream: false }, { stream: true }])('a refusal without content costs nothing, whatever its counters say, and the check of the ledger agrees; stream: $stream', async ({ stream }) => {
+  scene.standin.next({ fault: 'refusal:before', usage: { output_tokens: 4 } });
+  const row = await rowOf(scene.gateway, (await post('/v1/messages', hello({ stream }))).headers);
+  expect(row).toMatchObject({ outcome: 'ok', stop_reason: 'refusal', cost_usd: '0.000000000', estimated: false, tokens: { output: 4 } });
+  const { run } = (await (await fetch(`${scene.gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()) as { run: unknown };
+  expect(run).toMatchObject({ state: 'done', drift: 0 });
+});
+
 test.each([{ stream: false }, { stream: true }])('code that ran is a line of the bill and makes the call an estimate; stream: $stream', async ({ stream }) => {
   scene.standin.next({ usage: { server_tool_use: { web_search_requests: 0, web_fetch_requests: 0, code_execution_requests: 2 } as never } });
   const answer = await post('/v1/messages', hello({ stream, tools: [{ type: 'code_execution_20250825', name: 'code_execution' }] }));
@@ -60,6 +74,21 @@ test('searches of a batch cost their fee in full, beside tokens at half price', 
     expect({ estimated, cost: nanos(cost_usd) }).toEqual({ estimated: false, cost: oracleNanos({ turns, searches: tools.web_search, batch: true, fast: false, us: false }) });
   }
   expect((await budgetsOf(scene.gateway)).rows[0]!.held_usd).toBe('0.000000000');
+});
+
+test.each([
+  { name: 'costs the least container time', tools: [{ type: 'code_execution_20250825', name: 'code_execution' }], fee: 4_166_667n },
+  { name: 'is free beside a web tool that makes it so', tools: [{ type: 'code_execution_20250825', name: 'code_execution' }, { type: 'web_search_20260209', name: 'web_search' }], fee: 0n },
+])('code that an item of a batch ran $name', async ({ tools, fee }) => {
+  scene.standin.next({ usage: { server_tool_use: { web_search_requests: 0, web_fetch_requests: 0, code_execution_requests: 1 } as never } });
+  const params = { model: 'claude-haiku-4-5', max_tokens: 64, tools, messages: [{ role: 'user', content: 'Work it out.' }] };
+  const created = JSON.parse((await post('/v1/messages/batches', JSON.stringify({ requests: [{ custom_id: 'a', params }] }))).body.toString()) as { id: string };
+  const [row] = await eventually('the item is booked', async () => {
+    const items = (await ledgerRows(scene.gateway)).filter((each) => each.batch_id === created.id && each.custom_id !== null);
+    return items.length === 1 ? items : null;
+  });
+  const { tokens, cost_usd, estimated } = row!;
+  expect({ cost: nanos(cost_usd), estimated }).toEqual({ cost: BigInt(tokens.input) * 500n + BigInt(tokens.output) * 2_500n + fee, estimated: fee > 0n });
 });
 
 test('the report has all of it, and says which part is estimated', async () => {

@@ -105,6 +105,16 @@ describe('a stream that did not end well', () => {
     expect((await metered(stream(...events))).reading).toMatchObject(expected);
   });
 
+  test.each<{ name: string; events: string[]; noContent?: true; container?: true }>([
+    { name: 'in which no block began holds no content', events: [messageStart(startUsage), messageDelta({ output_tokens: 2 }, 'refusal'), messageStop], noContent: true },
+    { name: 'in which only a fallback took over holds none either', events: [messageStart(startUsage), event({ type: 'content_block_start', index: 0, content_block: { type: 'fallback', from: { model: 'a' }, to: { model: 'b' } } }), messageDelta({ output_tokens: 2 }, 'refusal'), messageStop], noContent: true },
+    { name: 'in which a block began holds some, though nothing of it is shown', events: [messageStart(startUsage), event({ type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } }), messageDelta({ output_tokens: 2 }, 'refusal'), messageStop] },
+    { name: 'that names a container at its end', events: [messageStart(startUsage), text('so'), event({ type: 'message_delta', delta: { stop_reason: 'end_turn', container: { id: 'container_01' } }, usage: { output_tokens: 2 } }), messageStop], container: true },
+  ])('a stream $name', async ({ events, noContent, container }) => {
+    const { reading } = await metered([Buffer.from(events.join(''))]);
+    expect([reading.noContent, reading.container]).toEqual([noContent, container]);
+  });
+
   test('an event of pings and deltas beyond a megabyte is no obstacle', async () => {
     const { reading } = await metered(stream(messageStart(startUsage), text('x'.repeat(3_000_000)), messageDelta({ output_tokens: 4 }), messageStop));
     expect(reading).toMatchObject({ obstacle: null, complete: true });
@@ -179,6 +189,19 @@ describe('a JSON body', () => {
     const { reading, started } = await metered(json(body), as);
     expect(reading).toMatchObject({ complete: true, contentBytes: 0, stopReason: 'tool_use', firstContentAt: null, usage: { tokens: tokens({ input: 2_679, output: 50 }), modelServed: 'claude-haiku-4-5-20251001', serviceTier: 'batch', inferenceGeo: 'us', speed: 'fast' } });
     expect(started).toEqual([]);
+  });
+
+  test.each([
+    { name: 'without content says so', body: { content: [] }, expected: { noContent: true } },
+    { name: 'whose list of content holds white space only says so', body: Buffer.from('{"content":[ \n ],"usage":{"output_tokens":1}}'), expected: { noContent: true } },
+    { name: 'with content does not', body: { content: [{ type: 'text', text: '' }] }, expected: {} },
+    { name: 'with much content does not', body: { content: [{ type: 'text', text: 'x'.repeat(500) }] }, expected: {} },
+    { name: 'that names a container for code says so', body: { content: [{}], container: { id: 'container_01', expires_at: '2026-11-29T00:00:00Z' } }, expected: { container: true } },
+    { name: 'whose container is null names none', body: { content: [{}], container: null }, expected: {} },
+  ])('$name', async ({ body, expected }) => {
+    const { reading } = await metered(Buffer.isBuffer(body) ? [body] : json({ usage: { output_tokens: 1 }, ...body }), as);
+    expect(reading.noContent).toBe('noContent' in expected ? true : undefined);
+    expect(reading.container).toBe('container' in expected ? true : undefined);
   });
 
   test.each([

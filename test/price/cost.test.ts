@@ -84,6 +84,16 @@ describe('iterations are the bill', () => {
     expect(usdString(costOf({ model: 'claude-sonnet-5' }, million, { parts: [message(null, million)] }).total)).toBe('2.000000000');
   });
 
+  test('where the fallback refused without content too, an attempt that declined half-way is billed and the fallback is not', () => {
+    const used = usage({ input: 1_000_000, output: 2 }, { modelServed: 'claude-opus-5', parts: [message('claude-fable-5', { input: 1_000_000, output: 1 }), served('claude-opus-5', { input: 1_000_000, output: 2 })] });
+    expect(usdString(pricing.cost(quoted(ask({ model: 'claude-fable-5' })), complete(used, { stopReason: 'refusal', noContent: true })).total)).toBe('10.000050000');
+  });
+
+  test('a compaction on a model without fast rates ran at standard speed, though a fast one served', () => {
+    const parts = [{ type: 'compaction', model: null, tokens: tokens(million) }, message('claude-opus-5', million)];
+    expect(costOf({ model: 'claude-sonnet-5' }, million, { modelServed: 'claude-opus-5', speed: 'fast', parts })).toMatchObject({ total: 12_000_000_000n, estimated: false });
+  });
+
   test('the earlier attempt ran at the speed asked for, the serving one at the speed reported', () => {
     const top = { input: 1_000_000, output: 1 };
     const cost = costOf({ model: 'claude-opus-5', speed: 'fast' }, top, { modelServed: 'claude-sonnet-5', speed: 'standard', parts: [message('claude-opus-5', { input: 1_000_000, output: 1 }), served('claude-sonnet-5', top)] });
@@ -95,6 +105,8 @@ describe('nothing is due', () => {
   const used = usage({ input: 1_000, output: 0 });
   test.each([
     { name: 'for a refusal before any output', ending: complete(used, { stopReason: 'refusal' }) },
+    { name: 'for a refusal without content, whatever its counters say', ending: complete(usage({ input: 1_000, output: 3 }), { stopReason: 'refusal', noContent: true }) },
+    { name: 'for a refusal without content after a loop of turns', ending: complete(usage({ input: 1_000, output: 3 }, { parts: [{ type: 'message', model: null, tokens: tokens({ input: 1_000, output: 3 }) }] }), { stopReason: 'refusal', noContent: true }) },
     { name: 'for a call that never left', ending: { status: null, sent: false, reading: reading({}) } },
     { name: 'for a rate limit', ending: { status: 429, sent: true, reading: reading({ errorType: 'rate_limit_error' }) } },
     { name: 'for an overload', ending: { status: 529, sent: true, reading: reading({ errorType: 'overloaded_error' }) } },
@@ -170,6 +182,15 @@ describe('code that ran at the provider', () => {
     { tool: 'web_search_20260209', free: true }, { tool: 'web_fetch_20260309', free: true }, { tool: 'web_search_20250305', free: false }, { tool: 'web_fetch_20250910', free: false },
   ])('is free beside $tool: $free', ({ tool, free }) => {
     expect(ran({ serverTools: ['code_execution_20250825', tool] })).toMatchObject({ total: free ? 3_000_000n : 7_166_667n, estimated: !free });
+  });
+
+  test.each([
+    { name: 'is taken to have run where the answer names a container and the call declares the tool, though no counter says so', serverTools: ['code_execution_20250825'], total: 7_166_667n },
+    { name: 'is not, where the call could run none', serverTools: [], total: 3_000_000n },
+    { name: 'is free then, too, beside a web tool that makes it so', serverTools: ['code_execution_20250825', 'web_fetch_20260209'], total: 3_000_000n },
+  ])('$name', ({ serverTools, total }) => {
+    const cost = pricing.cost(quoted(ask({ serverTools })), complete(usage({ input: 1_000 }), { container: true }));
+    expect(cost).toMatchObject({ total, estimated: total > 3_000_000n, serverTools: { codeExecution: total > 3_000_000n ? 1 : 0 } });
   });
 
   test('costs nothing more where the call was refused before any output, or the book charges no container', () => {

@@ -29,7 +29,7 @@ test('whatever a call was and however it was served', () => {
     fc.property(
       fc.record({
         asked: fc.constantFrom(...ids), served: fc.constantFrom(...ids), other: fc.constantFrom(...ids), kind: fc.constantFrom('plain', 'fallback', 'advisor', 'compaction'), top: counts, more: counts,
-        fastAsked: fc.boolean(), fast: fc.boolean(), us: fc.boolean(), batch: fc.boolean(), searches: fc.nat(3), ran: fc.nat(2), beside: fc.constantFrom([], ['web_search_20260209']), whole: fc.boolean(), usage: fc.boolean(), contentBytes: fc.nat(5_000), refusal: fc.boolean(),
+        fastAsked: fc.boolean(), fast: fc.boolean(), us: fc.boolean(), batch: fc.boolean(), searches: fc.nat(3), ran: fc.nat(2), beside: fc.constantFrom([], ['web_search_20260209'], ['code_execution_20250825'], ['code_execution_20250825', 'web_search_20260209']), whole: fc.boolean(), usage: fc.boolean(), contentBytes: fc.nat(5_000), refusal: fc.boolean(), silent: fc.boolean(), named: fc.boolean(),
       }),
       (c) => {
         const parts = {
@@ -39,7 +39,7 @@ test('whatever a call was and however it was served', () => {
           compaction: [{ type: 'compaction', model: null, tokens: c.more }, { type: 'message', model: c.served, tokens: c.top }],
         }[c.kind] ?? [];
         const used = usage(c.top, { parts, modelServed: c.served, speed: c.fast ? 'fast' : 'standard', inferenceGeo: c.us ? 'us' : 'global', serverTools: { webSearch: c.searches, webFetch: 0, codeExecution: c.ran } });
-        const ending: Ending = { status: 200, sent: true, reading: reading({ usage: c.usage ? used : null, complete: c.whole, contentBytes: c.contentBytes, stopReason: c.refusal && c.whole ? 'refusal' : 'end_turn' }) };
+        const ending: Ending = { status: 200, sent: true, reading: reading({ usage: c.usage ? used : null, complete: c.whole, contentBytes: c.contentBytes, stopReason: c.refusal && c.whole ? 'refusal' : 'end_turn', noContent: c.silent, container: c.named }) };
         const { cost, lines } = billed({ model: c.asked, speed: c.fastAsked ? 'fast' : null, inferenceGeo: c.us ? 'us' : null, serverTools: c.beside }, ending, c.batch ? 'batch_results' : 'messages');
         expect(roundUpToNano(picodollars(lines.reduce((sum, line) => sum + line.amount, 0n)))).toBe(cost.total);
         expect(lines.map(amounts)).toEqual(cost.total === 0n ? [] : cost.lines.map(amounts));

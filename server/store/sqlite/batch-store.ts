@@ -3,7 +3,7 @@
 import type { Batch, BatchStore } from '../../domain/batch.ts';
 import { epochMs, type CallId, type KeyId, type WorkflowId, type WorkspaceId } from '../../domain/ids.ts';
 import { nanodollars } from '../../domain/money.ts';
-import type { Quote } from '../../domain/price.ts';
+import type { ContainerUse, Quote } from '../../domain/price.ts';
 import type { StoredBatch } from './batches.ts';
 import { bookItem, OP, type PriceRefOf } from './operations.ts';
 import { revivePrice, type StoredPrice } from './stored-price.ts';
@@ -14,7 +14,7 @@ export function batchStoreOf(client: WriterClient, priceRef: PriceRefOf): BatchS
     promise: (batch) =>
       client.write([
         OP.batchPromise, batch.call, batch.createdAt, batch.expiresAt, batch.credential,
-        batch.models.map(({ model, items, held, basis, likelyInputTokens, row }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row)]),
+        batch.models.map(({ model, items, held, basis, likelyInputTokens, row, container }) => [model, items, String(held), basis, likelyInputTokens, row === null ? null : priceRef(row), container]),
       ]),
     open: ({ id, call, createdAt, expiresAt, credential, caller }) => client.write([OP.batchOpen, id, call, createdAt, expiresAt, credential, caller.workspace]),
     withdraw: (call) => client.write([OP.batchWithdraw, call]),
@@ -42,12 +42,13 @@ const batchOf = (stored: StoredBatch): Batch => ({
     tags: new Map(Object.entries(JSON.parse(stored.tags ?? '{}') as Record<string, string>)),
     priority: stored.background === 1 ? 'background' : 'interactive',
   },
-  models: stored.models.map(({ model, items, held, basis, likely, price }) => ({
+  models: stored.models.map(({ model, items, held, basis, likely, price, container }) => ({
     model,
     items,
     held: nanodollars(held),
     basis: basis as Quote['basis'],
     likelyInputTokens: likely,
+    container: (container ?? null) as ContainerUse,
     row: price === null ? null : revivePrice(JSON.parse(price) as StoredPrice),
   })),
   booked: new Map(stored.booked.map(([model, cost]) => [model, nanodollars(cost)])),

@@ -21,7 +21,7 @@ export interface StoredBatch {
   readonly action: string | null;
   readonly tags: string | null;
   readonly background: number;
-  readonly models: readonly { readonly model: string; readonly items: number; readonly held: bigint; readonly basis: string; readonly likely: number; /** As stored in `price_version`. */ readonly price: string | null }[];
+  readonly models: readonly { readonly model: string; readonly items: number; readonly held: bigint; readonly basis: string; readonly likely: number; /** As stored in `price_version`. */ readonly price: string | null; /** Absent in older rows. */ readonly container?: string | null }[];
   readonly booked: readonly (readonly [model: string, cost: bigint])[];
 }
 
@@ -59,6 +59,7 @@ interface StoredModel {
   readonly basis: string;
   readonly likely: number;
   readonly price: number | null;
+  readonly container?: string | null;
 }
 
 const ITEM = [
@@ -95,7 +96,7 @@ export function batchesOf(db: Database, names: Names, rollups: Rollups, priceId:
 
   return {
     promise([, call, createdAt, expiresAt, credential, models]) {
-      const stored = models.map(([model, items, held, basis, likely, price]): StoredModel => ({ model, items, held, basis, likely, price: priceIdOrNull(price) }));
+      const stored = models.map(([model, items, held, basis, likely, price, container]): StoredModel => ({ model, items, held, basis, likely, price: priceIdOrNull(price), container }));
       insertBatch.run(call, createdAt, expiresAt, credential, JSON.stringify(stored), call);
       markCreation.run(call, call);
     },

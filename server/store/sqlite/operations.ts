@@ -48,7 +48,7 @@ export type ProbeOp = [typeof OP.probe, at: number];
 export type AlertsOp = [typeof OP.alerts, changes: string, at: number];
 
 /** One model of a batch: its items, what is held for them, and the price of the creation's day. */
-export type BatchModelFields = [model: string, items: number, held: Money, basis: string, likelyInputTokens: number, price: PriceRef | null];
+export type BatchModelFields = [model: string, items: number, held: Money, basis: string, likelyInputTokens: number, price: PriceRef | null, container: string | null];
 export type BatchPromiseOp = [typeof OP.batchPromise, call: string, createdAt: number, expiresAt: number, credential: Text, models: BatchModelFields[]];
 export type BatchOpenOp = [typeof OP.batchOpen, id: string, call: string, createdAt: number, expiresAt: number, credential: Text, workspace: string];
 export type BatchWithdrawOp = [typeof OP.batchWithdraw, call: string];
