@@ -48,8 +48,8 @@ export function planCommand(program: Command, terminal: Terminal): void {
       .option('--days <n>', 'days a month; a year has twelve such months (default: 30)', whole)
       .option('--compare <models>', 'put only these beside it, comma-separated (default: every active model)', (text) => text.split(',').map((name) => name.trim()))
       .option('--us', 'it runs in the US only')
-      .option('--minutes <n>', 'minutes that one task takes by hand; with --hourly-rate')
-      .option('--hourly-rate <usd>', 'what an hour by hand costs'),
+      .option('--minutes <n>', 'minutes that one task takes by hand: the hours that are saved')
+      .option('--hourly-rate <usd>', 'what an hour by hand costs; with --minutes'),
   )
     .addHelpText(
       'after',
@@ -96,12 +96,13 @@ function here(options: PlanOptions, body: ReturnType<typeof PlanBody.parse>, ter
 
 export function planText({ models, by_hand: byHand }: PlanAnswer): string {
   const [own] = models as [PlanModelAnswer, ...PlanModelAnswer[]];
+  const worth = byHand !== null && byHand.worth_month_usd !== null;
   const compared = table(
-    ['model', 'a call', 'a day', 'a month', 'a year', 'plain', 'cached', 'in batches', ...(byHand ? ['saved a month'] : []), 'price'],
+    ['model', 'a call', 'a day', 'a month', 'a year', 'plain', 'cached', 'in batches', ...(worth ? ['saved a month'] : []), 'price'],
     models.map((m) => [
       m.model, finely(m.described.call_usd), dollars(m.described.day_usd), dollars(m.described.month_usd), dollars(m.described.year_usd),
       dollars(m.plain.month_usd), m.cached === null ? '' : dollars(m.cached.month_usd), dollars(m.batched.month_usd),
-      ...(byHand ? [m.saved_month_usd === null ? '' : dollars(m.saved_month_usd)] : []), m.price_kind,
+      ...(worth ? [m.saved_month_usd === null ? '' : dollars(m.saved_month_usd)] : []), m.price_kind,
     ]),
     ['a call', 'a day', 'a month', 'a year', 'plain', 'cached', 'in batches', 'saved a month'],
   );
@@ -111,7 +112,7 @@ export function planText({ models, by_hand: byHand }: PlanAnswer): string {
     ['tokens', 'cost'],
   );
   const notes = models.flatMap((m) => m.warnings.map((warning) => `note: ${warning.message}`));
-  const hand = byHand === null ? [] : ['', `By hand: ${count(Math.round(byHand.hours_per_month * 10) / 10)} hours a month, worth ${dollars(byHand.worth_month_usd)}.`];
+  const hand = byHand === null ? [] : ['', `By hand: ${count(Math.round(byHand.hours_per_month * 10) / 10)} hours a month${byHand.worth_month_usd === null ? '' : `, worth ${dollars(byHand.worth_month_usd)}`}.`];
   return [compared, '', kinds, ...hand, ...(notes.length > 0 ? ['', ...new Set(notes)] : []), '', 'plain, cached and in batches are months too.'].join('\n');
 }
 

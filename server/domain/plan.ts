@@ -24,8 +24,8 @@ export interface PlanTask {
   readonly daysPerMonth: number;
   /** Whether it runs in the US only. */
   readonly us: boolean;
-  /** What doing it by hand takes; null leaves hours and savings out. */
-  readonly byHand: { /** Thousand-millionths of a minute per task. */ readonly minutes: bigint; readonly hourlyRate: Nanodollars } | null;
+  /** What doing it by hand takes; null leaves hours and savings out, and a null rate only the savings. */
+  readonly byHand: { /** Thousand-millionths of a minute per task. */ readonly minutes: bigint; readonly hourlyRate: Nanodollars | null } | null;
 }
 
 /** Each rounded up on its own from the exact sum; `call` is the mean over a day's calls. */
@@ -63,7 +63,7 @@ export interface PlanForModel {
   readonly cached: PlanFigures | null;
   /** All of it in batches, uncached. */
   readonly batched: PlanFigures;
-  /** What a month by hand is worth less what a month by this model costs; null where nothing was said of doing it by hand. */
+  /** What a month by hand is worth less what a month by this model costs; null where no hourly rate was told. */
   readonly savedPerMonth: Nanodollars | null;
   readonly warnings: readonly PlanWarning[];
 }
@@ -72,8 +72,8 @@ export interface Plan {
   readonly task: PlanTask;
   /** The task's own model first, then the cheapest as described first. */
   readonly models: readonly PlanForModel[];
-  /** Null where nothing was said of doing it by hand. Rounded down. */
-  readonly byHand: { readonly hoursPerMonth: number; readonly worthPerMonth: Nanodollars } | null;
+  /** Null where nothing was said of doing it by hand. Its worth is rounded down; null where no hourly rate was told. */
+  readonly byHand: { readonly hoursPerMonth: number; readonly worthPerMonth: Nanodollars | null } | null;
 }
 
 /** A plan, or the name of a model that the price book does not know, with one that it may have meant. */

@@ -37,7 +37,7 @@ export function planOf(task: PlanTask, book: PriceBook, at: EpochMs): Planned {
   const plan: Plan = {
     task,
     models: [forModel(task.model), ...compared],
-    byHand: task.byHand === null || worth === null ? null : { hoursPerMonth: Number(BigInt(task.callsPerDay * task.daysPerMonth) * task.byHand.minutes) / 60e9, worthPerMonth: worth },
+    byHand: task.byHand === null ? null : { hoursPerMonth: Number(BigInt(task.callsPerDay * task.daysPerMonth) * task.byHand.minutes) / 60e9, worthPerMonth: worth },
   };
   return { ok: true, plan };
 }
@@ -119,7 +119,8 @@ function staysWarm(task: PlanTask, batchMillionths: number): boolean {
   return perHour * TTL_SECONDS[task.cacheTtl] >= 3_600;
 }
 
-function worthPerMonth(task: PlanTask, { minutes, hourlyRate }: NonNullable<PlanTask['byHand']>): Nanodollars {
+function worthPerMonth(task: PlanTask, { minutes, hourlyRate }: NonNullable<PlanTask['byHand']>): Nanodollars | null {
+  if (hourlyRate === null) return null;
   return nanodollars((BigInt(task.callsPerDay * task.daysPerMonth) * minutes * hourlyRate) / 60_000_000_000n);
 }
 

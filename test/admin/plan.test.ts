@@ -27,6 +27,11 @@ test('a plan is exact, and answers by its schema', async () => {
   expect(byHand).toEqual({ hours_per_month: 150, worth_month_usd: '6000.000000000' });
 });
 
+test('minutes without a rate give hours, and no worth', async () => {
+  const { models, by_hand: byHand } = PlanAnswer.parse((await plan({ ...TICKETS, minutes_per_task: 1.5 })).body);
+  expect([byHand, models[0]?.saved_month_usd]).toEqual([{ hours_per_month: 150, worth_month_usd: null }, null]);
+});
+
 test('a workspace that runs in the US by default plans with the US factor, unless told otherwise', async () => {
   const us = { ...TICKETS, model: 'claude-opus-5-5', compare: [] };
   const plain = (await plan(us)).body.models[0].described.year_usd;
@@ -41,7 +46,7 @@ describe('a plan is turned down', () => {
     { name: 'for a model that the book does not know', more: { model: 'claude-haiku-4-6' }, says: 'Did you mean claude-haiku-4-5?' },
     { name: 'for a prefix longer than its prompt', more: { cached_prefix_tokens: 201 }, says: 'cached_prefix_tokens: expected no more than input_tokens' },
     { name: 'for no token at all', more: { input_tokens: 0, output_tokens: 0 }, says: 'at least one token' },
-    { name: 'for minutes without a rate', more: { minutes_per_task: 3 }, says: 'go together' },
+    { name: 'for a rate without minutes', more: { hourly_rate_usd: 3 }, says: 'minutes_per_task' },
     { name: 'for a rate finer than a nano-dollar', more: { minutes_per_task: 3, hourly_rate_usd: '0.1234567891' }, says: 'nine places' },
     { name: 'for a share above one', more: { batch_share: 1.5 }, says: 'batch_share' },
     { name: 'for a field that is misspelt', more: { batchshare: 1 }, says: 'unknown field' },

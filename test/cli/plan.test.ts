@@ -15,6 +15,20 @@ test('a plan is printed for people, with the sums of the task and of other model
   expect(out).toContain('claude-sonnet-5-5 makes about 30 % more tokens');
 });
 
+test('minutes without a rate are shown as hours', async () => {
+  const { code, out } = await tollgate([...TICKETS, '--minutes', '1.5', '--compare', 'claude-haiku-4-5']);
+  expect(code).toBe(0);
+  expect(out).toContain('By hand: 150 hours a month.\n');
+  expect(out).not.toContain('saved a month');
+});
+
+test('a prompt of 2,000 tokens a thousand times costs $6 plain, and about a tenth with its prompt cached', async () => {
+  const prompt = ['plan', '--model', 'claude-sonnet-4-6', '--calls-per-day', '1000', '--input', '2000', '--output', '0', '--compare', 'claude-sonnet-4-6', '--days', '1', '--json'];
+  const [plain, cached] = await Promise.all([tollgate(prompt), tollgate([...prompt, '--cached', '2000'])]);
+  expect(JSON.parse(plain.out)).toMatchObject({ models: [{ described: { month_usd: '6.000000000' } }] });
+  expect(JSON.parse(cached.out)).toMatchObject({ models: [{ described: { call_usd: '0.000606900', month_usd: '0.606900000' }, warnings: [] }] });
+});
+
 test('a prefix that is too short to be cached is told', async () => {
   const { out } = await tollgate(['plan', '--model', 'claude-haiku-4-5', '--calls-per-day', '1000', '--input', '2000', '--output', '0', '--cached', '2000', '--compare', 'claude-haiku-4-5']);
   expect(out).toContain('note: claude-haiku-4-5-20251001 caches prefixes of 4096 tokens or more');

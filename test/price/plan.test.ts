@@ -42,7 +42,7 @@ describe('the sums people know', () => {
   test('hours and money saved follow from minutes a task and an hourly rate', () => {
     const plan = planned({ model: 'claude-haiku-4-5', callsPerDay: 200, inputTokens: 200, outputTokens: 5, byHand: { minutes: nanoFromUsd('1.5'), hourlyRate: nanoFromUsd('40') } });
     expect(plan.byHand?.hoursPerMonth).toBe(150);
-    expect(usd(plan.byHand!.worthPerMonth)).toBe('6000');
+    expect(usd(plan.byHand!.worthPerMonth!)).toBe('6000');
     expect(usd(first(plan).savedPerMonth!)).toBe('5998.65');
   });
 });

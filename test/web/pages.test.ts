@@ -240,8 +240,10 @@ describe('a plan', () => {
     expect(taskFrom(taskText(task))).toEqual(task);
   });
 
-  test('by hand is only asked with both of its figures', () => {
-    expect(bodyOf({ ...FIRST, minutes: '3' })).not.toHaveProperty('minutes_per_task');
+  test('by hand is asked with its minutes, and with a rate where there is one', () => {
+    expect(bodyOf({ ...FIRST, rate: '40' })).not.toHaveProperty('hourly_rate_usd');
+    expect(bodyOf({ ...FIRST, minutes: '3' })).toMatchObject({ minutes_per_task: '3' });
+    expect(bodyOf({ ...FIRST, minutes: '3' })).not.toHaveProperty('hourly_rate_usd');
     expect(bodyOf({ ...FIRST, minutes: '3', rate: '40' })).toMatchObject({ minutes_per_task: '3', hourly_rate_usd: '40' });
   });
 

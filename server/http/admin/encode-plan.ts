@@ -24,7 +24,7 @@ export function planTask(body: z.output<typeof wire.PlanBody>, assumeUs: boolean
     daysPerMonth: body.days_per_month,
     us: body.us_inference ?? assumeUs,
     // Minutes are kept to nine places, as dollars are, so that no float touches the money.
-    byHand: body.minutes_per_task === undefined || body.hourly_rate_usd === undefined ? null : { minutes: nanoFromUsd(body.minutes_per_task), hourlyRate: nanoFromUsd(body.hourly_rate_usd) },
+    byHand: body.minutes_per_task === undefined ? null : { minutes: nanoFromUsd(body.minutes_per_task), hourlyRate: body.hourly_rate_usd === undefined ? null : nanoFromUsd(body.hourly_rate_usd) },
   };
 }
 
@@ -43,7 +43,7 @@ export function planAnswer({ models, byHand }: Plan, at: EpochMs): wire.PlanAnsw
       saved_month_usd: m.savedPerMonth === null ? null : usdString(m.savedPerMonth),
       warnings: m.warnings.map(({ code, message }) => ({ code, message })),
     })),
-    by_hand: byHand === null ? null : { hours_per_month: byHand.hoursPerMonth, worth_month_usd: usdString(byHand.worthPerMonth) },
+    by_hand: byHand === null ? null : { hours_per_month: byHand.hoursPerMonth, worth_month_usd: byHand.worthPerMonth === null ? null : usdString(byHand.worthPerMonth) },
   };
 }
 

@@ -24,8 +24,11 @@ export function Outcome({ answer, prefix, onModel }: { answer: PlanAnswer; prefi
           {shortMoney(nanos(own.described.year_usd))} a year of twelve such months, {money(nanos(own.described.call_usd))} a call, with <strong>{own.model}</strong>.{' '}
           {cheapest !== own && <>The cheapest, <strong>{cheapest.model}</strong>, would take {shortMoney(monthOf(cheapest))} a month; whether it is good enough, only a trial can tell.</>}
         </p>
-        {answer.by_hand && own.saved_month_usd !== null && (
-          <p class="lead">By hand it takes {compact(answer.by_hand.hours_per_month)} hours a month, worth {shortMoney(nanos(answer.by_hand.worth_month_usd))}: a net value of <strong>{shortMoney(nanos(own.saved_month_usd))}</strong> a month.</p>
+        {answer.by_hand && (
+          <p class="lead">
+            By hand it takes {compact(answer.by_hand.hours_per_month)} hours a month
+            {answer.by_hand.worth_month_usd !== null && own.saved_month_usd !== null && <>, worth {shortMoney(nanos(answer.by_hand.worth_month_usd))}: a net value of <strong>{shortMoney(nanos(own.saved_month_usd))}</strong> a month</>}.
+          </p>
         )}
         <Kinds own={own} />
         {own.warnings.map((warning) => <p class="note warn" key={warning.code}><span aria-hidden="true">! </span>{warning.message}</p>)}

@@ -42,7 +42,7 @@ export function bodyOf(task: Task): PlanBody {
   return {
     model: task.model, calls_per_day: number(task.calls), days_per_month: number(task.days), input_tokens: number(task.input), output_tokens: number(task.output), cached_prefix_tokens: number(task.prefix),
     cache_ttl: task.ttl === '1h' ? '1h' : '5m', calls_per_hour: task.hourly.trim() === '' ? null : Number(task.hourly), batch_share: number(task.batch) / 100,
-    ...(task.minutes.trim() !== '' && task.rate.trim() !== '' ? { minutes_per_task: task.minutes.trim(), hourly_rate_usd: task.rate.trim() } : {}),
+    ...(task.minutes.trim() === '' ? {} : { minutes_per_task: task.minutes.trim(), ...(task.rate.trim() === '' ? {} : { hourly_rate_usd: task.rate.trim() }) }),
   };
 }
 

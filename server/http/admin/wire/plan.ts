@@ -19,12 +19,12 @@ export const PlanBody = z
     batch_share: z.number().min(0).max(1).default(0).describe('the part of the calls that goes through batches, 0 to 1'),
     days_per_month: z.int().min(1).max(31).default(30).describe('a year has twelve such months'),
     us_inference: z.boolean().optional().describe('whether it runs in the US only; as the config assumes unless told'),
-    minutes_per_task: Decimal.optional().describe('what doing it by hand takes'),
-    hourly_rate_usd: Decimal.optional().describe('what an hour by hand costs'),
+    minutes_per_task: Decimal.optional().describe('what doing it by hand takes: the hours that are saved'),
+    hourly_rate_usd: Decimal.optional().describe('what an hour by hand costs: the money that is saved'),
   })
   .refine((task) => task.cached_prefix_tokens <= task.input_tokens, { path: ['cached_prefix_tokens'], error: 'expected no more than input_tokens' })
   .refine((task) => task.input_tokens + task.output_tokens > 0, { path: ['input_tokens'], error: 'expected at least one token, of input or output' })
-  .refine((task) => (task.minutes_per_task === undefined) === (task.hourly_rate_usd === undefined), { path: ['hourly_rate_usd'], error: 'minutes_per_task and hourly_rate_usd go together' });
+  .refine((task) => task.minutes_per_task !== undefined || task.hourly_rate_usd === undefined, { path: ['hourly_rate_usd'], error: 'expected minutes_per_task beside it' });
 export type PlanBody = z.input<typeof PlanBody>;
 
 const PlanFiguresAnswer = z.object({
@@ -53,6 +53,6 @@ export type PlanModelAnswer = z.infer<typeof PlanModelAnswer>;
 export const PlanAnswer = z.object({
   at: Instant.describe('the moment whose prices were taken'),
   models: z.array(PlanModelAnswer).describe("the task's own model first, then the cheapest first"),
-  by_hand: z.object({ hours_per_month: z.number().nonnegative(), worth_month_usd: Money }).nullable(),
+  by_hand: z.object({ hours_per_month: z.number().nonnegative(), worth_month_usd: Money.nullable().describe('null where no hourly rate was told') }).nullable(),
 });
 export type PlanAnswer = z.infer<typeof PlanAnswer>;
