@@ -27,14 +27,15 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
     at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, user: caller.user, cost: cost.total,
     failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs === null ? null : settlement.timeToFirstTokenMs - (settlement.queuedMs ?? 0), rejected: isRejected(status), limited: status === 429,
     cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
-    unpriced: cost.basis === 'ceiling',
+    // A name that the provider does not know either costs nothing, and needs no price.
+    unpriced: cost.basis === 'ceiling' && cost.total > 0n,
   };
 }
 
-export function beatOfRefusal({ endedAt, caller, modelRequested }: RefusedEntry): Beat {
+export function beatOfRefusal({ endedAt, caller, modelRequested, refusal }: RefusedEntry): Beat {
   return {
     at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, user: caller.user, cost: 0n,
-    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: false,
+    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: refusal === 'unpriced_model',
   };
 }
 

@@ -72,7 +72,7 @@ export interface Figures {
   readonly keyActivity: readonly KeyActivity[];
   /** What each key used to do, over past weeks: its models and its calls in the busiest hour. Null: not known. */
   readonly keyHabits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null;
-  readonly unpriced: readonly { readonly model: string; readonly count: number }[];
+  readonly unpriced: readonly { readonly model: string; readonly count: number; readonly refused: boolean }[];
   /** Days of the ledger beside the provider's bill, the latest first; none where they are not compared. */
   readonly reconciled: readonly ReconciledDay[];
   readonly ledger: { readonly writable: boolean; readonly trouble: string | null; /** Rows given up since the start, and in the last five minutes. */ readonly lost: number; readonly lostLately: number };

@@ -141,7 +141,7 @@ export class Pulse {
   private readonly spend = new Map<string, Spend>();
   private readonly keys = new Map<string, { ring: Ring; models: Map<string, number> }>();
   private readonly capped = new Map<string, { credential: string; code: string; at: number; count: number }>();
-  private readonly unknown = new Map<string, { at: number; count: number }>();
+  private readonly unknown = new Map<string, { at: number; count: number; refused: boolean }>();
   private slowMs: number;
 
   constructor(slowMs: number) {
@@ -174,7 +174,7 @@ export class Pulse {
     if (beat.unpriced) {
       const named = beat.model ?? 'none';
       const model = this.unknown.has(named) || this.unknown.size < MOST_MODELS ? named : 'other';
-      this.unknown.set(model, { at: beat.at, count: (this.unknown.get(model)?.count ?? 0) + 1 });
+      this.unknown.set(model, { at: beat.at, count: (this.unknown.get(model)?.count ?? 0) + 1, refused: beat.cost === 0n });
     }
   }
 
@@ -238,9 +238,10 @@ export class Pulse {
     return [...this.capped.values()].filter(({ at }) => at > now - ms);
   }
 
-  unpriced(now: number, ms: number): readonly { readonly model: string; readonly count: number }[] {
+  /** `refused`: whether the latest call was turned away for want of a price. */
+  unpriced(now: number, ms: number): readonly { readonly model: string; readonly count: number; readonly refused: boolean }[] {
     for (const [model, { at }] of this.unknown) if (at <= now - 7 * 86_400_000) this.unknown.delete(model);
-    return [...this.unknown].filter(([, { at }]) => at > now - ms).map(([model, { count }]) => ({ model, count }));
+    return [...this.unknown].filter(([, { at }]) => at > now - ms).map(([model, { count, refused }]) => ({ model, count, refused }));
   }
 
   private spendOf(workspace: string): Spend | null {

@@ -228,7 +228,7 @@ export function createTallies(labels: Labels): Tallies {
     countOutcome(callSeries(workspace, workflow, model), endpoint, outcome);
     countCost(workspace, workflow, model, cost);
     countDecisions(workspace, opened);
-    if (cost.basis === 'ceiling') unpriced++;
+    if (cost.basis === 'ceiling' && cost.total > 0n) unpriced++;
     if (cost.total > opened.held) holdExceeded++;
     if (cost.estimated) {
       const reason = incompleteReason(settlement.outcome);

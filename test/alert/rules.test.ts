@@ -145,7 +145,8 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'calls come again within ten minutes', figures: (m) => ({ traffic: { lastHour: m < 9 ? 0 : 5, pastWeeks: [310, 290, 305] } }), minutes: 20, told: [] },
   ],
   unpriced: [
-    { what: 'a model without price is called', figures: { unpriced: [{ model: 'claude-new-9', count: 2 }] }, told: ['0: unpriced claude-new-9 fired warning'] },
+    { what: 'a model without price is called', figures: { unpriced: [{ model: 'claude-new-9', count: 2, refused: false }] }, told: ['0: unpriced claude-new-9 fired warning'] },
+    { what: 'calls of a model without price are refused', figures: { unpriced: [{ model: 'claude-new-9', count: 2, refused: true }] }, told: ['0: unpriced claude-new-9 fired warning'] },
     { what: 'every model has a price', figures: { unpriced: [] }, told: [] },
   ],
   ledger: [

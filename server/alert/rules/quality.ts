@@ -10,10 +10,10 @@ const LATE_MS = 10 * MINUTE_MS;
 
 export function unpricedModels({ unpriced, rules, notify }: Figures): Reading[] {
   if (!rules.unpriced.enabled) return [];
-  return unpriced.map(({ model, count }): Reading => ({
+  return unpriced.map(({ model, count, refused }): Reading => ({
     rule: 'unpriced', scope: model, period: null, basis: '', tier: 1, keeps: 1, severity: 'warning', forMs: 0, clearMs: 0, rearmMs: 7 * DAY_MS,
     title: `Model ${model} has no price`,
-    text: 'Its calls count at the dearest price there is. Add it to the price book, then `tollgate reprice`.',
+    text: refused ? 'Its calls are refused. Add it to the price book to let them through.' : 'Its calls count at the dearest price there is. Add it to the price book, then `tollgate reprice`.',
     facts: [{ label: 'Model', value: model }, { label: 'Calls', value: String(count) }],
     value: count, threshold: 1, unit: 'count', notify,
   }));
@@ -40,7 +40,7 @@ export function oldPrices({ pricesVerifiedAt, now, rules, notify }: Figures): Re
     // Prices that are checked anew and grow old again are a new matter.
     rule: 'price_book', scope: 'gateway', period: null, basis: String(pricesVerifiedAt), tier: fires ? 1 : 0, keeps: fires ? 1 : 0, severity: 'warning', forMs: 0, clearMs: 0, rearmMs: 0,
     title: 'The price book is old',
-    text: `Its prices were last checked ${Math.floor(days)} days ago. Compare it with the provider's list, and set \`verified_on\`.`,
+    text: `Its prices were last checked ${Math.floor(days)} days ago. Compare it with the provider's list, and set \`verified\` in its rows.`,
     facts: [{ label: 'Days', value: String(Math.floor(days)) }],
     value: days, threshold: afterDays, unit: 'days', notify,
   }];

@@ -41,8 +41,8 @@ export const moneyRoutes: readonly Route[] = [
       const filter = filterOf(query, now, services.settings().timezone);
       const { rows } = await services.reports.usage({ filter, groupBy: ['model', 'outcome'], limit: wire.LIMITS.usage });
       const used = new Map<string, number>();
-      // A refused call names whatever its client wrote; it was never priced.
-      for (const { group, requests } of rows) if (typeof group.model === 'string' && group.outcome !== 'refused') used.set(group.model, (used.get(group.model) ?? 0) + requests);
+      // A call that was refused, here or there, names whatever its client wrote; it was never priced.
+      for (const { group, requests, cost } of rows) if (typeof group.model === 'string' && group.outcome !== 'refused' && cost > 0n) used.set(group.model, (used.get(group.model) ?? 0) + requests);
       const warnings = services.pricesCheck([...used].map(([model, calls]) => ({ model, calls })), now, query.max_age_days ?? 60);
       return { from: iso(filter.from), to: iso(filter.to), models: used.size, warnings: [...warnings] };
     },
