@@ -2,7 +2,7 @@
 
 import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
 import type { Outcome } from '../domain/call.ts';
-import { UNLISTED } from '../domain/price.ts';
+import { priceKind, UNLISTED } from '../domain/price.ts';
 import type { CallRow } from '../domain/reports.ts';
 import type { Beat } from './pulse.ts';
 
@@ -27,15 +27,15 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
     at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, user: caller.user, cost: cost.total,
     failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs === null ? null : settlement.timeToFirstTokenMs - (settlement.queuedMs ?? 0), rejected: isRejected(status), limited: status === 429,
     cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
-    // A name that the provider does not know either costs nothing, and needs no price.
-    unpriced: cost.basis === 'ceiling' && cost.total > 0n,
+    // A name that the provider does not know either costs nothing, and needs no price. An advisor or a fallback may be the one without.
+    unpriced: cost.basis !== 'ceiling' || cost.total === 0n ? null : (cost.lines.find(({ priceVersion }) => priceKind(priceVersion) === 'ceiling')?.model ?? cost.modelServed ?? opened.modelSent),
   };
 }
 
 export function beatOfRefusal({ endedAt, caller, modelRequested, refusal }: RefusedEntry): Beat {
   return {
     at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, user: caller.user, cost: 0n,
-    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: refusal === 'unpriced_model',
+    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: refusal === 'unpriced_model' ? modelRequested : null,
   };
 }
 
@@ -45,6 +45,12 @@ export function beatOfRow(row: CallRow): Beat {
   return {
     at: row.admittedAt, workspace: row.workspace, workflow: row.workflow, key: row.key, model: row.modelServed ?? row.modelRequested, user: row.user, cost: row.cost,
     failed: failedOf(row.outcome), firstTokenMs: row.timeToFirstTokenMs, rejected: row.refusal !== null || isRejected(row.status), limited: row.outcome === 'upstream_error' && row.status === 429,
-    cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: row.estimateMethod?.includes(UNLISTED) === true,
+    cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: unpricedOf(row),
   };
+}
+
+/** Parts of an answer are not among what a row shows: the model that served is named for all of them. */
+function unpricedOf({ refusal, cost, estimateMethod, modelServed, modelRequested }: CallRow): string | null {
+  if (refusal === 'unpriced_model') return modelRequested;
+  return cost > 0n && estimateMethod?.includes(UNLISTED) === true ? (modelServed ?? modelRequested) : null;
 }

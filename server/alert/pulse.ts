@@ -32,7 +32,8 @@ export interface Beat {
   readonly limited: boolean;
   /** The provider said that money or a spend limit has run out: what it said, and with which credential. */
   readonly cap: { readonly credential: string; readonly code: string } | null;
-  readonly unpriced: boolean;
+  /** The model that had no price; null where all had one. */
+  readonly unpriced: string | null;
 }
 
 export interface Window {
@@ -171,8 +172,8 @@ export class Pulse {
       const known = this.capped.get(place);
       if (known !== undefined || this.capped.size < MOST_MODELS) this.capped.set(place, { ...beat.cap, at: beat.at, count: (known?.count ?? 0) + 1 });
     }
-    if (beat.unpriced) {
-      const named = beat.model ?? 'none';
+    if (beat.unpriced !== null) {
+      const named = beat.unpriced;
       const model = this.unknown.has(named) || this.unknown.size < MOST_MODELS ? named : 'other';
       this.unknown.set(model, { at: beat.at, count: (this.unknown.get(model)?.count ?? 0) + 1, refused: beat.cost === 0n });
     }

@@ -5,10 +5,19 @@ import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { beatOfEntry, beatOfRefusal } from '../../server/alert/beat.ts';
 import { Pulse } from '../../server/alert/pulse.ts';
+import { ask, complete, pricing, quoted, tokens, usage } from '../price/rows.ts';
 import { cost, openEntry, refusedEntry, settlement } from '../store/samples.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00Z');
 const DAY_MS = 86_400_000;
+
+test('is the advisor, where it is the one without', () => {
+  const pulse = new Pulse(10_000);
+  const parts = [{ type: 'message', model: null, tokens: tokens({ input: 5 }) }, { type: 'advisor_message', model: 'claude-sage-1', tokens: tokens({ input: 5 }) }];
+  const billed = pricing.cost(quoted(ask()), complete(usage({ input: 5 }, { parts, modelServed: 'claude-sonnet-4-6' })));
+  pulse.note(beatOfEntry({ opened: openEntry('1', { modelSent: 'claude-sonnet-4-6' }), settlement: settlement('1', { endedAt: epochMs(NOW), cost: billed }) }));
+  expect(pulse.unpriced(NOW + 1, DAY_MS)).toEqual([{ model: 'claude-sage-1', count: 1, refused: false }]);
+});
 
 test('a name that the provider turned down too is none, whatever prices stand in for it', () => {
   const pulse = new Pulse(10_000);
