@@ -34,6 +34,7 @@ import { newCallId } from './http/data/call-id.ts';
 import { readMessage } from './meter/json-body.ts';
 import { openMeter } from './meter/meter.ts';
 import { joinObservers } from './observe/join.ts';
+import { tellLater } from './observe/later.ts';
 import { createLog } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { createOpportunities } from './observe/opportunities.ts';
@@ -178,7 +179,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     headroom: (at) => headroom.rows(at),
     queue: () => queue.rows(),
     ledgerHealth: () => ledger.health(),
-    openHolds: () => metrics.inFlight(),
+    openHolds: () => inFlight(),
     overload: () => dataPort.overload,
     clockSteps: () => clock.steps,
     sockets: () => ({ client: dataPort.sockets, upstream: upstream.sockets }),
@@ -193,6 +194,11 @@ export async function compose(initial: Settings): Promise<Gateway> {
   });
   metrics.configured(initial);
   startTelemetry();
+  /** Calls that hold money. */
+  const inFlight = (): number => {
+    observer.flush();
+    return metrics.inFlight();
+  };
   store.onCommit(metrics.committed);
 
   const reckoning = createReckoning({ reports, ledger, gate, clock, log, nameOf: nameInBook, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
@@ -220,7 +226,10 @@ export async function compose(initial: Settings): Promise<Gateway> {
     lastVerification: () => reckoning.lastVerification(),
     reconciler,
     forecast,
-    metrics: (accept) => metrics.render(accept),
+    metrics: (accept) => {
+      observer.flush();
+      return metrics.render(accept);
+    },
     backup: async () => {
       const file = join(settings.dataDir, 'backups', `tollgate-${new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')}.db`);
       return { file, ...(await store.backup(file)) };
@@ -230,7 +239,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       baseUrl: baseUrlOf(dataPort.server, settings),
       draining: dataPort.draining,
       inFlight: dataPort.inFlight,
-      openHolds: metrics.inFlight(),
+      openHolds: inFlight(),
       databaseBytes: databaseBytes(),
       recovery: store.recovery,
       configLoadedAt,
@@ -242,7 +251,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const observer = joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log), telemetry.observer);
+  const observer = tellLater(joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log), telemetry.observer));
   const batches = createBatchCare({
     settings: () => settings,
     store: store.batches,
@@ -332,6 +341,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       await dataPort.drain(drainMs);
       overloadLog.close();
       await batches.close();
+      observer.flush();
       await telemetry.close(Math.max(LEAST_FLUSH_MS, until - clock.monotonic()));
       reconciler.close();
       await upstream.close();

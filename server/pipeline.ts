@@ -1,87 +1,26 @@
 // server/pipeline.ts: the way of a call, from its first byte to its ledger entry, in one function.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Desk, Visit } from './batch/desk.ts';
+import type { IncomingMessage } from 'node:http';
 import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
-import { isClaudeCode, UNIFIED, warningHeaders } from './admit/claude-code.ts';
-import type { Admission, Clearance, Gate } from './domain/admission.ts';
-import type { Batch, BatchCare, OwnCredential } from './domain/batch.ts';
-import type { Ask, BatchItemAsk, Caller, ClaimedTags, Credentials, Decision, Endpoint, Intent, Route } from './domain/call.ts';
-import type { Directory } from './domain/directory.ts';
-import type { CallId, Clock, EpochMs } from './domain/ids.ts';
-import { LedgerUnavailable, type Ledger, type OpenEntry, type RefusedEntry, type Settlement } from './domain/ledger.ts';
-import type { OpenMeter } from './domain/meter.ts';
-import { NO_MONEY, usdString, type Nanodollars } from './domain/money.ts';
-import type { Headroom, Log, Observer } from './domain/observer.ts';
-import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
-import type { Passage, ProviderQueue, Turn } from './domain/provider-queue.ts';
+import type { Admission, AdmissionRequest, Clearance } from './domain/admission.ts';
+import type { Ask, Caller, Decision, Intent } from './domain/call.ts';
+import type { Clock } from './domain/ids.ts';
+import { LedgerUnavailable, type OpenEntry, type RefusedEntry, type Settlement } from './domain/ledger.ts';
+import { NO_MONEY } from './domain/money.ts';
+import type { Cost, Ending, Quote } from './domain/price.ts';
+import type { Passage, Turn } from './domain/provider-queue.ts';
 import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
-import type { Roster, Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
-import type { CallTrace, Tracing } from './domain/trace.ts';
-import type { Reading, Tokens } from './domain/usage.ts';
-import type { Drains } from './forward/drains.ts';
-import type { ExchangeOptions, OnTheWire, Outgoing, ResponseHead } from './forward/exchange.ts';
+import type { Reading } from './domain/usage.ts';
 import { forward, type Answer } from './forward/forward.ts';
-import { carryTrace, headerOf, requestHeaders } from './forward/headers.ts';
-import { hopHeader } from './forward/hops.ts';
-import { allowsTries, nameOf, type Place } from './forward/tries.ts';
-import { uploadLength, uploadOf } from './forward/upload.ts';
-import type { Upstream } from './forward/upstream.ts';
-import { scanAsk, spliceModels } from './identify/ask.ts';
+import { scanAsk } from './identify/ask.ts';
 import { scanBatch } from './identify/batch.ts';
 import { DECODE_CAPS, decodeBody } from './identify/body.ts';
 import { identify, withBodyUser } from './identify/caller.ts';
 import { PromptLayout } from './identify/prompt-layout.ts';
 import { promptMarks } from './identify/prompt-marks.ts';
-
-/** One request, as the data port hands it over: routed, and nothing more. */
-export interface Call {
-  readonly id: CallId;
-  readonly admittedAt: EpochMs;
-  /** Milliseconds on the monotonic clock. */
-  readonly receivedAt: number;
-  readonly route: Route;
-  /** The path upstream, with its query string. */
-  readonly target: string;
-  readonly credentials: Credentials;
-  readonly claimed: ClaimedTags;
-  readonly clientRetry: number | null;
-  /** Null where traces are off: what the client sent of one passes as it came. */
-  readonly trace: CallTrace | null;
-  readonly request: IncomingMessage;
-  readonly reply: ServerResponse;
-  /** Fires when the client leaves. */
-  readonly gone: AbortSignal;
-  /** Reads the body whole; called at most once, only where the route inspects it. */
-  readonly readBody: () => Promise<Verdict<{ readonly bytes: Buffer; release(): void }>>;
-  /** Answers with our own no, which names the call by itself. `tags`: further headers, name, value, name, value… */
-  readonly refuse: (refusal: Refusal, tags: readonly string[]) => void;
-}
-
-export interface Services {
-  readonly settings: () => Settings;
-  readonly clock: Clock;
-  readonly directory: Directory;
-  readonly gate: Gate;
-  readonly pricing: () => Pricing;
-  readonly ledger: Ledger;
-  readonly upstream: Upstream;
-  readonly openMeter: OpenMeter;
-  readonly headroom: Headroom;
-  readonly queue: ProviderQueue;
-  readonly desk: Desk;
-  readonly batches: BatchCare;
-  readonly observer: Observer;
-  readonly telemetry: { readonly tracing: Tracing | null };
-  readonly log: Log;
-  /** The key that prefixes of prompts are hashed with, 43 characters of base64url. */
-  readonly prefixKey: string;
-  /** Answers that are read on after their client left. */
-  readonly drains: Drains;
-  /** Calls on the wire, for draining. */
-  readonly onTheWire: Roster<OnTheWire>;
-}
+import { Forwarding, ownerHeaders, POOLED, promisedBatch, visitOf } from './forwarding.ts';
+import type { BatchCall, Call, InspectedBody, Services } from './served.ts';
 
 /** Serves one call. A client that leaves or a provider that fails is an answer, not a throw. */
 export async function serve(call: Call, services: Services): Promise<void> {
@@ -102,10 +41,12 @@ export async function serve(call: Call, services: Services): Promise<void> {
     let intent = intentOf(call, caller, body?.ask ?? onlyModel(body));
     if (!asked.ok) return refuse(call, intent, asked.refusal, services);
     if (!named.ok) return refuse(call, intent, named.refusal, services);
-    const hidden = await objectsRefusal(call, caller, body, services);
-    if (hidden !== null) return refuse(call, intent, hidden, services);
+    const hidden = objectsRefusal(call, caller, body, services);
+    const refusal = hidden === null ? null : await hidden;
+    if (refusal !== null) return refuse(call, intent, refusal, services);
 
-    let planned = await plan(call, caller, body, services);
+    const planning = plan(call, caller, body, services);
+    let planned = planning instanceof Promise ? await planning : planning;
     if (!planned.ok) return refuse(call, intent, planned.refusal, services);
     if (caller.priority === 'background' && services.queue.watches && body !== null && POOLED.has(call.route.endpoint)) {
       turn = await takeTurn(call, caller, body, intent, planned.value, services);
@@ -114,7 +55,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     }
     const { clearance, quote } = planned.value;
     const batch = planned.value.batch === null ? null : { quote: planned.value.batch, taken: false };
-    const admitted = await services.gate.admit({ caller, endpoint: call.route.endpoint, clearance, quote, ...(batch === null ? {} : { shares: batch.quote.shares }), get signal() { return call.gone; } });
+    const admitted = await services.gate.admit(new Asking(call, caller, clearance, quote, batch));
     if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
 
     const opened = openEntry(intent, clearance, quote, admitted.value);
@@ -123,23 +64,22 @@ export async function serve(call: Call, services: Services): Promise<void> {
       return refuse(call, intent, LEDGER_UNAVAILABLE, services);
     }
     services.observer.started(caller.workspace, call.route.endpoint);
-    const price = pricer(services.pricing(), quote);
+    const forwarding = new Forwarding({ call, body, batch, opened, admission: admitted.value, clearance, quote, upstreamSettings: settings.upstream, passage: turn?.passage ?? null }, services);
     try {
-      const answer = await send(call, body, batch, opened, price, { admission: admitted.value, clearance, upstream: settings.upstream, passage: turn?.passage ?? null }, services);
-      settle(call, body, batch, opened, price, admitted.value, answer, turn, services);
+      const answer = await forward(forwarding);
+      settle(call, body, batch, opened, forwarding, admitted.value, answer, turn, services);
     } catch (error) {
       // Not foreseen: the row stays open, and the next start books it at what was held. The budgets say the same from now on.
       admitted.value.release(opened.held, null);
       throw error;
+    } finally {
+      forwarding.leave();
     }
   } finally {
     turn?.passage?.unused();
     body?.release();
   }
 }
-
-/** What draws on the limits that `noteHeadroom` is told of: batches and token counts have limits of their own. */
-const POOLED: ReadonlySet<Endpoint> = new Set(['messages', 'chat_completions', 'complete']);
 
 /** A turn to go upstream; `anew` is what the call is after its wait, null when it did not wait. */
 interface TurnTaken {
@@ -219,24 +159,8 @@ async function leftWaiting(call: Call, body: InspectedBody, intent: Intent, { cl
   const now = services.clock.monotonic();
   const reading: Reading = { usage: null, complete: false, contentBytes: 0, stopReason: null, errorType: null, errorCode: null, firstContentAt: null, obstacle: null };
   const result: Answer['result'] = { stop: 'cut', head: null, reading, sent: false, answered: false, clientGone: true, clientMissed: false, errorCode: null, responseBytes: 0, headersAt: null, lastByteAt: now };
-  settle(call, body, null, opened, pricer(services.pricing(), quote), null, { outcome: 'client_abort', result, reading, attempts: [], startedAt: now }, { ...NO_WAIT, waitedMs }, services);
-}
-
-/** A body that was read for its governed fields. */
-interface InspectedBody {
-  /** Null for a batch, whose items each have their own. */
-  readonly ask: Ask | null;
-  /** Null but for a batch. */
-  readonly items: readonly BatchItemAsk[] | null;
-  /** As received; what goes upstream unless the model is an alias. */
-  readonly bytes: Buffer;
-  /** Without its content-encoding; the same buffer where there is none. */
-  readonly decoded: Buffer;
-  /** Where the parts of the prompt stand in `decoded`; null where nobody wants to know. */
-  readonly layout: PromptLayout | null;
-  /** Milliseconds on the monotonic clock. */
-  readonly readAt: number;
-  release(): void;
+  const pricing = services.pricing();
+  settle(call, body, null, opened, { cost: (ending) => pricing.cost(quote, ending) }, null, { outcome: 'client_abort', result, reading, attempts: [], startedAt: now }, { ...NO_WAIT, waitedMs }, services);
 }
 
 /** Null on routes whose body nobody reads. */
@@ -280,33 +204,34 @@ interface Plan {
 const betasOf = (header: string | readonly string[] | undefined): readonly string[] =>
   header === undefined ? NOTHING : String(header).split(',').map((name) => name.trim()).filter((name) => name !== '');
 
-/** A batch that is being created. */
-interface BatchCall {
-  readonly quote: BatchQuote;
-  /** True once the provider said that it has it, and it is cared for from there on. */
-  taken: boolean;
+/** At once, but for a batch and for a session that must be recalled first. */
+function plan(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Verdict<Plan> | Promise<Verdict<Plan>> {
+  const betas = betasOf(call.request.headers['anthropic-beta']);
+  if (body !== null && body.items !== null) return planBatch(call, caller, body.items, betas, services);
+  const recalled = services.gate.recall(caller, body?.ask ?? null);
+  return recalled === null ? planCall(call, caller, body, betas, services) : recalled.then(() => planCall(call, caller, body, betas, services));
 }
 
-async function plan(call: Call, caller: Caller, body: InspectedBody | null, { gate, pricing }: Services): Promise<Verdict<Plan>> {
-  const { route: { endpoint }, admittedAt: at } = call;
-  const betas = betasOf(call.request.headers['anthropic-beta']);
-  if (body !== null && body.items !== null) {
-    const book = pricing();
-    const batch = await quoteBatch(body.items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model, flatHold) => book.quote({ endpoint, ask, model, at, flatHold: flatHold ?? null }) });
-    return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
-  }
-  const recalled = gate.recall(caller, body?.ask ?? null);
-  if (recalled !== null) await recalled;
+async function planBatch({ route: { endpoint }, admittedAt: at }: Call, caller: Caller, items: NonNullable<InspectedBody['items']>, betas: readonly string[], { gate, pricing }: Services): Promise<Verdict<Plan>> {
+  const book = pricing();
+  const batch = await quoteBatch(items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model, flatHold) => book.quote({ endpoint, ask, model, at, flatHold: flatHold ?? null }) });
+  return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
+}
+
+function planCall({ route: { endpoint }, admittedAt: at }: Call, caller: Caller, body: InspectedBody | null, betas: readonly string[], { gate, pricing }: Services): Verdict<Plan> {
   const cleared = gate.clear(caller, endpoint, body?.ask ?? null, betas);
   if (!cleared.ok) return cleared;
   const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at, flatHold: cleared.value.flatHold ?? null });
   return quoted.ok ? granted({ clearance: cleared.value, quote: quoted.value, batch: null }) : quoted;
 }
 
-/** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or names none. */
-async function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, { desk, settings }: Services): Promise<Refusal | null> {
-  const fileIds = body?.ask?.fileIds ?? body?.items?.flatMap(({ ask }) => ask.fileIds) ?? [];
-  if (fileIds.length === 0 && !call.route.template.includes('*')) return null;
+/** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or, at once, where the call names none. */
+function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Promise<Refusal | null> | null {
+  const fileIds = body?.ask?.fileIds ?? body?.items?.flatMap(({ ask }) => ask.fileIds) ?? NOTHING;
+  return fileIds.length === 0 && !call.route.template.includes('*') ? null : askDesk(call, caller, fileIds, services);
+}
+
+async function askDesk(call: Call, caller: Caller, fileIds: readonly string[], { desk, settings }: Services): Promise<Refusal | null> {
   try {
     return await desk.enter(visitOf(call, caller, settings()), fileIds);
   } catch (error) {
@@ -315,25 +240,28 @@ async function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | 
   }
 }
 
-function visitOf(call: Call, caller: Caller, settings: Settings): Visit {
-  const { route, target, admittedAt: at, claimed: { pathWorkspace, pathWorkflow } } = call;
-  const prefix = pathWorkspace === null ? '' : pathWorkflow === null ? `/w/${pathWorkspace}` : `/w/${pathWorkspace}/${pathWorkflow}`;
-  return { route, target, at, caller, credential: credentialHeaders(call, caller), base: (settings.publicUrl ?? reachedBy(call)) + prefix };
-}
+/** What the gate is asked; the signal is made when somebody waits on it, which few calls do. */
+class Asking implements AdmissionRequest {
+  readonly caller: Caller;
+  readonly endpoint: AdmissionRequest['endpoint'];
+  readonly clearance: Clearance;
+  readonly quote: Quote;
+  readonly shares?: NonNullable<AdmissionRequest['shares']>;
+  readonly #call: Call;
 
-/** A proxy that ends TLS before us says so; the worst that a client can do with it is to get an address that it cannot use. */
-function reachedBy({ request: { headers } }: Call): string {
-  return `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${headers.host ?? ''}`;
-}
+  constructor(call: Call, caller: Caller, clearance: Clearance, quote: Quote, batch: BatchCall | null) {
+    this.caller = caller;
+    this.endpoint = call.route.endpoint;
+    this.clearance = clearance;
+    this.quote = quote;
+    if (batch !== null) this.shares = batch.quote.shares;
+    this.#call = call;
+  }
 
-/** Headers for a call of our own in a client's name. */
-function credentialHeaders({ request }: Call, { upstream }: Caller): OwnCredential {
-  const headers = requestHeaders(request.rawHeaders, upstream, false);
-  const pairs: [string, string][] = [];
-  for (let i = 0; i < headers.length; i += 2) if (OF_A_CREDENTIAL.has(headers[i]!.toLowerCase())) pairs.push([headers[i]!, headers[i + 1]!]);
-  return pairs;
+  get signal(): AbortSignal {
+    return this.#call.gone;
+  }
 }
-const OF_A_CREDENTIAL = new Set(['x-api-key', 'authorization', 'anthropic-version', 'anthropic-beta']);
 
 const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
   id: call.id,
@@ -363,13 +291,6 @@ const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission
   price: quote.row,
 });
 
-/** A batch as it stands before its creation is answered. */
-function promisedBatch(opened: OpenEntry, { quote: { models } }: BatchCall): Batch {
-  const { upstream, ...creator } = opened.caller;
-  const credential = upstream.kind === 'configured' ? upstream.name : null;
-  return { id: opened.id, call: opened.id, createdAt: opened.admittedAt, expiresAt: opened.admittedAt, caller: creator, credential, models, booked: new Map() };
-}
-
 async function openInLedger(entry: OpenEntry, batch: BatchCall | null, { tightest }: Admission, { ledger, batches, log }: Services): Promise<boolean> {
   try {
     const opened = ledger.open(entry);
@@ -384,125 +305,6 @@ async function openInLedger(entry: OpenEntry, batch: BatchCall | null, { tightes
   }
 }
 
-/** Prices one call's ending; asked for the header and again for the ledger, it works once. */
-interface Pricer {
-  readonly ceilingAfterStart: (started: Tokens) => Nanodollars;
-  readonly cost: (ending: Ending) => Cost;
-}
-
-function pricer(pricing: Pricing, quote: Quote): Pricer {
-  let known: { reading: Reading; cost: Cost } | null = null;
-  return {
-    ceilingAfterStart: (started) => pricing.ceilingAfterStart(quote, started),
-    cost: (ending) => {
-      if (known?.reading !== ending.reading) known = { reading: ending.reading, cost: pricing.cost(quote, ending) };
-      return known.cost;
-    },
-  };
-}
-
-/** @param passed with `upstream` as the call was identified by it: its key belongs to that origin, whatever a reload says since */
-function send(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, passed: { admission: Admission; clearance: Clearance; upstream: Settings['upstream']; passage: Passage | null }, services: Services): Promise<Answer> {
-  const { admission, clearance, upstream: upstreamSettings, passage } = passed;
-  const { caller } = opened;
-  const edits = batch?.quote.edits ?? (body !== null && body.ask !== null && opened.modelSent !== null && opened.modelSent !== body.ask.model ? [{ span: body.ask.modelSpan, model: opened.modelSent }] : []);
-  const edited = edits.length > 0;
-  const visit = EDITED.has(call.route.endpoint) ? visitOf(call, caller, services.settings()) : null;
-  const warning = isClaudeCode(call.request.headers) ? warningHeaders(admission.tightest) : NOTHING;
-  const switched = clearance.insteadOf === undefined ? NOTHING : switchedHeaders(clearance.model, clearance.insteadOf);
-  const extraHeaders = (head: ResponseHead, reading: Reading | null): readonly string[] => {
-    const tags = ['x-tollgate-request-id', call.id, ...ownerHeaders(caller), ...switched, ...(head.status < 400 ? warning : NOTHING)];
-    if (head.streamed) return tags;
-    const free = !call.route.billed || head.status >= 400;
-    if (reading === null && !free) return tags;
-    const cost = reading === null ? NO_MONEY : price.cost({ status: head.status, sent: true, reading }).total;
-    return [...tags, 'x-tollgate-cost-usd', usdString(cost)];
-  };
-  const options: ExchangeOptions = {
-    upstream: services.upstream,
-    reply: call.reply,
-    writeStallMs: services.settings().clients.writeStallMs,
-    monotonic: () => services.clock.monotonic(),
-    extraHeaders,
-    replaces: (head) => (warning.length > 0 && head.status < 400 ? UNIFIED : null),
-    openMeter: (head, { credential }) => {
-      noteHeadroom(call, opened, nameOf(credential), head, services);
-      passage?.answered();
-      if (!call.route.billed) return null;
-      return services.openMeter({
-        endpoint: call.route.endpoint,
-        status: head.status,
-        contentType: headerOf(head.raw, 'content-type'),
-        contentEncoding: headerOf(head.raw, 'content-encoding'),
-        monotonic: () => services.clock.monotonic(),
-        onStart: (started) => admission.started(started, price.ceilingAfterStart(started)),
-        onContent: admission.onContent,
-      });
-    },
-    editor: (head) => (visit === null ? null : services.desk.editor(visit, head, async ({ id, expiresAt }) => {
-      if (batch === null) return;
-      batch.taken = true;
-      await services.batches.opened({ ...promisedBatch(opened, batch), id, expiresAt }, admission.keep());
-    })),
-    // A JSON answer is paid for whole whether anyone reads it or not, so it is read for its usage; a stream may stop being generated.
-    drainAfterAbort: (head) => {
-      const worthIt = call.route.billed && (services.settings().onAbort === 'drain' || (head === null ? !opened.stream : !head.streamed));
-      return worthIt ? services.drains.begin() : null;
-    },
-  };
-  const upload = body === null ? uploadOf(call.request, call.reply) : null;
-  const bytes = body === null ? upload : edited ? spliceModels(body.decoded, edits) : body.bytes;
-  const outgoing = ({ origin, credential }: Pick<Place, 'origin' | 'credential'>): Outgoing => {
-    const headers = requestHeaders(call.request.rawHeaders, credential, edited);
-    headers.push(...hopHeader(call.request, origin));
-    if (call.trace !== null) carryTrace(headers, call.trace);
-    if (upload !== null) headers.push(...uploadLength(call.request));
-    return {
-      origin,
-      method: call.route.method,
-      path: call.target,
-      headers: visit === null ? headers : uncompressed(headers),
-      body: bytes,
-      credential,
-      headersTimeoutMs: opened.stream ? upstreamSettings.streamHeadersTimeoutMs : upstreamSettings.headersTimeoutMs,
-    };
-  };
-  // A body that goes by unread cannot go a second time.
-  const tries = upload !== null || !allowsTries(upstreamSettings) ? null : services.upstream.retries.begin({
-    settings: upstreamSettings, credential: caller.upstream, model: opened.modelSent, movable: isMovable(call, body), clientRetry: call.clientRetry,
-  }, services.clock.monotonic());
-  let seat: Seat<OnTheWire> | null = null;
-  return forward({
-    outgoing: outgoing({ origin: upstreamSettings.origin, credential: caller.upstream }),
-    options,
-    billed: call.route.billed,
-    clock: services.clock,
-    tries,
-    triesAgain: upstreamSettings.retry.most > 0,
-    elsewhere: outgoing,
-    mayRetry: (number, startedAt) => services.ledger.attempt(opened.id, number, startedAt).then(() => true, () => false),
-    onWire: (now) => {
-      if (seat !== null) services.onTheWire.leave(seat);
-      seat = services.onTheWire.enter(now);
-    },
-  }).finally(() => {
-    if (seat !== null) services.onTheWire.leave(seat);
-  });
-}
-
-/** Whether another key would serve a call as well: files, skills, batches and containers are there for the workspace of one key only. */
-const isMovable = ({ route }: Call, body: InspectedBody | null): boolean =>
-  !EDITED.has(route.endpoint) && route.endpoint !== 'batch_results' && (body === null || (body.ask !== null && body.ask.fileIds.length === 0 && body.ask.features?.container !== true));
-
-/** Endpoints whose answers are read, and some changed; see `Desk.editor`. */
-const EDITED: ReadonlySet<Endpoint> = new Set(['batches', 'files', 'skills']);
-
-/** What is to be read is asked for uncompressed. */
-function uncompressed(headers: string[]): string[] {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.toLowerCase() === 'accept-encoding') headers[i + 1] = 'identity';
-  return headers;
-}
-
 /**
  * A batch whose name we never learned was refused, or may run all the same: then what was held for it is its cost, flagged, by model. Its
  * results cannot be looked for, as nothing tells it from another client's batch.
@@ -514,7 +316,7 @@ function endNameless(batch: BatchCall, opened: OpenEntry, admission: Admission, 
 }
 
 /** The one place that every ending of a call with an open row passes. @param admission null where nothing was held */
-function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: Pricer, admission: Admission | null, answer: Answer, turn: TurnTaken | null, services: Services): void {
+function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: { cost(ending: Ending): Cost }, admission: Admission | null, answer: Answer, turn: TurnTaken | null, services: Services): void {
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
   const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
@@ -589,23 +391,6 @@ function turnAway(call: Call, refusal: Refusal, services: Services): void {
 }
 
 const NOTHING: readonly string[] = [];
-
-/** Tells the client that a cheaper model answers. Names are its own text: what no header can hold is left out. */
-const switchedHeaders = (model: string | null, insteadOf: string): readonly string[] =>
-  [['x-tollgate-model', model ?? ''], ['x-tollgate-model-instead-of', insteadOf]].filter(([, text]) => /^[\x21-\x7e]+$/.test(text!)).flat() as string[];
-
-const ownerHeaders = (caller: Caller): readonly string[] => ['x-tollgate-workspace', caller.workspace, 'x-tollgate-workflow', caller.workflow];
-
-function noteHeadroom(call: Call, opened: OpenEntry, credential: string, head: ResponseHead, services: Services): void {
-  if (opened.modelSent === null || !POOLED.has(call.route.endpoint)) return;
-  services.headroom.note({
-    credential,
-    model: opened.modelSent,
-    at: services.clock.now(),
-    status: head.status,
-    raw: head.raw,
-  });
-}
 
 const LEDGER_UNAVAILABLE: Refusal = {
   reason: 'ledger_unavailable',

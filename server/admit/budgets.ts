@@ -44,7 +44,11 @@ class Account {
 
   /** The window of an instant where it is kept; an older period is in the ledger alone. */
   kept(at: EpochMs): Window | undefined {
-    return this.#windows.findLast(({ period }) => at >= period.from && at < period.to);
+    for (let i = this.#windows.length - 1; i >= 0; i--) {
+      const { period } = this.#windows[i]!;
+      if (at >= period.from && at < period.to) return this.#windows[i];
+    }
+    return undefined;
   }
 
   open(period: Period, spent: Nanodollars): Window {

@@ -46,6 +46,14 @@ export function substituteFor({ models }: CheaperModels, model: string): string 
   return null;
 }
 
+/** The decision of rules that let a call pass; always the same one. */
+function allowed(rules: object, rule: string): Decision {
+  let decision = allows.get(rules);
+  if (decision === undefined || decision.rule !== rule) allows.set(rules, (decision = { rule, verdict: 'allow', detail: null }));
+  return decision;
+}
+const allows = new WeakMap<object, Decision>();
+
 /** Null lets the call pass; a rule that only rehearses says so among the decisions. */
 function said(refusal: Refusal, dryRun: boolean | undefined, decisions: Decision[]): Refusal | null {
   if (dryRun !== true) return refusal;
@@ -61,7 +69,7 @@ function modelRefusal({ scope, policy: { models } }: ScopedPolicy, model: string
     const what = fallback === PROVIDERS_CHOICE ? 'the fallback "default", which lets the provider choose the model,' : `model ${shown(fallback)}, named as a fallback or by a tool,`;
     return said(refused('model_not_allowed', `${what} is not allowed in ${scope}. ${allowedIn(models)}`, { rule }).refusal, models.dryRun, decisions);
   }
-  decisions.push({ rule, verdict: 'allow', detail: null });
+  decisions.push(allowed(models, rule));
   return null;
 }
 
@@ -70,7 +78,7 @@ function featureRefusal({ scope, policy: { features } }: ScopedPolicy, endpoint:
   const rule = `features:${scope}`;
   const forbidden = forbiddenFeature(features, featuresOf(endpoint, ask, betas));
   if (forbidden !== null) return said(refused('feature_not_allowed', `${shown(forbidden)} is not allowed in ${scope}. ${allowedOfKind(features, forbidden)}`, { rule }).refusal, features.dryRun, decisions);
-  decisions.push({ rule, verdict: 'allow', detail: null });
+  decisions.push(allowed(features, rule));
   return null;
 }
 
@@ -86,7 +94,8 @@ function outputRefusal({ scope, policy }: ScopedPolicy, endpoint: Endpoint, ask:
 }
 
 export function resolveAlias(layers: readonly ScopedPolicy[], model: string, decisions: Decision[]): string {
-  for (const { scope, policy } of layers.toReversed()) {
+  for (let at = layers.length - 1; at >= 0; at--) {
+    const { scope, policy } = layers[at]!;
     const target = policy.models.alias.get(model);
     if (target === undefined) continue;
     decisions.push({ rule: `models:${scope}`, verdict: 'rewrite', detail: `${model} stands for ${target}` });
@@ -95,7 +104,22 @@ export function resolveAlias(layers: readonly ScopedPolicy[], model: string, dec
   return model;
 }
 
+/** What was said of models before, by the rules: the same few are asked for again and again. Names are client text, so only so many are kept. */
+const permitted = new WeakMap<ModelRules, Map<string, boolean>>();
+const MOST_KEPT = 200;
+
 function permits(rules: ModelRules, model: string): boolean {
+  let known = permitted.get(rules);
+  if (known === undefined) permitted.set(rules, (known = new Map()));
+  let permits = known.get(model);
+  if (permits === undefined) {
+    permits = matched(rules, model);
+    if (known.size < MOST_KEPT) known.set(model, permits);
+  }
+  return permits;
+}
+
+function matched(rules: ModelRules, model: string): boolean {
   if (rules.deny.some((glob) => matchesGlob(glob, model))) return false;
   return rules.allow === null || rules.allow.some((glob) => matchesGlob(glob, model));
 }

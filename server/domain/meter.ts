@@ -21,8 +21,8 @@ export interface MeterRequest {
 export interface Meter {
   /** A chunk as received from the provider, handed over after it went to the client. Nobody writes to its bytes any more, so it may be kept. */
   tap(chunk: Buffer): void;
-  /** No more will come. `whole`: the body ended as its framing promised. Call once. */
-  close(whole: boolean): Promise<Reading>;
+  /** No more will come. `whole`: the body ended as its framing promised. Call once. A promise only where something must still be decompressed. */
+  close(whole: boolean): Reading | Promise<Reading>;
 }
 
 /** What the JSON of a whole message says of itself, e.g. one of a batch's results. Never throws: what it cannot read is missing from the reading. */

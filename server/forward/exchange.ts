@@ -39,19 +39,19 @@ export interface ExchangeOptions {
   readonly reply: ServerResponse;
   /** A client that takes nothing for this long is taken for gone. */
   readonly writeStallMs: number;
-  readonly monotonic: () => number;
+  monotonic(): number;
   /** Opens the meter once the response headers are known; null for an answer that nobody meters. */
-  readonly openMeter: (head: ResponseHead, outgoing: Outgoing) => Meter | null;
+  openMeter(head: ResponseHead, outgoing: Outgoing): Meter | null;
   /** Headers of ours for the client. `reading` is null when the answer is relayed before it is whole. */
-  readonly extraHeaders: (head: ResponseHead, reading: Reading | null) => readonly string[];
-  /** A prefix of names: the provider's headers of that family stay behind, as `extraHeaders` has its own. Null, or left out: all pass. */
-  readonly replaces?: (head: ResponseHead) => string | null;
+  extraHeaders(head: ResponseHead, reading: Reading | null): readonly string[];
+  /** A prefix of names: the provider's headers of that family stay behind, as `extraHeaders` has its own. Null: all pass. */
+  replaces(head: ResponseHead): string | null;
   /** Changes a whole answer before the client gets it; null leaves it alone. A throw is an answer that must not go out: the provider's own fault. */
-  readonly editor?: (head: ResponseHead) => ((body: Buffer) => Promise<Buffer>) | null;
-  /** Asked of an error: true keeps it from the client, since another try will follow. Null, or left out: every answer goes out. */
-  readonly keepsBack?: ((head: ResponseHead) => boolean) | null;
+  editor(head: ResponseHead): ((body: Buffer) => Promise<Buffer>) | null;
+  /** Asked of an error: true keeps it from the client, since another try will follow. */
+  keepsBack(head: ResponseHead): boolean;
   /** Leave to read on when the client leaves, so that the usage is known exactly; null ends it. */
-  readonly drainAfterAbort: (head: ResponseHead | null) => Drain | null;
+  drainAfterAbort(head: ResponseHead | null): Drain | null;
 }
 
 export interface ResponseHead {
@@ -139,11 +139,11 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   }
 
   start(): void {
-    const { upstream, monotonic } = this.#options;
+    const { upstream } = this.#options;
     // A client that left while its call was admitted asks for nothing any more.
-    if (this.#delivery.gone) return this.#finish('cut', null, null, monotonic());
+    if (this.#delivery.gone) return this.#finish('cut', null, null, this.#options.monotonic());
     const connections = upstream.to(this.#outgoing.origin);
-    if (connections === null) return this.#finish('connect_failed', null, 'ORIGIN_CHANGED', monotonic());
+    if (connections === null) return this.#finish('connect_failed', null, 'ORIGIN_CHANGED', this.#options.monotonic());
     connections.dispatch(
       {
         path: this.#outgoing.path,
@@ -165,11 +165,17 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   }
 
   onComplete(): void {
-    void this.#onEnd();
+    const lastByteAt = this.#options.monotonic();
+    const reading = this.#meter === null ? null : this.#meter.close(true);
+    if (reading instanceof Promise) void reading.then((read) => this.#onEnd(read, lastByteAt));
+    else this.#onEnd(reading, lastByteAt);
   }
 
   onError(error: Error): void {
-    void this.#onError(error);
+    const lastByteAt = this.#options.monotonic();
+    const reading = this.#meter === null ? null : this.#meter.close(false);
+    if (reading instanceof Promise) void reading.then((read) => this.#onBreak(error, read, lastByteAt));
+    else this.#onBreak(error, reading, lastByteAt);
   }
 
   onRoom(): void {
@@ -187,12 +193,12 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     const head = headOf(status, statusMessage, rawHeaders);
     this.#head = head;
     this.#meter = this.#options.openMeter(head, this.#outgoing);
-    if (status >= 400 && this.#options.keepsBack?.(head) === true) {
+    if (status >= 400 && this.#options.keepsBack(head)) {
       this.#keptBack = true;
       this.#waiting = [];
       return true;
     }
-    this.#edit = this.#options.editor?.(head) ?? null;
+    this.#edit = this.#options.editor(head);
     if (this.#edit !== null || (this.#meter !== null && !head.streamed && status < 400)) {
       this.#waiting = [];
       return true;
@@ -204,7 +210,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
 
   #sendHead(head: ResponseHead, reading: Reading | null, editedBytes: number | null = null): void {
     const all = responseHeaders(head.raw, this.#outgoing.credential);
-    const family = this.#options.replaces?.(head) ?? null;
+    const family = this.#options.replaces(head);
     const passed = family === null ? all : withoutFamily(all, family);
     const headers = editedBytes === null ? passed : withLength(passed, editedBytes);
     headers.push(...this.#options.extraHeaders(head, reading));
@@ -288,26 +294,26 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     else this.#finish(stop, null, null, this.#options.monotonic());
   }
 
-  async #onEnd(): Promise<void> {
-    const lastByteAt = this.#options.monotonic();
-    const reading = (await this.#meter?.close(true)) ?? null;
+  #onEnd(reading: Reading | null, lastByteAt: number): void {
     if (this.#keptBack) return this.#finish('whole', reading, null, lastByteAt, this.#dropWaiting());
-    if (this.#edit !== null) {
-      try {
-        await this.#sendEdited(this.#head!, this.#edit, reading);
-      } catch (error) {
-        const { code, name } = error as Error & { code?: string };
-        return this.#finish('reset', reading, code ?? name, lastByteAt);
-      }
-      this.#delivery.end();
-    } else if (this.#waiting !== null) this.#endWithWaiting(this.#head!, reading);
+    if (this.#edit !== null) return void this.#endEdited(this.#edit, reading, lastByteAt);
+    if (this.#waiting !== null) this.#endWithWaiting(this.#head!, reading);
     else this.#delivery.end();
     this.#finish('whole', reading, null, lastByteAt);
   }
 
-  async #onError(error: Error & { code?: string }): Promise<void> {
-    const lastByteAt = this.#options.monotonic();
-    const reading = (await this.#meter?.close(false)) ?? null;
+  async #endEdited(edit: (body: Buffer) => Promise<Buffer>, reading: Reading | null, lastByteAt: number): Promise<void> {
+    try {
+      await this.#sendEdited(this.#head!, edit, reading);
+    } catch (error) {
+      const { code, name } = error as Error & { code?: string };
+      return this.#finish('reset', reading, code ?? name, lastByteAt);
+    }
+    this.#delivery.end();
+    this.#finish('whole', reading, null, lastByteAt);
+  }
+
+  #onBreak(error: Error & { code?: string }, reading: Reading | null, lastByteAt: number): void {
     const stop = this.#stop ?? stopOf(error, this.#sent);
     // Of a broken answer the client gets what came. Where we gave up ourselves and nothing was relayed yet, our own words say more.
     // Half of an answer that was to be changed stays here.
@@ -405,9 +411,30 @@ function decoded(body: Buffer, encoding: string | null): Buffer {
 
 const ASCII = /^[\x00-\x7f]*$/;
 
-/** Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. */
+/** More than this apart, the first and the last header came in different pieces, or something else is between them. */
+const HEAD_BYTES = 16 * 1024;
+
+/**
+ * Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. Nearly always they are views of one piece
+ * that came from the socket: then that is decoded once and cut, as a call into native code for each of them costs ten times as much.
+ */
 function decodeHeaders(raw: readonly Buffer[]): string[] {
   const out: string[] = [];
-  for (let i = 0; i < raw.length; i++) out.push(raw[i]!.toString('latin1'));
+  const first = raw[0];
+  const last = raw.at(-1);
+  if (first === undefined || last === undefined) return out;
+  const { buffer, byteOffset: start } = first;
+  const length = last.byteOffset + last.length - start;
+  let together = length > 0 && length <= HEAD_BYTES;
+  for (let i = 0; together && i < raw.length; i++) together = raw[i]!.buffer === buffer && raw[i]!.byteOffset >= start && raw[i]!.byteOffset + raw[i]!.length <= start + length;
+  if (!together) {
+    for (let i = 0; i < raw.length; i++) out.push(raw[i]!.toString('latin1'));
+    return out;
+  }
+  const text = Buffer.from(buffer, start, length).toString('latin1');
+  for (let i = 0; i < raw.length; i++) {
+    const { byteOffset: at, length: long } = raw[i]!;
+    out.push(text.slice(at - start, at - start + long));
+  }
   return out;
 }

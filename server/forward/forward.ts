@@ -19,11 +19,11 @@ export interface ForwardRequest {
   /** False forbids that one, too. */
   readonly triesAgain: boolean;
   /** The call as it goes to another place, with the key of that place. */
-  readonly elsewhere: (place: Place) => Outgoing;
+  elsewhere(place: Place): Outgoing;
   /** Makes the next attempt durable before its first byte leaves; false when it could not, and the call ends with what it has. */
-  readonly mayRetry: (number: number, startedAt: EpochMs) => Promise<boolean>;
+  mayRetry(number: number, startedAt: EpochMs): Promise<boolean>;
   /** Told of what can be drained: the exchange on the wire, or the wait for the next. */
-  readonly onWire: (now: OnTheWire) => void;
+  onWire(now: OnTheWire): void;
 }
 
 export interface Answer {
@@ -49,10 +49,9 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
   const { clock, tries, outgoing } = request;
   const attempts: Attempt[] = [];
   const firstStart = clock.monotonic();
-  const options = tries === null ? request.options : { ...request.options, keepsBack: (head: Parameters<Tries['keepsBack']>[0]) => tries.keepsBack(head, clock.monotonic(), clock.now()) };
   for (let number = 1, startedAt = clock.now(); ; number++) {
     const started = number === 1 ? firstStart : clock.monotonic();
-    const exchange = openExchange(tries === null || tries.place.id === null ? outgoing : request.elsewhere(tries.place), options);
+    const exchange = openExchange(tries === null || tries.place.id === null ? outgoing : request.elsewhere(tries.place), request.options);
     request.onWire(exchange);
     const result = await exchange.result;
     const reading = result.reading ?? NOTHING_READ;
@@ -79,7 +78,7 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       failover: tries?.place.id ?? null,
     });
     const next = nextAfter(request, result, outcome, number);
-    const waited = next === null ? null : await pause(next.waitMs, options.reply, request.onWire);
+    const waited = next === null ? null : await pause(next.waitMs, request.options.reply, (wait) => request.onWire(wait));
     startedAt = clock.now();
     if (next !== null && waited === 'over' && (await request.mayRetry(number + 1, startedAt))) {
       tries?.begin(next);

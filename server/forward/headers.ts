@@ -10,6 +10,36 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'pro
 /** Of the request only: set anew, or nobody's business upstream. */
 const NOT_FORWARDED = new Set(['host', 'content-length', 'expect', 'cookie', 'forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip', HOP_HEADER]);
 
+const PASSED = 0;
+/** Not forwarded in a request, passed in an answer. */
+const REQUEST_ONLY = 1;
+const ENDS_HERE = 2;
+const API_KEY = 3;
+const AUTHORIZATION = 4;
+const ACCEPT_ENCODING = 5;
+const CONTENT_ENCODING = 6;
+
+/** What is known of names as clients and the provider spell them: the same few, call after call. */
+const kinds = new Map<string, number>();
+/** Names are client text; more than this are looked at each time. */
+const MOST_NAMES = 1_000;
+
+function kindOf(name: string): number {
+  const known = kinds.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  let kind = PASSED;
+  if (HOP_BY_HOP.has(lower) || lower.startsWith('x-tollgate-')) kind = ENDS_HERE;
+  else if (NOT_FORWARDED.has(lower)) kind = REQUEST_ONLY;
+  else if (lower === 'x-api-key') kind = API_KEY;
+  else if (lower === 'authorization') kind = AUTHORIZATION;
+  else if (lower === 'accept-encoding') kind = ACCEPT_ENCODING;
+  else if (lower === 'content-encoding') kind = CONTENT_ENCODING;
+  // A longer one is no name that comes again.
+  if (kinds.size < MOST_NAMES && name.length <= 64) kinds.set(name, kind);
+  return kind;
+}
+
 /** What the meter can decode. An encoding that it cannot read is not offered upstream. */
 const READABLE_ENCODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'identity', '*']);
 
@@ -25,16 +55,16 @@ export function requestHeaders(raw: readonly string[], credential: UpstreamCrede
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
     const value = raw[i + 1]!;
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || NOT_FORWARDED.has(lower) || lower.startsWith('x-tollgate-') || named?.has(lower)) continue;
-    if (bodyEdited && lower === 'content-encoding') continue;
-    if (lower === 'x-api-key' || lower === 'authorization') {
+    const kind = kindOf(name);
+    if (kind === ENDS_HERE || kind === REQUEST_ONLY || (named !== null && named.has(name.toLowerCase()))) continue;
+    if (bodyEdited && kind === CONTENT_ENCODING) continue;
+    if (kind === API_KEY || kind === AUTHORIZATION) {
       if (credential.kind === 'callers_own') out.push(name, value);
-      else if (!credentialSent) out.push(name, lower === 'authorization' ? `Bearer ${credential.secret}` : credential.secret);
+      else if (!credentialSent) out.push(name, kind === AUTHORIZATION ? `Bearer ${credential.secret}` : credential.secret);
       credentialSent = true;
       continue;
     }
-    if (lower === 'accept-encoding') {
+    if (kind === ACCEPT_ENCODING) {
       const readable = value.split(',').filter((part) => READABLE_ENCODINGS.has(part.split(';', 1)[0]!.trim().toLowerCase()));
       // An empty list would mean "anything" to some servers; `identity` says what is left.
       out.push(name, readable.length > 0 ? readable.join(',') : 'identity');
@@ -71,8 +101,7 @@ export function responseHeaders(raw: readonly string[], credential: UpstreamCred
   const named = namedByConnection(raw);
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
-    const lower = raw[i]!.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || lower.startsWith('x-tollgate-') || named?.has(lower)) continue;
+    if (kindOf(raw[i]!) === ENDS_HERE || (named !== null && named.has(raw[i]!.toLowerCase()))) continue;
     if (secret !== null && raw[i + 1]!.includes(secret)) continue;
     out.push(raw[i]!, raw[i + 1]!);
   }

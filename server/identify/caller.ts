@@ -50,8 +50,7 @@ const NO_TAGS: ReadonlyMap<string, string> = new Map();
 
 function callerOf(key: VirtualKey | null, claim: Claim, settings: Settings): Verdict<Caller> {
   const { claimed } = claim;
-  const badName = [claimed.pathWorkspace, claimed.pathWorkflow, claimed.headerWorkflow].find((name) => name !== null && !NAME_PATTERN.test(name));
-  if (badName !== undefined) {
+  if (isBad(claimed.pathWorkspace) || isBad(claimed.pathWorkflow) || isBad(claimed.headerWorkflow)) {
     return refused('malformed', 'a workspace or workflow is named by 1 to 64 lower-case letters, digits, dots, dashes and underscores, and begins and ends with a letter or digit');
   }
   const workspace = findWorkspace(key, claimed.pathWorkspace, settings);
@@ -76,6 +75,8 @@ function callerOf(key: VirtualKey | null, claim: Claim, settings: Settings): Ver
   });
 }
 
+const isBad = (name: string | null): boolean => name !== null && !NAME_PATTERN.test(name);
+
 /** The caller with the user that only the body names; the header wins over it. For when the body is read after the caller is known. */
 export function withBodyUser(caller: Caller, bodyUserId: string | null): Verdict<Caller> {
   if (bodyUserId === null) return granted(caller);
@@ -85,13 +86,13 @@ export function withBodyUser(caller: Caller, bodyUserId: string | null): Verdict
 
 /** Null: an open gateway and no key of ours. */
 async function findKey(credentials: Credentials, { directory, settings, at }: { directory: Directory; settings: Settings; at: EpochMs }): Promise<Verdict<VirtualKey | null>> {
-  const { apiKey, bearer } = credentials;
-  const sent = [apiKey, bearer === apiKey ? null : bearer].filter((secret) => secret !== null && secret !== '') as string[];
-  let key: VirtualKey | null = null;
-  for (const secret of sent) key ??= await directory.find(hashSecret(secret), at);
+  const first = credentials.apiKey || null;
+  const second = credentials.bearer === credentials.apiKey ? null : credentials.bearer || null;
+  let key = first === null ? null : await directory.find(hashSecret(first), at);
+  if (second !== null) key ??= await directory.find(hashSecret(second), at);
   // Two credentials that differ cannot both be meant; with one of ours among them there is no telling who pays.
-  if (key !== null) return sent.length === 1 ? granted(key) : UNAUTHENTICATED;
-  if (settings.access === 'keys' || sent.some((secret) => secret.startsWith(OWN_PREFIX))) return UNAUTHENTICATED;
+  if (key !== null) return first === null || second === null ? granted(key) : UNAUTHENTICATED;
+  if (settings.access === 'keys' || first?.startsWith(OWN_PREFIX) || second?.startsWith(OWN_PREFIX)) return UNAUTHENTICATED;
   return granted(null);
 }
 
@@ -144,9 +145,9 @@ function findWorkflow(key: VirtualKey | null, workspace: Place, claimed: Claimed
     return refused('workflow_forbidden', `the path names workflow ${pathWorkflow}, x-tollgate-workflow names ${headerWorkflow}; say one`);
   }
   const named = (pathWorkflow ?? headerWorkflow) as WorkflowId | null;
+  if (named === null && key !== null && key.workflow !== null) return granted(key.workflow);
   const listed = allowedByKey(key);
   if (named === null) {
-    if (key !== null && key.workflow !== null) return granted(key.workflow);
     if (listed === null) return granted(UNATTRIBUTED);
     return listed.length === 1 ? granted(listed[0]!) : refused('workflow_forbidden', `this key must name its workflow. Allowed: ${list(listed)}`);
   }

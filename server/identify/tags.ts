@@ -11,6 +11,21 @@ const TAG_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 // Line and paragraph separators too: they break a line in a log viewer.
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
+const DASH = 45;
+
+/** Whether a request may carry tags in its headers. @param raw name, value, name, value…, as received */
+export function hasTags(raw: readonly string[]): boolean {
+  // `x-tollgate-…` and `x-claude-code-session-id`; the first letters keep nearly every other name out.
+  for (let i = 0; i < raw.length; i += 2) if (raw[i]!.length >= 15 && raw[i]!.charCodeAt(1) === DASH && /^x-(?:tollgate-|claude-)/i.test(raw[i]!)) return true;
+  return false;
+}
+
+/** The tags of a call without any in its headers. */
+export const untagged = (pathWorkspace: string | null, pathWorkflow: string | null): ClaimedTags => ({
+  pathWorkspace, pathWorkflow, headerWorkflow: null, user: null, session: null, action: null, tags: NO_TAGS, priority: null,
+});
+const NO_TAGS: ReadonlyMap<string, string> = new Map();
+
 /**
  * The tags of one call, checked. Anything over 256 bytes or with a control character is `malformed`: cut text would be
  * another tag. `x-tollgate-session` wins over `x-claude-code-session-id`, which is the same thing said by Claude Code.

@@ -1,7 +1,8 @@
 // server/meter/meter.ts: reads what a response says it used, from a copy of the bytes that go by.
 
 import type { Endpoint } from '../domain/call.ts';
-import type { MeterRequest, OpenMeter } from '../domain/meter.ts';
+import type { Meter, MeterRequest, OpenMeter } from '../domain/meter.ts';
+import type { Reading } from '../domain/usage.ts';
 import { Account } from './account.ts';
 import { Decoding, type Sink } from './decode.ts';
 import { EventScanner, type EventReader } from './events.ts';
@@ -15,18 +16,10 @@ const METERED: ReadonlySet<Endpoint> = new Set(['messages', 'chat_completions', 
 /** See `Meter`. `onStart` and `onContent` must not throw: they are called from within `tap`. */
 export const openMeter: OpenMeter = (request) => {
   const account = new Account(request.monotonic, request.onContent);
-  if (!METERED.has(request.endpoint) && request.status < 400) return { tap: () => {}, close: async () => account.reading() };
+  if (!METERED.has(request.endpoint) && request.status < 400) return { tap: () => {}, close: () => account.reading() };
   const sink = new Body(request, account);
-  const encoding = (request.contentEncoding ?? '').trim().toLowerCase();
-  if (encoding === '' || encoding === 'identity') {
-    return {
-      tap: (chunk) => sink.tap(chunk),
-      close: async () => {
-        sink.end();
-        return account.reading();
-      },
-    };
-  }
+  const encoding = request.contentEncoding === null ? '' : request.contentEncoding.trim().toLowerCase();
+  if (encoding === '' || encoding === 'identity') return new PlainMeter(sink, account);
   let wireBytes = 0;
   let failed = false;
   const decoding = new Decoding(encoding, sink, () => {
@@ -46,6 +39,26 @@ export const openMeter: OpenMeter = (request) => {
     },
   };
 };
+
+/** Of an answer that nobody compressed. */
+class PlainMeter implements Meter {
+  readonly #sink: Sink;
+  readonly #account: Account;
+
+  constructor(sink: Sink, account: Account) {
+    this.#sink = sink;
+    this.#account = account;
+  }
+
+  tap(chunk: Buffer): void {
+    this.#sink.tap(chunk);
+  }
+
+  close(): Reading {
+    this.#sink.end();
+    return this.#account.reading();
+  }
+}
 
 /** A decoded body: events or JSON, by its content type or, where that says neither, by its first byte. */
 class Body implements Sink {

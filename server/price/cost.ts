@@ -153,7 +153,7 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
     speed,
     serviceTier,
     inferenceGeo,
-    prices: [own, ...turns.map((turn) => turn.row)].filter((row, n, all) => all.findIndex((other) => other.version === row.version) === n),
+    prices: turns.length === 1 && turns[0]!.row.version === own.version ? [own] : [own, ...turns.map((turn) => turn.row)].filter((row, n, all) => all.findIndex((other) => other.version === row.version) === n),
     basis: guessed ? 'ceiling' : 'listed',
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Pricing } from '../domain/price.ts';
 import { granted, refused } from '../domain/refusal.ts';
-import type { Listing, PriceBook } from './book.ts';
+import type { PriceBook } from './book.ts';
 import { costOf } from './cost.ts';
 import { ceilingAfterStart, freeQuote, isBilled, quoteFor } from './quote.ts';
 
@@ -23,18 +23,19 @@ export function createPricing({ book, unknownModel, assumeUsInference = false }:
     quote: ({ endpoint, ask, model: resolved, at, flatHold = null }) => {
       const model = resolved ?? ask?.model ?? null;
       if (!isBilled(endpoint) || ask === null || model === null || ask.billedElsewhere) return granted(freeQuote({ endpoint, ask, model, at }));
-      const listing = (name: string): Listing => book.lookup(name, at) ?? book.dearest(at);
+      const own = book.lookup(model, at);
+      const { fallbackModels } = ask;
       // "default" leaves the choice of fallback to the provider; the dearest rates bound it.
-      const named = [model, ...ask.fallbackModels.filter((name) => name !== 'default')];
-      const unknown = named.find((name) => book.lookup(name, at) === null);
+      const unknown = own === null ? model : fallbackModels.find((name) => name !== 'default' && book.lookup(name, at) === null);
       if (unknown !== undefined && unknownModel === 'refuse') {
         return refused('unpriced_model', `The price book does not know the model ${JSON.stringify(unknown.slice(0, 128))}, and calls without a price are turned off. Add it to the price file, or set prices.unknown_model to ceiling.`, { rule: 'prices' });
       }
+      const listing = own ?? book.dearest(at);
       return granted(
         quoteFor({
           endpoint, ask, model, at,
-          basis: book.lookup(model, at) === null ? 'ceiling' : 'listed',
-          models: [listing(model), ...ask.fallbackModels.map(listing)],
+          basis: own === null ? 'ceiling' : 'listed',
+          models: fallbackModels.length === 0 ? [listing] : [listing, ...fallbackModels.map((name) => book.lookup(name, at) ?? book.dearest(at))],
           assumeUs: assumeUsInference,
           flatHold,
         }),

@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const LEVELS: readonly (readonly string[])[] = [
   ['server/domain'],
   ['server/identify', 'server/price', 'server/admit', 'server/forward', 'server/meter', 'server/store', 'server/observe', 'server/settings', 'server/batch', 'server/alert', 'server/bill', 'server/reconcile'],
+  ['server/served.ts'],
+  ['server/forwarding.ts'],
   ['server/pipeline.ts', 'server/reckoning.ts', 'server/steady-clock.ts', 'server/advise'],
   ['server/http/data', 'server/http/admin'],
   ['server/compose.ts'],

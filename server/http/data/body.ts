@@ -60,9 +60,14 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
     const whole = declaredBytes > GATHERED_BYTES ? Buffer.allocUnsafeSlow(declaredBytes) : null;
     let received = 0;
     let taken = declaredBytes;
+    let over = false;
     const finish = (verdict: Verdict<HeldBody>): void => {
-      request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
-      if (!verdict.ok) budget.give(taken);
+      over = true;
+      // A whole body has nothing more to tell, and its request is let go soon.
+      if (!verdict.ok) {
+        request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
+        budget.give(taken);
+      }
       resolve(verdict);
     };
     const onData = (chunk: Buffer): void => {
@@ -93,7 +98,9 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
         },
       }));
     };
-    const onCut = (error?: Error): void => finish(refused('malformed', error instanceof BodyFault ? error.message : 'The request body ended before it was complete.'));
+    const onCut = (error?: Error): void => {
+      if (!over) finish(refused('malformed', error instanceof BodyFault ? error.message : 'The request body ended before it was complete.'));
+    };
     request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
   });
 }

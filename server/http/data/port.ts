@@ -3,11 +3,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ClaimedTags } from '../../domain/call.ts';
 import type { OverloadRung } from '../../domain/observer.ts';
-import type { Refusal } from '../../domain/refusal.ts';
+import { granted, type Refusal } from '../../domain/refusal.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { loops } from '../../forward/hops.ts';
-import { readTags } from '../../identify/tags.ts';
-import { serve, type Call, type Services } from '../../pipeline.ts';
+import { hasTags, readTags, untagged } from '../../identify/tags.ts';
+import { serve } from '../../pipeline.ts';
+import type { Call, Services } from '../../served.ts';
 import { BodyBudget, readBody } from './body.ts';
 import { newCallId } from './call-id.ts';
 import { answerClientError, answerRaw } from './client-error.ts';
@@ -36,6 +37,7 @@ export interface DataPort {
 
 /** Answers to whether anybody is there; without a key, and without touching the provider. */
 const GREETINGS = new Set(['HEAD /', 'GET /api/hello', 'HEAD /api/hello', 'GET /healthz', 'HEAD /healthz']);
+const LONGEST_GREETING = '/api/hello'.length;
 /** Changes that may wait for the ledger before it refuses more by itself. */
 const MOST_JOURNALED = 10_000;
 /** How long calls that were cut at the end of a drain have to settle. */
@@ -75,7 +77,8 @@ export function createDataPort(services: Services): DataPort {
   sweep.unref();
 
   function onRequest(request: IncomingMessage, reply: ServerResponse): void {
-    if (GREETINGS.has(`${request.method} ${request.url}`)) return greet(reply);
+    const { url = '' } = request;
+    if (url.length <= LONGEST_GREETING && GREETINGS.has(`${request.method} ${url}`)) return greet(reply);
     const now = services.clock.now();
     const id = newCallId(now);
     const turnAway = (refusal: Refusal): void => {
@@ -103,18 +106,19 @@ export function createDataPort(services: Services): DataPort {
       overload[tooMuch]++;
       return turnAway(OVERLOADED);
     }
-    const matched = matchRoute(request.method ?? '', request.url ?? '');
+    const matched = matchRoute(request.method ?? '', url);
     if (matched === 'malformed') {
       reply.shouldKeepAlive = false;
       return turnAway(MALFORMED_PATH);
     }
     if (matched === 'unknown') return turnAway(UNKNOWN_PATH);
     if (loops(request)) return turnAway(LOOP);
-    const claimed = readTags({ header: (name) => oneHeader(request, name), pathWorkspace: matched.workspace, pathWorkflow: matched.workflow });
+    const { workspace, workflow } = matched;
+    const claimed = hasTags(request.rawHeaders) ? readTags({ header: (name) => oneHeader(request, name), pathWorkspace: workspace, pathWorkflow: workflow }) : granted(untagged(workspace, workflow));
     if (!claimed.ok) return turnAway(claimed.refusal);
 
     inFlight++;
-    const call = callOf(id, now, matched, claimed.value, request, reply);
+    const call = new ReceivedCall(id, now, services.clock.monotonic(), matched, claimed.value, services.telemetry.tracing?.begin(request.headers, now) ?? null, request, reply, bodyLimit(matched, settings()), bodies);
     serve(call, services)
       .catch((error: unknown) => {
         // Not foreseen, so nothing is known of the answer: no detail leaves the house.
@@ -141,35 +145,6 @@ export function createDataPort(services: Services): DataPort {
       maxJournal: MOST_JOURNALED,
       loopLagMs: strain.loopLagMs,
       exhaustion: strain.exhaustion,
-    };
-  }
-
-  function callOf(id: Call['id'], now: Call['admittedAt'], matched: Matched, claimed: ClaimedTags, request: IncomingMessage, reply: ServerResponse): Call {
-    let gone: AbortController | null = null;
-    const retry = request.headers['x-stainless-retry-count'];
-    return {
-      id,
-      admittedAt: now,
-      receivedAt: services.clock.monotonic(),
-      route: matched.route,
-      target: matched.path + matched.query,
-      credentials: { apiKey: oneHeader(request, 'x-api-key'), bearer: bearerOf(request.headers.authorization) },
-      claimed,
-      trace: services.telemetry.tracing?.begin(request.headers, now) ?? null,
-      clientRetry: typeof retry === 'string' && /^\d{1,4}$/.test(retry) ? Number(retry) : null,
-      request,
-      reply,
-      // Made when somebody waits on it, which few calls do.
-      get gone() {
-        if (gone === null) {
-          const made = (gone = new AbortController());
-          if (reply.destroyed) made.abort();
-          else reply.on('close', () => made.abort());
-        }
-        return gone.signal;
-      },
-      readBody: () => readBody(request, reply, bodyLimit(matched, settings()), bodies),
-      refuse: (refusal, tags) => sendRefusal(reply, refusal, id, tags),
     };
   }
 
@@ -209,6 +184,60 @@ export function createDataPort(services: Services): DataPort {
         resolve();
       };
     });
+  }
+}
+
+/** A request that has a route. */
+class ReceivedCall implements Call {
+  readonly route: Call['route'];
+  readonly target: string;
+  readonly credentials: Call['credentials'];
+  readonly clientRetry: number | null;
+  readonly id: Call['id'];
+  readonly admittedAt: Call['admittedAt'];
+  readonly receivedAt: number;
+  readonly claimed: ClaimedTags;
+  readonly trace: Call['trace'];
+  readonly request: IncomingMessage;
+  readonly reply: ServerResponse;
+  readonly #bodyLimit: number;
+  readonly #bodies: BodyBudget;
+  #gone: AbortController | null = null;
+
+  constructor(id: Call['id'], admittedAt: Call['admittedAt'], receivedAt: number, matched: Matched, claimed: ClaimedTags, trace: Call['trace'], request: IncomingMessage, reply: ServerResponse, limit: number, bodies: BodyBudget) {
+    const { headers } = request;
+    const retry = headers['x-stainless-retry-count'];
+    this.id = id;
+    this.admittedAt = admittedAt;
+    this.receivedAt = receivedAt;
+    this.route = matched.route;
+    this.target = matched.query === '' ? matched.path : matched.path + matched.query;
+    this.credentials = { apiKey: oneHeader(request, 'x-api-key'), bearer: bearerOf(headers.authorization) };
+    this.claimed = claimed;
+    this.trace = trace;
+    this.clientRetry = typeof retry === 'string' && /^\d{1,4}$/.test(retry) ? Number(retry) : null;
+    this.request = request;
+    this.reply = reply;
+    this.#bodyLimit = limit;
+    this.#bodies = bodies;
+  }
+
+  /** Made when somebody waits on it, which few calls do. */
+  get gone(): AbortSignal {
+    if (this.#gone === null) {
+      const made = (this.#gone = new AbortController());
+      if (this.reply.destroyed) made.abort();
+      else this.reply.on('close', () => made.abort());
+    }
+    return this.#gone.signal;
+  }
+
+  readBody(): ReturnType<Call['readBody']> {
+    return readBody(this.request, this.reply, this.#bodyLimit, this.#bodies);
+  }
+
+  refuse(refusal: Refusal, tags: readonly string[]): void {
+    sendRefusal(this.reply, refusal, this.id, tags);
   }
 }
 

@@ -58,12 +58,16 @@ const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.:@-]{1,256}$/;
 const TARGET = /^\/[\x21-\x7e]*$/;
 const ENCODED_TRICK = /%(?:2e|2f|5c|00)/i;
 
+/** What nearly every call asks for. */
+const MESSAGES: Matched = { route: ROUTES[0]!, path: '/v1/messages', query: '', workspace: null, workflow: null };
+
 /**
  * Finds the route of a raw request target, matched on the bytes as sent. Base URLs with and without `/v1` are served, and
  * both may stand behind a tag prefix. Under `/w/{workspace}/…` the shortest reading wins: a path that is a route without a
  * workflow is not searched for one.
  */
 export function matchRoute(method: string, target: string): Matched | RouteFailure {
+  if (target === '/v1/messages' && method === 'POST') return MESSAGES;
   if (!TARGET.test(target) || target.includes('\\') || target.includes('#')) return 'malformed';
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);

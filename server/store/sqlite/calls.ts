@@ -90,8 +90,9 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
   return {
     priceId,
     open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price], again) {
+      // Written out where it is built, here and below: a spread makes V8 look for a new shape for every call.
       const call = {
-        admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),
+        n: 0, admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),
       };
       const { changes, lastInsertRowid } = insertOpen.run(
         id, admittedAt, call.workspace, call.workflow, call.key, call.user, call.modelSent, call.modelSent, modelRequested === modelSent ? null : modelRequested,
@@ -101,8 +102,8 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         if (again) return;
         throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
       }
-      const n = Number(lastInsertRowid);
-      inFlight.set(id, { n, ...call });
+      call.n = Number(lastInsertRowid);
+      inFlight.set(id, call);
       openedNow.push(id);
     },
 
@@ -135,7 +136,8 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       for (const attempt of attempts) settleAttempt.run(call.n, ...attempt);
       endedNow.push(id);
       rollups.add({
-        ...call, model, outcome, attempts: attempts.length, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, cost: money, estimated: estimated === 1, cacheSavings: savings, durationUs, ttftUs,
+        admittedAt: call.admittedAt, workspace: call.workspace, workflow: call.workflow, key: call.key, user: call.user, model, modelSent: call.modelSent, endpoint: call.endpoint,
+        outcome, attempts: attempts.length, input, cacheWrite5m, cacheWrite1h, cacheRead, output, webSearch, cost: money, estimated: estimated === 1, cacheSavings: savings, durationUs, ttftUs,
       });
     },
 
@@ -150,7 +152,8 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
       }
       rollups.add({
-        admittedAt, ...dimensions, modelSent: 0, endpoint, outcome: 'refused', attempts: 0, input: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 0,
+        admittedAt, workspace: dimensions.workspace, workflow: dimensions.workflow, key: dimensions.key, user: dimensions.user, model: dimensions.model, modelSent: 0, endpoint,
+        outcome: 'refused', attempts: 0, input: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 0,
         webSearch: 0, cost: 0n, estimated: false, cacheSavings: 0n, durationUs, ttftUs: null,
       });
     },

@@ -6,7 +6,7 @@ import type { SavingDecisions } from '../../domain/advice.ts';
 import type { AlertsKept, AlertStore } from '../../domain/alert.ts';
 import type { BatchStore } from '../../domain/batch.ts';
 import type { Clock } from '../../domain/ids.ts';
-import type { Ledger, Recovery } from '../../domain/ledger.ts';
+import type { Ledger, OpenEntry, Recovery, Settlement } from '../../domain/ledger.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { Log } from '../../domain/observer.ts';
 import type { BackupDone } from './backup.ts';
@@ -103,12 +103,14 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
 }
 
 function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRing, release: () => void): Ledger {
+  const open = (entry: OpenEntry) => openOp(entry, priceRef);
+  const settle = (settlement: Settlement) => settleOp(settlement, priceRef);
   return {
-    open: (entry) => client.write(openOp(entry, priceRef)),
+    open: (entry) => client.writeOf(OP.open, open, entry),
     journal: (entry) => client.journal(openOp(entry, priceRef)),
     attempt: (id, number, startedAt) => client.write([OP.attempt, id, number, startedAt]),
-    settle: (settlement) => client.write(settleOp(settlement, priceRef)),
-    refuse: (entry) => client.write(refuseOp(entry)),
+    settle: (settlement) => client.writeOf(OP.settle, settle, settlement),
+    refuse: (entry) => client.writeOf(OP.refuse, refuseOp, entry),
     correct: (correction) => client.write(correctOp(correction, priceRef)),
     audit: (entry) => client.write(auditOp(entry)),
     spent: async (scope, from, to) => nanodollars(await client.ask<bigint>({ kind: 'spent', scope, from, to })),

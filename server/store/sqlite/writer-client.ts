@@ -1,5 +1,6 @@
 // server/store/sqlite/writer-client.ts: the main thread's side of the writer: groups operations into batches and tells their callers what came of them.
 
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { LedgerUnavailable, type LedgerHealth } from '../../domain/ledger.ts';
 import type { Log } from '../../domain/observer.ts';
@@ -21,13 +22,29 @@ const PATIENCE_MS = 5;
  */
 const CROWD = 3;
 const GATHER_MS = 2;
+/**
+ * Where the main thread has no time left, calls wait for it far longer than for a commit, and get through sooner the fewer commits there
+ * are. So from this share of its time on, commits wait longer, up to so much longer where it has no rest at all, however few were in the last.
+ */
+const BUSY = 0.75;
+const BUSY_GATHER_MS = 10;
+/** How often that share is taken. */
+const LOOK_EVERY_MS = 100;
 /** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
 const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.batchWithdraw, OP.own];
 /** What nobody waits for is kept too, while there is room. */
 const KEPT_WITH_ROOM: readonly Op[0][] = [OP.refuse];
 
+/** What an operation is made of; made into one when its batch goes, as many in a row cost less than one between two other things. */
+interface Draft<T> {
+  readonly make: (from: T) => Op;
+  readonly from: T;
+}
+
 interface Pending {
-  readonly op: Op;
+  /** Null while it is only a draft. */
+  op: Op | null;
+  readonly draft: Draft<never> | null;
   /** Waits while the store cannot be written, instead of being given up. */
   readonly kept: boolean;
   /** True once a try of it failed: it may have been written all the same. */
@@ -58,6 +75,10 @@ export class WriterClient {
   private lastUrgent = 0;
   private lastSentAt = 0;
   private gathering: NodeJS.Timeout | null = null;
+  private utilization: EventLoopUtilization = performance.eventLoopUtilization();
+  private lookedAt = performance.now();
+  /** How long a commit may wait for more on account of a busy main thread, in milliseconds; 0 where it has time. */
+  private busyMs = 0;
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
   private patience: NodeJS.Timeout | null = null;
@@ -112,14 +133,23 @@ export class WriterClient {
    * Rejects with `LedgerUnavailable` when it was not and will not be, with `OperationFailed` when the writer said no to it alone.
    */
   write(op: Op): Promise<void> {
-    const always = KEPT.includes(op[0]);
-    const kept = always || KEPT_WITH_ROOM.includes(op[0]);
+    return this.enqueue(op[0], op, null);
+  }
+
+  /** As `write`, of an operation of a kind that is made from something when its batch goes. `make` is pure. */
+  writeOf<T>(kind: Op[0], make: (from: T) => Op, from: T): Promise<void> {
+    return this.enqueue(kind, null, { make, from } as unknown as Draft<never>);
+  }
+
+  private enqueue(kind: Op[0], op: Op | null, draft: Draft<never> | null): Promise<void> {
+    const always = KEPT.includes(kind);
+    const kept = always || KEPT_WITH_ROOM.includes(kind);
     if (this.dead || this.closing || (!kept && this.trouble !== null) || (!always && this.queue.length >= QUEUE_LIMIT)) {
       return Promise.reject(new LedgerUnavailable(this.trouble ?? (this.closing ? 'the ledger is closing' : 'too many changes wait for the disk')));
     }
     return new Promise((resolve, reject) => {
-      this.queue.push({ op, kept, again: false, resolve, reject });
-      if (PATIENT.includes(op[0])) return this.scheduleLater();
+      this.queue.push({ op, draft, kept, again: false, resolve, reject });
+      if (PATIENT.includes(kind)) return this.scheduleLater();
       this.urgent += 1;
       this.schedule();
     });
@@ -131,7 +161,7 @@ export class WriterClient {
    */
   journal(op: Op): boolean {
     if (this.dead || this.closing || this.queue.length >= QUEUE_LIMIT) return false;
-    this.queue.push({ op, kept: true, again: false, resolve: () => {}, reject: (error) => this.log.error('journaled_change_lost', { code: error.name }) });
+    this.queue.push({ op, draft: null, kept: true, again: false, resolve: () => {}, reject: (error) => this.log.error('journaled_change_lost', { code: error.name }) });
     this.scheduleLater();
     return true;
   }
@@ -185,9 +215,22 @@ export class WriterClient {
   private readonly onTurn = (): void => {
     this.scheduled = false;
     if (this.underWay !== null || this.trouble !== null || this.queue.length === 0) return;
-    if (this.urgent >= this.lastUrgent || this.lastUrgent < CROWD || performance.now() - this.lastSentAt >= GATHER_MS || this.closing) this.send();
-    else this.gathering ??= setTimeout(this.onGathered, GATHER_MS);
+    const now = performance.now();
+    if (now - this.lookedAt >= LOOK_EVERY_MS) this.look(now);
+    const enough = this.busyMs === 0 && (this.urgent >= this.lastUrgent || this.lastUrgent < CROWD);
+    const waits = Math.max(GATHER_MS, this.busyMs) - (now - this.lastSentAt);
+    if (enough || waits <= 0 || this.closing) this.send();
+    else this.gathering ??= setTimeout(this.onGathered, waits);
   };
+
+  /** How busy the main thread was since the last look. */
+  private look(now: number): void {
+    const utilization = performance.eventLoopUtilization();
+    const { utilization: share } = performance.eventLoopUtilization(utilization, this.utilization);
+    this.utilization = utilization;
+    this.lookedAt = now;
+    this.busyMs = share <= BUSY ? 0 : ((share - BUSY) / (1 - BUSY)) * BUSY_GATHER_MS;
+  }
 
   private readonly onGathered = (): void => {
     this.gathering = null;
@@ -210,6 +253,7 @@ export class WriterClient {
     }
     const batch = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
     this.queue = this.queue.length <= BATCH_LIMIT ? [] : this.queue.slice(BATCH_LIMIT);
+    for (const pending of batch) if (pending.op === null) pending.op = pending.draft!.make(pending.draft!.from);
     this.underWay = batch;
     if (this.gathering !== null) {
       clearTimeout(this.gathering);
@@ -257,7 +301,7 @@ export class WriterClient {
         pending.reject(new OperationFailed(failure));
         continue;
       }
-      this.learnPrices(pending.op);
+      this.learnPrices(pending.op!);
       pending.resolve();
     }
     if (this.queue.length === 0 && this.underWay === null) this.nowIdle();
@@ -295,7 +339,7 @@ export class WriterClient {
     this.retry = null;
     if (this.underWay !== null) return;
     // With nothing to write there would be nothing to find out by.
-    if (this.queue.length === 0) this.queue.push({ op: [OP.probe, Date.now()], kept: false, again: false, resolve: () => {}, reject: () => {} });
+    if (this.queue.length === 0) this.queue.push({ op: [OP.probe, Date.now()], draft: null, kept: false, again: false, resolve: () => {}, reject: () => {} });
     this.send();
   }
 
