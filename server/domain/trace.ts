@@ -11,11 +11,11 @@ export interface CallTrace {
 
 export interface Tracing {
   /**
-   * Opens the span of a call under the one that its caller names; a `traceparent` that is none begins a new trace. Never throws. A call
-   * that nobody ever tells the end of leaves nothing behind.
+   * Opens the span of a call under the one that its caller names; a `traceparent` that is none begins a new trace. Never throws; null
+   * when no trace could be begun. A call that nobody ever tells the end of leaves nothing behind.
    * @param headers lower-case names, as Node has them
    */
-  begin(headers: Readonly<Record<string, string | string[] | undefined>>, at: EpochMs): CallTrace;
+  begin(headers: Readonly<Record<string, string | string[] | undefined>>, at: EpochMs): CallTrace | null;
 }
 
 /** What became of spans, and of attempts to send spans and metrics away. */

@@ -83,9 +83,11 @@ class Spans implements Tracing {
   readonly #provider: TracerProvider;
   readonly #tracer: Tracer;
   readonly #serverOf: ServerOf;
+  readonly #sending: Sending;
 
   constructor({ settings, version, serverOf, sending }: OtlpOptions, resource: Resource, sample: number) {
     this.#serverOf = serverOf;
+    this.#sending = sending;
     this.#provider = new TracerProvider({
       resource,
       sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sample) }),
@@ -95,8 +97,14 @@ class Spans implements Tracing {
     this.#tracer = this.#provider.getTracer('tollgate', version);
   }
 
-  begin(headers: Parameters<Tracing['begin']>[0], at: number): CallTrace {
-    return new OpenTrace(this.#tracer.startSpan('call', { kind: SpanKind.CLIENT, startTime: at }, parentOf(headers['traceparent'], headers['tracestate'])), at);
+  begin(headers: Parameters<Tracing['begin']>[0], at: number): CallTrace | null {
+    try {
+      return new OpenTrace(this.#tracer.startSpan('call', { kind: SpanKind.CLIENT, startTime: at }, parentOf(headers['traceparent'], headers['tracestate'])), at);
+    } catch (error) {
+      // A request is being taken in: it goes on without a trace.
+      this.#sending.broke(error);
+      return null;
+    }
   }
 
   settled(entry: LedgerEntry): void {

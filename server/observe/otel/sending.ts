@@ -6,7 +6,7 @@ import { SIGNALS, SPAN_RESULTS, type Signal, type SpanResult, type TelemetryCoun
 /** A trouble that comes and goes is told no more often than this. */
 const TOLD_EVERY_MS = 60_000;
 
-type Trouble = Signal | 'rejected' | 'queue_full';
+type Trouble = Signal | 'rejected' | 'queue_full' | 'broke';
 
 export class Sending {
   readonly #spans = Object.fromEntries(SPAN_RESULTS.map((result) => [result, 0])) as Record<SpanResult, number>;
@@ -57,6 +57,11 @@ export class Sending {
   full(): void {
     this.#lose('queue_full', 1);
     if (this.#tells('queue_full')) this.#log.warn('telemetry_spans_lost', { reason: 'queue_full' });
+  }
+
+  /** A call could not be told of at all. */
+  broke(error: unknown): void {
+    if (this.#tells('broke')) this.#log.error('telemetry_failed', { code: codeOf(error) });
   }
 
   #lose(result: SpanResult, spans: number): void {

@@ -37,12 +37,25 @@ export function createTelemetry({ log, clock, version, bookName }: { readonly lo
   // A call may end after a reload that took the place away that it went to.
   const serverNow: ServerOf = (failover) => servers.get(failover) ?? servers.get(null)!;
 
+  /** Whatever a library may do: a call is settled and its money let go of on the same path. */
+  const guarded = (tell: () => void): void => {
+    try {
+      tell();
+    } catch (error) {
+      sending.broke(error);
+    }
+  };
+
   const telemetry: { tracing: Tracing | null } & Omit<Telemetry, 'tracing'> = {
     tracing: null,
     observer: {
       started() {},
-      settled: (entry) => running?.otlp.settled(entry),
-      refused: (entry) => running?.otlp.refused(entry),
+      settled(entry) {
+        if (running !== null) guarded(() => running!.otlp.settled(entry));
+      },
+      refused(entry) {
+        if (running !== null) guarded(() => running!.otlp.refused(entry));
+      },
       turnedAway() {},
     },
     counts: sending.counts,
