@@ -94,3 +94,15 @@ test('more changes than the queue holds are refused at once, but never a settlem
   await settled;
   await ledger.close();
 });
+
+test('a settlement that cannot be put into words is refused alone; those of the same commit are written', async () => {
+  const { ledger } = open;
+  await Promise.all(['req_a', 'req_b'].map((id) => ledger.open(openEntry(id))));
+  const broken = ledger.settle({ ...settlement('req_a'), cost: null as never });
+  const sound = ledger.settle(bulky('req_b'));
+  await expect(broken).rejects.toThrow(TypeError);
+  await sound;
+  await ledger.settle(bulky('req_a'));
+  await ledger.close();
+  expect(place.read('SELECT id, outcome FROM call ORDER BY id')).toEqual([{ id: 'req_a', outcome: 'ok' }, { id: 'req_b', outcome: 'ok' }]);
+});

@@ -53,6 +53,18 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Makes an operation of what is only a draft. False where that fails: its caller hears of it, and the others go on. */
+function isMade(pending: Pending): boolean {
+  if (pending.op !== null) return true;
+  try {
+    pending.op = pending.draft!.make(pending.draft!.from);
+    return true;
+  } catch (error) {
+    pending.reject(error as Error);
+    return false;
+  }
+}
+
 /** An operation that the writer refused; the rest of its batch was written. */
 export class OperationFailed extends Error {
   readonly code: string;
@@ -251,9 +263,9 @@ export class WriterClient {
       clearTimeout(this.patience);
       this.patience = null;
     }
-    const batch = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
+    const taken = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
     this.queue = this.queue.length <= BATCH_LIMIT ? [] : this.queue.slice(BATCH_LIMIT);
-    for (const pending of batch) if (pending.op === null) pending.op = pending.draft!.make(pending.draft!.from);
+    const batch = taken.every(isMade) ? taken : taken.filter(isMade);
     this.underWay = batch;
     if (this.gathering !== null) {
       clearTimeout(this.gathering);
