@@ -112,3 +112,34 @@ test('a leap of a year that lasts a moment marks no row; one that stays is follo
     return admin<{ rows: Row[] }>(scene, `/api/requests?session=${session}&from=2000-01-01&to=2100-01-01&limit=1`);
   }, ({ rows: [row] }) => row !== undefined && at(row) > Date.now() + YEAR - 60_000, 10_000);
 });
+
+test.each([
+  { name: 'a day of 25 hours', zone: 'Europe/Berlin', begins: '2026-10-24T22:00:00.000Z', ends: '2026-10-25T23:00:00.000Z' },
+  { name: 'a month, in a zone of a quarter of an hour', zone: 'Asia/Kathmandu', begins: '2026-03-30T18:15:00.000Z', ends: '2026-03-31T18:15:00.000Z' },
+  { name: 'a day before one without a midnight', zone: 'Africa/Cairo', begins: '2027-04-28T22:00:00.000Z', ends: '2027-04-29T22:00:00.000Z' },
+])('at the end of $name in $zone a call belongs to the day that admitted it, and the next day begins at its first instant', async ({ zone, begins, ends }) => {
+  const startMs = Date.parse(ends) - 60_000 - Date.now();
+  const scene = await movable({ timezone: zone, budgets: [{ id: 'daily', scope: { organization: true }, limit_usd: 5, period: 'day' }] }, startMs);
+  const standing = async () => (await admin<{ rows: { period: { from: string; to: string }; spent_usd: string; held_usd: string }[] }>(scene, '/api/budgets')).rows[0]!;
+  let go = (): void => {};
+  const until = new Promise<void>((resolve) => (go = resolve));
+  scene.standin.next({ until });
+  const session = newSession();
+  const across = ask(scene.gateway.dataUrl, { stream: true, session });
+  await eventually(() => scene.standin.requests(), (n) => n === 1);
+  const before = await standing();
+  expect(before).toMatchObject({ period: { from: begins, to: ends }, spent_usd: '0.000000000' });
+  expect(Number(before.held_usd)).toBeGreaterThan(0);
+  await scene.move(startMs + 120_000);
+  // What the day before still holds, it holds alone.
+  expect(await standing()).toMatchObject({ period: { from: ends }, spent_usd: '0.000000000', held_usd: '0.000000000' });
+  const { row: next } = await call(scene, {});
+  go();
+  expect((await across).ending).toBe('complete');
+  const [old] = await eventually(() => rowsOf(scene, session), ([row]) => row !== undefined && row.outcome !== null);
+  expect(at(old!)).toBeLessThan(Date.parse(ends));
+  expect(at(old!, 'ended_at')).toBeGreaterThan(Date.parse(ends));
+  expect(await standing()).toMatchObject({ period: { from: ends }, spent_usd: next.cost_usd, held_usd: '0.000000000' });
+  const days = await admin<{ rows: { day: string; cost_usd: string }[] }>(scene, `/api/usage?group_by=day&from=${begins}&to=${new Date(Date.parse(ends) + HOUR).toISOString()}`);
+  expect(days.rows.map(({ cost_usd }) => cost_usd).sort()).toEqual([old!.cost_usd, next.cost_usd].sort());
+});

@@ -59,25 +59,26 @@ test('told to stop, it refuses new calls at once, and 200 streams come to their 
 test('past the drain limit streams get an error event, calls without an answer a 503, and all of them their row', async () => {
   const at = await scene({ drain: '500ms' });
   const session = newSession();
-  const seen = await streams(at, 20, 'stall:6', session);
+  const seen = await streams(at, 200, 'stall:6', session);
   const silent = ask(at.gateway.dataUrl, { fault: 'no-answer', session });
-  await reached(at, 21);
-  const began = performance.now();
+  await reached(at, 201);
+  // How long it takes is asked by test/long/drain.test.ts.
   expect(await at.gateway.stop('SIGTERM')).toBe(0);
-  // The drain and the time to settle.
-  expect(performance.now() - began).toBeLessThan(2_500);
   for (const one of await Promise.all(seen)) {
     expect(one).toMatchObject({ status: 200, ending: 'complete' });
     expect(one.body.toString()).toMatch(/\n\nevent: error\ndata: \{"type":"error","error":\{"type":"api_error".*\}\n\n$/);
   }
   expect(await silent).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'draining' } });
   const rows = await afterwards(at, session);
-  expect(rows).toHaveLength(21);
+  expect(rows).toHaveLength(201);
   for (const row of rows) {
     expect(row).toMatchObject({ outcome: 'drained', estimated: true });
     expect(Number(row.cost_usd)).toBeGreaterThan(0);
   }
-}, 20_000);
+  // A line for each, naming the call.
+  const told = at.gateway.output().split('\n').filter((line) => line.includes('"event":"drained"')).map((line) => (JSON.parse(line) as { call: string }).call);
+  expect(told.sort()).toEqual(rows.map(({ id }) => id).sort());
+}, 40_000);
 
 test('a second signal ends it at once, and the next start books what was in flight', async () => {
   const at = await scene({ drain: '20s' });

@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import type { PoliciesAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { tollgate } from '../cli/tollgate.ts';
 import { startStandin } from '../standin/standin.ts';
-import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, count, eventually, hello, latch, rowOf, scrape, send, settled, startScene, type Scene } from './scene.ts';
+import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, count, eventually, hello, latch, nanos, rowOf, scrape, send, settled, startScene, type Scene } from './scene.ts';
 
 let scene: Scene;
 
@@ -108,6 +108,30 @@ test('a key that the config drops stops working, one that it adds works', async 
   expect([(await call(hello(), SECRETS.engineering)).status, (await call(hello(), added)).status]).toEqual([401, 200]);
   await reload(config());
   expect([(await call(hello(), SECRETS.engineering)).status, (await call(hello(), added)).status]).toEqual([200, 401]);
+});
+
+test('a key and a model that the config drops while a stream uses them: the stream finishes and is booked as it was admitted, the next call is refused, and what was spent stays', async () => {
+  const budgets = [{ id: 'engineering-year', scope: { workspace: 'engineering' }, limit_usd: 10, period: 'year' }];
+  await reload(config({ budgets }));
+  const spent = async (): Promise<bigint> => nanos((await budgetsOf(scene.gateway)).rows[0]!.spent_usd);
+  const before = await spent();
+  const held = latch();
+  const requests = scene.standin.requests();
+  scene.standin.next({ until: held.opened });
+  const stream = call(hello({ stream: true }), SECRETS.engineering);
+  await eventually('the stream is at the provider', async () => (scene.standin.requests() === requests + 1 ? true : null));
+  const keys = (config()['keys'] as { id: string }[]).filter(({ id }) => id !== 'engineering-any');
+  await reload(config({ budgets, keys, ...denying('claude-haiku-*') }));
+  expect([(await call(hello(), SECRETS.engineering)).status, (await call()).status]).toEqual([401, 403]);
+  held.open();
+  const whole = await stream;
+  expect(whole).toMatchObject({ status: 200, whole: true });
+  const row = await rowOf(scene.gateway, whole.headers);
+  expect(row).toMatchObject({ outcome: 'ok', estimated: false, workspace: 'engineering', key_id: 'engineering-any' });
+  expect(await spent()).toBe(before + nanos(row.cost_usd));
+  expect((await budgetsOf(scene.gateway)).rows[0]!.held_usd).toBe('0.000000000');
+  expect(count(await scrape(scene.gateway), 'tollgate_open_holds')).toBe(0);
+  await reload(config());
 });
 
 test('calls go to a new origin from the next one on, while the old one finishes what it began', async () => {
