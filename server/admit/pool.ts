@@ -7,6 +7,7 @@ export type Dimension = HeadroomRow['dimension'];
 
 interface Level {
   readonly limit: number;
+  /** Below 0 where the bucket is overdrawn. */
   readonly remaining: number;
   /** When it was told, in milliseconds on the monotonic clock. */
   readonly at: number;
@@ -45,8 +46,9 @@ export class Pool {
   }
 
   /**
-   * The provider told what is left. It refills steadily, so the time to full says how fast; slower than the whole limit in a minute is
-   * not believed, as a reset far in the future, by error or by a clock that is off, would close the pool for good.
+   * The provider told what is left. It refills steadily, so the time to full says how fast, or, where nothing is left and it takes more
+   * than a minute, how far below nothing it stands. More than one whole limit below is not believed, as a reset far in the future, by
+   * error or by a clock that is off, would close the pool for good.
    * @param fullInMs null where the answer did not say
    */
   told(dimension: Dimension, limit: number, remaining: number, fullInMs: number | null, now: number): void {
@@ -54,7 +56,8 @@ export class Pool {
     this.#told++;
     const steady = limit / MINUTE_MS;
     const refill = fullInMs === null || fullInMs <= 0 ? steady : Math.max(steady, (limit - remaining) / fullInMs);
-    this.#levels.set(dimension, { limit, remaining, at: now, refill });
+    const below = remaining > 0 || fullInMs === null ? 0 : steady * Math.max(0, Math.min(fullInMs, 2 * MINUTE_MS) - MINUTE_MS);
+    this.#levels.set(dimension, { limit, remaining: remaining - below, at: now, refill });
   }
 
   /** The provider said no, and for how long. */
@@ -70,7 +73,7 @@ export class Pool {
   tightest(now: number): { readonly dimension: Dimension; readonly left: number } | null {
     let tightest: { dimension: Dimension; left: number } | null = null;
     for (const [dimension, level] of this.#levels) {
-      const left = roomOf(level, now) / level.limit;
+      const left = Math.max(0, roomOf(level, now)) / level.limit;
       if (tightest === null || left < tightest.left) tightest = { dimension, left };
     }
     return tightest;
@@ -139,7 +142,7 @@ export class Pool {
   }
 
   #spend(part: Share, now: number): void {
-    for (const [dimension, level] of this.#levels) this.#levels.set(dimension, { ...level, remaining: Math.max(0, roomOf(level, now) - part[dimension]), at: now });
+    for (const [dimension, level] of this.#levels) this.#levels.set(dimension, { ...level, remaining: roomOf(level, now) - part[dimension], at: now });
   }
 
   /** `tokens` repeats the tightest of the other two where those are told. */

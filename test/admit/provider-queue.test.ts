@@ -8,7 +8,7 @@ import type { WorkspaceId } from '../../server/domain/ids.ts';
 import type { Turn } from '../../server/domain/provider-queue.ts';
 import { CLASS, everyQueueHolds, KEY, MODEL, queueSettings, VirtualTime } from './queue-histories.ts';
 
-test('bounded, in order, kept to its deadlines, nothing lost, no room given twice: arrivals, crowds, clients that leave, rests, reloads, drains', { timeout: 60_000 }, () => everyQueueHolds(100));
+test('bounded, in order, kept to its deadlines, nothing lost, no room given twice: arrivals, crowds, clients that leave, rests, reloads, drains', { timeout: 60_000 }, () => everyQueueHolds(50));
 
 describe('a fair line', () => {
   test('keeps any two workspaces that both wait within the dearest turn of each, and its order within each', () => {
@@ -216,12 +216,24 @@ describe('the queue', () => {
     expect(come('a').turn).toMatchObject({ result: 'drained' });
   });
 
+  test('a bucket that is overdrawn says so by its reset, and is waited for', async () => {
+    const { time, queue, enter: come } = scene({ left: 900, maxWaitMs: 60_000 });
+    // 200 below nothing: 12 seconds until nothing, and 6 until there is more than is kept.
+    queue.told(KEY, CLASS, 'requests', 1_000, 0, 72_000);
+    queue.heard(KEY, CLASS, 0);
+    const call = come('a');
+    await time.pass(18_059);
+    expect(call.turn).toBeNull();
+    await time.pass(2);
+    expect(call.turn).toMatchObject({ result: 'passed', waitedMs: 18_060 });
+  });
+
   test('a reset that lies far in the future closes no pool for good', async () => {
-    const { time, queue, enter: come } = scene({ left: 900 });
+    const { time, queue, enter: come } = scene({ left: 900, maxWaitMs: 240_000 });
     queue.told(KEY, CLASS, 'requests', 1_000, 0, 1e12);
     queue.heard(KEY, CLASS, 0);
     const call = come('a');
-    await time.pass(7_000);
+    await time.pass(67_000);
     expect(call.turn).toMatchObject({ result: 'passed' });
   });
 });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LimitsAnswer } from '../../server/http/admin/wire.ts';
 import { startReceiver } from '../demo/receiver.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
@@ -355,6 +356,33 @@ test('an alert shows on an open page without a reload, is silenced there, and is
   await dialog.waitFor({ state: 'detached' });
   expect(new URL(page.url()).search).toBe('');
   expect(complaints).toEqual([]);
+});
+
+test('a background call that waits for the provider is on the limits page, with its workspace', async () => {
+  // The provider asks for a minute, so that what is looked at does not go away meanwhile.
+  standin.script(() => ({ fault: 'status:529', headers: { 'retry-after': '60', 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '20' } }));
+  const at = await started();
+  expect(await call(at, '/w/catalog')).toBe(529);
+  const leaving = new AbortController();
+  const waits = fetch(`${at.dataUrl}/w/support/ticket-triage/v1/messages`, {
+    method: 'POST', signal: leaving.signal, headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01', 'x-tollgate-priority': 'background' },
+    body: JSON.stringify({ model: 'claude-haiku-4-5', max_tokens: 64, messages: [{ role: 'user', content: 'No hurry.' }] }),
+  }).catch(() => null);
+  try {
+    await expect.poll(async () => ((await (await fetch(`${at.adminUrl}/api/limits`)).json()) as LimitsAnswer).queue.waiting, { timeout: 10_000 }).toBe(1);
+    const { page, complaints } = await open(at, '/limits', { width: 320, audited: true });
+    const panel = page.getByRole('region', { name: 'Background calls that wait', exact: true });
+    await panel.locator('table.listing').waitFor();
+    expect(await panel.innerText()).toMatch(/haiku-4-5[\s\S]*default[\s\S]*support 1/);
+    expect(await panel.innerText()).toContain('1 of 500 places are taken');
+    expect(await audit(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    expect(complaints).toEqual([]);
+  } finally {
+    leaving.abort();
+    await waits;
+    standin.script(null);
+  }
 });
 
 describe('on an empty install', () => {

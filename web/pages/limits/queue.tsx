@@ -19,7 +19,7 @@ export function Queue({ asked }: { asked: Asked<LimitsAnswer> }) {
 function Waiting({ queue }: { queue: LimitsAnswer['queue'] }) {
   if (queue.below === 0) return <p class="calm">They never do: <code>upstream.queue.below</code> is 0 %.</p>;
   const rows = queue.rows.filter((row) => row.waiting > 0).toSorted((a, b) => b.oldest_wait_ms - a.oldest_wait_ms);
-  if (rows.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> None. While less than {percent(queue.below)} of one of the provider's limits is left, calls with <code>x-tollgate-priority: background</code> wait here, and interactive ones pass.</p>;
+  if (rows.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> None. While less than {percent(queue.below)} of one of the provider's limits is left, calls of the priority <code>background</code> wait here, and interactive ones pass.</p>;
   const columns: Column<Row>[] = [
     { key: 'class', name: 'Models', by: (row) => row.model_class, cell: (row) => row.model_class },
     { key: 'key', name: 'Provider key', by: (row) => row.credential, cell: (row) => row.credential },
