@@ -69,7 +69,11 @@ export interface UsageFigures {
 export interface UsageRow extends UsageFigures {
   /** One value per grouping asked for; `hour` and `day` as the instant they begin, `month` likewise; null for no user, key or model. */
   readonly group: Readonly<Partial<Record<Grouping, string | number | null>>>;
+  /** Where grouped by user alone, for the dearest `LAST_SEEN` users: their last call in the range, of any kind, whose row is kept; else absent. */
+  readonly lastAt?: EpochMs;
 }
+
+export const LAST_SEEN = 500;
 
 export interface UsageReport {
   readonly rows: readonly UsageRow[];
@@ -81,14 +85,14 @@ export interface UsageReport {
 export const ACTION_GROUPINGS = ['workspace', 'workflow', 'hour', 'day', 'month'] as const;
 export type ActionGrouping = (typeof ACTION_GROUPINGS)[number];
 
-/** Calls that name one action within a workflow are one action; a call that names none is one by itself. Refused calls are none. */
+/** Calls that name one action within a workflow and a local day are one action; a call that names none is one by itself. Refused calls are none. */
 export interface ActionFigures {
   readonly actions: number;
   readonly calls: number;
   /** Of these, calls that name their action. */
   readonly named: number;
   readonly cost: Nanodollars;
-  /** Per action, exact, by nearest rank; null where there is none. */
+  /** Per action, by nearest rank: exact where rows tell all of it, else within 3 %; null where there is none. */
   readonly p50: Nanodollars | null;
   readonly p95: Nanodollars | null;
 }
@@ -96,12 +100,41 @@ export interface ActionFigures {
 export interface ActionsReport {
   readonly rows: readonly (ActionFigures & { readonly group: Readonly<Partial<Record<ActionGrouping, string | number>>> })[];
   readonly total: ActionFigures;
-  /** Actions by cost in steps of 1, 2 and 5 times a power of ten, half-open, from the cheapest to the dearest; those that cost nothing are left out. */
+  /** Actions by cost in steps of 1, 2 and 5 times a power of ten, half-open, from the cheapest to the dearest; those that cost nothing are left out. At an edge, as near as p50 is. */
   readonly steps: readonly { readonly from: Nanodollars; readonly to: Nanodollars; readonly actions: number }[];
   /** The dearest that were named. */
   readonly dearest: readonly { readonly workspace: string; readonly workflow: string; readonly action: string; readonly calls: number; readonly cost: Nanodollars; readonly at: EpochMs }[];
-  /** Where the figures begin: later than was asked where more calls matched than are read at once. */
+  /** Where the figures begin: later than was asked where more rows had to be read than are at once. */
   readonly from: EpochMs;
+}
+
+export interface ShapesReport {
+  /** Served ones that match. */
+  readonly calls: number;
+  /** Answers by output tokens, in steps that double, half-open; within 3 % at the edges. */
+  readonly sizes: readonly { readonly from: number; readonly to: number; readonly answers: number }[];
+  /** Output tokens a second from the first token to the last, of streamed answers of 20 tokens and more; p5 is what one in twenty was slower than. */
+  readonly speeds: readonly { readonly model: string | null; readonly answers: number; readonly p50: number; readonly p5: number }[];
+  /** What calls spent in the gateway itself. */
+  readonly overhead: Percentiles;
+  /** Where the figures begin: later than was asked where more rows had to be read than are at once. */
+  readonly from: EpochMs;
+}
+
+/** What reasons are told apart by, beside themselves. */
+export const REASON_GROUPINGS = ['workspace', 'workflow', 'hour', 'day', 'month'] as const;
+export type ReasonGrouping = (typeof REASON_GROUPINGS)[number];
+
+export interface ReasonsReport {
+  readonly rows: readonly {
+    readonly outcome: Outcome;
+    readonly status: number | null;
+    /** Of a refusal why, of an error its type; null where it has none. */
+    readonly reason: string | null;
+    readonly group: Readonly<Partial<Record<ReasonGrouping, string | number>>>;
+    readonly calls: number;
+  }[];
+  readonly total: number;
 }
 
 /** A ledger row as it is read back. */
@@ -197,8 +230,12 @@ export interface Page<Row> {
 export interface Reports {
   usage(query: UsageQuery): Promise<UsageReport>;
   requests(query: { filter: Filter; limit: number; cursor: string | null }): Promise<Page<CallRow>>;
-  /** What actions cost, over the newest `most` calls that match. */
+  /** What actions cost; where rows must tell, of the newest `most` calls that match. */
   actions(query: { filter: Filter; groupBy: readonly ActionGrouping[]; most: number }): Promise<ActionsReport>;
+  /** How long answers are, how fast they were written, and what the gateway took itself; where rows must tell, of the newest `most`. */
+  shapes(query: { filter: Filter; most: number }): Promise<ShapesReport>;
+  /** Why calls were refused or failed; those that came whole or cut are left out. */
+  reasons(query: { filter: Filter; groupBy: readonly ReasonGrouping[] }): Promise<ReasonsReport>;
   /** Every row, for an export; read in pages, never all at once. The oldest first unless told. */
   everyRequest(filter: Filter, order?: 'oldest' | 'newest'): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */

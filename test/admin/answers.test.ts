@@ -120,6 +120,11 @@ test('limits, policies, prices, facets and status fit their schemas and hold no 
   expect(prices.rows.map((row) => [row.effective_from, row.in_force])).toEqual([['2025-10-01T00:00:00.000Z', true], ['2027-01-01T00:00:00.000Z', false]]);
   expect([prices.rows[0]?.usd_per_mtok.standard.input, prices.rows[0]?.usd_per_mtok.batch.output, prices.rows[0]?.web_search_fee_usd]).toEqual(['1.000000', '2.500000', '0.010000000000']);
   expect((await get<wire.FacetsAnswer>('/api/facets')).workspace).toEqual(['support']);
+  const shapes = await get<wire.ShapesAnswer>('/api/shapes');
+  expect(shapes.sizes.reduce((sum, step) => sum + step.answers, 0)).toBeLessThanOrEqual(shapes.calls);
+  expect(shapes.calls).toBe((await get<wire.UsageAnswer>('/api/usage')).total.requests - (await get<wire.UsageAnswer>('/api/usage')).total.refused);
+  const reasons = await get<wire.ReasonsAnswer>('/api/reasons?group_by=workspace,day');
+  expect(reasons.rows.filter((row) => row.outcome === 'refused').reduce((sum, row) => sum + row.calls, 0)).toBe((await get<wire.UsageAnswer>('/api/usage')).total.refused);
   const status = await get<wire.StatusAnswer>('/api/status');
   expect(status).toMatchObject({ ready: true, provider_key_configured: true, first_run: { has_traffic: true, has_workspaces: true, has_budgets: true }, pricing: { cost_usd: '0.010250000', exact_ratio: 0.121951 } });
   expect(JSON.stringify([limits, policies, prices, status])).not.toContain('sk-ant');

@@ -2,6 +2,8 @@
 
 import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
 import { openForWriting } from '../../server/store/sqlite/database.ts';
+import { foldedOf } from '../../server/store/sqlite/folded.ts';
+import { foldingOf } from '../../server/store/sqlite/folding.ts';
 import { namesOf } from '../../server/store/sqlite/names.ts';
 import { recut } from '../../server/store/sqlite/recovery.ts';
 
@@ -16,7 +18,6 @@ const MODELS = ['claude-haiku-4-5', 'claude-sonnet-4-6', 'claude-opus-4-8', 'cla
 const OUTCOMES = ['client_abort', 'upstream_error', 'refused', 'client_error', 'truncated', 'upstream_timeout', 'upstream_reset'] as const;
 const WORKSPACES = 12;
 const WORKFLOWS = 4;
-const USERS = 2_000;
 
 /** The same numbers in every run: mulberry32. */
 function numbers(seed: number): () => number {
@@ -36,11 +37,11 @@ const COLUMNS = [
 ];
 
 /**
- * Writes `count` calls that end at `to`: 12 workspaces with 4 workflows each, 48 keys, 2,000 users of whom few make most of the calls,
+ * Writes `count` calls that end at `to`: 12 workspaces with 4 workflows each, 48 keys, users of whom few make most of the calls,
  * 5 models, 8 outcomes; most of them by day.
  * @param told hears how many are written, now and then
  */
-export function writeManyCalls(file: string, count: number, to: number, told: (what: string) => void): void {
+export function writeManyCalls(file: string, { calls: count, users, to }: { calls: number; users: number; to: number }, told: (what: string) => void): void {
   const { db } = openForWriting(file, 'normal');
   db.pragma('cache_size = -1000000');
   const names = namesOf(db);
@@ -53,7 +54,7 @@ export function writeManyCalls(file: string, count: number, to: number, told: (w
     const hour = (evenly / HOUR_MS) % 24;
     // Two of three calls of the night are moved to the day.
     const at = Math.floor(hour < 7 && next() < 0.66 ? evenly + (7 - hour + next()) * HOUR_MS : evenly);
-    const user = few(USERS);
+    const user = few(users);
     const workspace = user % WORKSPACES;
     const workflow = few(WORKFLOWS);
     const model = names.id(MODELS[few(MODELS.length)]!);
@@ -82,4 +83,18 @@ export function writeManyCalls(file: string, count: number, to: number, told: (w
   // As the writer does when it closes: what the planner knows of the tables belongs to a ledger.
   db.pragma('optimize');
   db.close();
+}
+
+/** Folds what is over, as the writer does beside its other work; or takes all folds away. @returns how many were made, and the CPU time that took */
+export function foldAll(file: string, wanted: boolean, now: number, told: (what: string) => void): { made: number; ms: number } {
+  const { db } = openForWriting(file, 'normal');
+  if (!wanted) db.exec('DELETE FROM fold_done; DELETE FROM fold');
+  const folding = foldingOf(db, namesOf(db), foldedOf(db), bucketsIn(ZONE), ZONE);
+  const before = process.cpuUsage();
+  let steps = 0;
+  while (wanted && folding.step(now)) if (++steps % 1_000 === 0) told(`${folding.made} hours, days and blocks folded`);
+  const { user, system } = process.cpuUsage(before);
+  db.pragma('optimize');
+  db.close();
+  return { made: folding.made, ms: (user + system) / 1000 };
 }

@@ -1,4 +1,4 @@
-// test/bench/queries.ts: `npm run bench:queries`: every question that a page of the dashboard asks, put to ledgers of a million and ten million calls.
+// test/bench/queries.ts: `npm run bench:queries`: every question that a page of the dashboard asks, put to ledgers of a million and of ten million calls.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -9,19 +9,28 @@ import { epochMs } from '../../server/domain/ids.ts';
 import type { Filter, Grouping } from '../../server/domain/reports.ts';
 import { openSource, type Source } from '../../server/store/sqlite/reports-source.ts';
 import { report, type Question, type ReportName } from '../../server/store/sqlite/reports.ts';
-import { writeManyCalls, ZONE } from './many-calls.ts';
+import { foldAll, writeManyCalls, ZONE } from './many-calls.ts';
 
 const { values } = parseArgs({
   options: {
-    calls: { type: 'string', default: '1000000,10000000' },
+    rows: { type: 'string', default: '1000000,10000000' },
+    users: { type: 'string', default: '2000' },
     rounds: { type: 'string', default: '21' },
-    /** Where the ledgers are kept, and found again by the next run. */
+    folds: { type: 'string', default: 'yes' },
     keep: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log('npm run bench:queries -- [--calls 1000000,10000000] [--rounds 21] [--keep FOLDER]');
+  console.log(`npm run bench:queries -- [options]
+
+Fills ledgers with three months of calls of a busy company and times every question that a page of the dashboard asks.
+
+  --rows 1000000,10000000   calls per ledger; ten million take some 8 GB of disk and half an hour to write
+  --users 2000              who make them, few of them most
+  --rounds 21               how often each question is asked; p50 and p95 are of these
+  --folds yes|no            no: as in the minutes after an upgrade, before what is over has been folded
+  --keep FOLDER             keep the ledgers there, and use those of an earlier run; else they are deleted`);
   process.exit(0);
 }
 const rounds = Number(values.rounds);
@@ -35,7 +44,7 @@ interface Case {
   readonly page: string;
   readonly name: ReportName;
   readonly question: Question<ReportName>;
-  /** Money and counts of a list are drawn at once; these are asked for by hand. */
+  /** False: no page asks it; the API answers it. */
   readonly chart: boolean;
 }
 
@@ -67,7 +76,12 @@ function cases(): Case[] {
       usage(`models: outcomes, ${at}`, ['model', 'outcome'], range),
       usage(`models: by workflow, ${at}`, ['model', 'workspace', 'workflow'], range),
       usage(`users, ${at}`, ['user'], range),
-      usage(`users by day, ${at}`, ['user', 'day'], range),
+      { ...usage(`by hand: users by day, ${at}`, ['user', 'day'], range), chart: false },
+      usage(`users of a workspace, ${at}`, ['user'], range, { workspace: ['workspace-3'] }),
+      usage(`users of a model, ${at}`, ['user'], range, { model: ['claude-opus-4-8'] }),
+      usage(`overview: hours of the week of a model, ${at}`, ['hour'], range, { model: ['claude-opus-4-8'] }),
+      { page: `workflows: cost per action, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range }, groupBy: ['workspace', 'workflow'], most: 100_000 }, chart: true },
+      { page: `workflows: cost per action of one, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range, workspace: ['workspace-3'], workflow: ['workflow-3-1'] }, groupBy: [unit as 'hour' | 'day'], most: 100_000 }, chart: true },
       usage(`one user, ${at}`, [unit], range, { user: ['user-17'] }),
       usage(`limits: outcomes, ${at}`, ['outcome', unit], range),
       list(`requests: the newest, ${at}`, range, 50),
@@ -104,21 +118,23 @@ function measure(source: Source, { page, name, question }: Case): Measured {
 
 console.log(`Node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}; ${rounds} rounds\n`);
 let missed = 0;
-for (const calls of values.calls.split(',').map(Number)) {
-  const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'tollgate-queries-')) : join(values.keep, String(calls));
+for (const calls of values.rows.split(',').map(Number)) {
+  const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'tollgate-queries-')) : join(values.keep, `${calls}-${values.users}`);
   try {
     const file = join(folder, 'ledger.db');
     if (!existsSync(file)) {
       mkdirSync(folder, { recursive: true });
       const began = performance.now();
-      writeManyCalls(file, calls, NOW, (what) => process.stderr.write(`\r${what}`));
+      writeManyCalls(file, { calls, users: Number(values.users), to: NOW }, (what) => process.stderr.write(`\r${what.padEnd(60)}`));
       process.stderr.write(`\n${((performance.now() - began) / 1000).toFixed(0)} s\n`);
     }
-    console.log(`${calls.toLocaleString('en')} calls, ${(statSync(file).size / 2 ** 30).toFixed(2)} GiB\n\n${'question'.padEnd(56)}${'p50 ms'.padStart(10)}${'p95 ms'.padStart(10)}`);
+    const { ms, made } = foldAll(file, values.folds === 'yes', NOW, (what) => process.stderr.write(`\r${what.padEnd(60)}`));
+    if (made > 0) console.log(`${made} hours, days and blocks folded in ${(ms / 1000).toFixed(0)} s of CPU: ${((ms * 1000) / calls).toFixed(1)} µs per call`);
+    console.log(`${calls.toLocaleString('en')} calls of ${values.users} users, ${(statSync(file).size / 2 ** 30).toFixed(2)} GiB\n\n${'question'.padEnd(56)}${'p50 ms'.padStart(10)}${'p95 ms'.padStart(10)}`);
     const source = openSource(file, ZONE);
     for (const one of cases()) {
       const { page, p50, p95 } = measure(source, one);
-      const miss = p50 > GOAL_MS;
+      const miss = one.chart && p50 > GOAL_MS;
       if (miss) missed++;
       console.log(`${page.padEnd(56)}${p50.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}${miss ? `  over ${GOAL_MS}` : ''}`);
     }

@@ -167,7 +167,10 @@ test.each(Object.keys(groups))('every line of the report by %s is the sum of its
   const report = await ask<UsageAnswer>(scene.gateway, `/api/usage?${LATELY}&group_by=${by}`);
   const expected = new Map<string | null, RequestRow[]>();
   for (const row of rows) expected.set(groups[by]!(row), [...(expected.get(groups[by]!(row)) ?? []), row]);
-  const told = Object.fromEntries(report.rows.map((row) => [String(row[by as 'workspace']), alike(row)]));
+  const told = Object.fromEntries(report.rows.map(({ last_at: lastAt, ...row }) => {
+    if (by === 'user' && row.user !== null) expect(lastAt).toBe(expected.get(row.user ?? null)?.map((one) => one.admitted_at).toSorted().at(-1));
+    return [String(row[by as 'workspace']), alike(row)];
+  }));
   expect(told).toEqual(Object.fromEntries([...expected].map(([value, of]) => [String(value), { [by]: value, ...figures(of) }])));
 });
 

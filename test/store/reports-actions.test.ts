@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { periodAt } from '../../server/domain/calendar.ts';
+import { epochMs } from '../../server/domain/ids.ts';
 import { report } from '../../server/store/sqlite/reports.ts';
 import { openSource } from '../../server/store/sqlite/reports-source.ts';
 import { calls, everything, filters, means, PLACES } from './told-calls.ts';
@@ -18,11 +20,11 @@ function opened(told: readonly ToldCall[], zone = 'UTC') {
   return source;
 }
 
-/** Costs per action, sorted; by workflow, action, or the call itself. */
-function byHand(told: readonly ToldCall[]): bigint[] {
+/** Costs per action, sorted; by workflow, local day and action, or the call itself. */
+function byHand(told: readonly ToldCall[], zone: string): bigint[] {
   const sums = new Map<string, bigint>();
   told.forEach((call, n) => {
-    const key = JSON.stringify([call.workspace, call.workflow, call.action ?? n]);
+    const key = JSON.stringify([call.workspace, call.workflow, call.action ?? n, call.action !== null && periodAt('day', epochMs(call.at), zone).from]);
     sums.set(key, (sums.get(key) ?? 0n) + costOf(call));
   });
   return [...sums.values()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
@@ -35,7 +37,7 @@ describe('what actions cost', () => {
         const source = opened(told, zone);
         for (const filter of questions) {
           const meant = told.filter((call) => means(filter, call) && !isRefused(call) && call.outcome !== null);
-          const costs = byHand(meant);
+          const costs = byHand(meant, zone);
           const { total, rows, steps, from } = report(source, 'actions', { filter, groupBy: ['workspace', 'workflow'], most: 1_000 });
           expect(from).toBe(filter.from);
           expect(total).toEqual({
@@ -53,14 +55,17 @@ describe('what actions cost', () => {
     );
   });
 
-  test('counts an action at the time of its first call, and names the dearest', () => {
-    const day = 86_400_000;
+  test('counts an action at the time of its first call, each day anew, and names the dearest', () => {
+    const hour = 3_600_000;
     const source = opened([
       { ...anyCall, action: 'ticket-1', cost: 5n },
-      { ...anyCall, at: anyCall.at + day, action: 'ticket-1', cost: 7n },
-      { ...anyCall, at: anyCall.at + day, action: 'ticket-2', cost: 4n },
+      { ...anyCall, at: anyCall.at + hour, action: 'ticket-1', cost: 7n },
+      { ...anyCall, at: anyCall.at + hour, action: 'ticket-2', cost: 4n },
+      { ...anyCall, at: anyCall.at + 24 * hour, action: 'ticket-1', cost: 1n },
     ]);
-    const { rows, dearest } = report(source, 'actions', { filter: everything, groupBy: ['day'], most: 10 });
+    const daily = report(source, 'actions', { filter: everything, groupBy: ['day'], most: 10 });
+    expect(daily.rows.map((row) => [row.actions, row.calls, row.cost])).toEqual([[2, 3, 16n], [1, 1, 1n]]);
+    const { rows, dearest } = report(source, 'actions', { filter: { ...everything, to: epochMs(anyCall.at + 2 * hour) }, groupBy: ['hour'], most: 10 });
     expect(rows.map((row) => [row.actions, row.calls, row.cost])).toEqual([[1, 2, 12n], [1, 1, 4n]]);
     expect(dearest.map(({ action, calls: count, cost }) => [action, count, cost])).toEqual([['ticket-1', 2, 12n], ['ticket-2', 1, 4n]]);
   });

@@ -15,9 +15,13 @@ import { anyCall, costOf, isRefused, modelOf, writtenLedger, type ToldCall } fro
 const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
 
-function written(told: readonly ToldCall[], zone: string): (filter: Filter, groupBy: readonly Grouping[], limit?: number) => UsageReport {
+/** @param foldedBy before half of the calls, after the other half, or never: reports must not tell */
+function written(told: readonly ToldCall[], zone: string, foldedBy: number | null = null, twice = false): (filter: Filter, groupBy: readonly Grouping[], limit?: number) => UsageReport {
   const ledger = writtenLedger(zone);
-  ledger.write(told);
+  ledger.write(told.filter((_, n) => n % 2 === 0));
+  if (foldedBy !== null && twice) ledger.fold(foldedBy);
+  ledger.write(told.filter((_, n) => n % 2 === 1));
+  if (foldedBy !== null) ledger.fold(foldedBy);
   const source = openSource(ledger.file, zone);
   closing.push(() => (source.close(), ledger.remove()));
   return (filter, groupBy, limit = 1_000_000) => report(source, 'usage', { filter, groupBy, limit });
@@ -58,7 +62,7 @@ const nearestRank = (values: readonly number[], fraction: number): number | null
 
 function expectFigures(actual: UsageFigures, told: readonly ToldCall[]): void {
   const { duration, timeToFirstToken, ...exact } = actual;
-  const { group: _, ...figures } = exact as typeof exact & { group?: unknown };
+  const { group: _, lastAt: __, ...figures } = exact as typeof exact & { group?: unknown; lastAt?: unknown };
   expect(figures).toEqual(figuresOf(told));
   const served = told.filter((call) => !isRefused(call));
   for (const [percentiles, values] of [
@@ -78,11 +82,13 @@ describe('usage', () => {
   test.each(PLACES)('is what adding up every row by hand gives, in $zone around $change', ({ zone, change }) => {
     const cases = fc.record({
       told: calls(change),
+      foldedBy: fc.option(fc.integer({ min: -25, max: 25 }).map((days) => change + days * 86_400_000)),
+      twice: fc.boolean(),
       questions: fc.array(fc.record({ filter: filters(change), groupBy: fc.oneof(fc.subarray([...GROUPINGS], { maxLength: 3 }), fc.subarray<Grouping>(['workspace', 'model', 'day'])) }), { minLength: 12, maxLength: 12 }),
     });
     fc.assert(
-      fc.property(cases, ({ told, questions }) => {
-        const ask = written(told, zone);
+      fc.property(cases, ({ told, foldedBy, twice, questions }) => {
+        const ask = written(told, zone, foldedBy, twice);
         for (const { filter, groupBy } of questions) {
           const { rows, total } = ask(filter, groupBy);
           const matching = told.filter((call) => call.outcome !== null && means(filter, call));
@@ -103,6 +109,12 @@ describe('usage', () => {
 
   const filter: Filter = { ...everything, from: epochMs(Date.UTC(2026, 5, 1)), to: epochMs(Date.UTC(2026, 6, 1)) };
   const day = (n: number): number => Date.UTC(2026, 5, n, 12);
+
+  test('by user alone says when each called last in the range, and by more does not', () => {
+    const ask = written([[9, null], [10, 'bob'], [11, 'ada'], [12, 'bob']].map(([n, user]) => ({ ...anyCall, at: day(n as number), user: user as string | null })), 'UTC');
+    expect(new Map(ask({ ...filter, to: epochMs(day(12)) }, ['user']).rows.map((row) => [row.group.user, row.lastAt]))).toEqual(new Map([['ada', day(11)], ['bob', day(10)], [null, undefined]]));
+    expect(ask(filter, ['user', 'workspace']).rows.some((row) => 'lastAt' in row)).toBe(false);
+  });
 
   test('gives the dearest rows first, and equal ones always in one order', () => {
     const ask = written(

@@ -11,6 +11,8 @@ import type { PriceRow, Rates } from '../../server/domain/price.ts';
 import { NO_SERVER_TOOLS, NO_TOKENS, type Tokens } from '../../server/domain/usage.ts';
 import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
 import { openForWriting } from '../../server/store/sqlite/database.ts';
+import { foldedOf } from '../../server/store/sqlite/folded.ts';
+import { foldingOf } from '../../server/store/sqlite/folding.ts';
 import { namesOf } from '../../server/store/sqlite/names.ts';
 import { auditOp, openOp, refuseOp, settleOp, type Op } from '../../server/store/sqlite/operations.ts';
 import { priceContent } from '../../server/store/sqlite/stored-price.ts';
@@ -59,6 +61,10 @@ export interface WrittenLedger {
   /** Ids in the order told. */
   write(calls: readonly ToldCall[]): string[];
   audit(at: number, action: string): void;
+  /** Folds what is over by `now`, or takes only so many steps towards it. */
+  fold(now: number, steps?: number): void;
+  /** Leaves a folding that is under way where it is; the next begins as in a new process. */
+  forgetFolding(zone?: string): void;
   /** The connection that writes, for what a test does to the file itself. */
   readonly db: ReturnType<typeof openForWriting>['db'];
   remove(): void;
@@ -68,7 +74,11 @@ export function writtenLedger(zone: string): WrittenLedger {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-reports-'));
   const file = join(folder, 'ledger.db');
   const { db } = openForWriting(file, 'normal');
-  const transactions = transactionsOf(db, namesOf(db), bucketsIn(zone));
+  const names = namesOf(db);
+  const folded = foldedOf(db);
+  const transactions = transactionsOf(db, names, bucketsIn(zone), folded);
+  const newFolding = (cutIn?: string) => foldingOf(db, names, cutIn === undefined ? folded : foldedOf(db), bucketsIn(cutIn ?? zone), cutIn ?? zone);
+  let folding = newFolding();
   let told = 0;
   const apply = (ops: Op[]): void => {
     const answer = transactions.apply({ again: 0, ops: JSON.stringify(ops) });
@@ -84,6 +94,10 @@ export function writtenLedger(zone: string): WrittenLedger {
       return ids;
     },
     audit: (at, action) => apply([auditOp({ at: epochMs(at), actor: 'cli', action, subject: 'triage-prod', detail: '{}' })]),
+    fold(now, steps = Infinity) {
+      for (let step = 0; step < steps && folding.step(now); step++);
+    },
+    forgetFolding: (cutIn) => void (folding = newFolding(cutIn)),
     remove() {
       db.close();
       rmSync(folder, { recursive: true });

@@ -3,13 +3,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { ActionsRow, BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, RequestRow, UsageRow } from '../../server/http/admin/wire.ts';
+import type { ActionsRow, BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, ReasonRow, UsageRow } from '../../server/http/admin/wire.ts';
 import { quantile } from '../../web/figures.ts';
 import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
 import { reachedAt } from '../../web/pages/budgets/scale.ts';
 import { suggestionOf } from '../../web/pages/budgets/suggest.ts';
-import { failuresOf, headroomOf, overheadOf, poolsOf } from '../../web/pages/limits/figures.ts';
-import { priceOf, sizesOf, speedsOf } from '../../web/pages/models/figures.ts';
+import { failuresOf, headroomOf, poolsOf } from '../../web/pages/limits/figures.ts';
+import { priceOf, speedsOf } from '../../web/pages/models/figures.ts';
 import { weekOf } from '../../web/pages/overview/week.ts';
 import { monthEndOf } from '../../web/pages/overview/forecast.ts';
 import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
@@ -31,8 +31,6 @@ function usage(more: Partial<UsageRow> & { cost?: number; input?: number }): Usa
     cost_usd: usd(cost), estimated_cost_usd: usd(0), cache_savings_usd: usd(0), duration_ms: { p50: null, p95: null }, ttft_ms: { p50: null, p95: null }, ...rest,
   };
 }
-
-const call = (more: Partial<RequestRow>): RequestRow => ({ id: 'req_1', outcome: 'ok', action: null, cost_usd: usd(0), status: 200, error_type: null, refusal: null, overhead_ms: null, ...more }) as RequestRow;
 
 function budget(more: Partial<BudgetRow>): BudgetRow {
   return {
@@ -126,15 +124,15 @@ describe('the causes of a change', () => {
 });
 
 describe('users', () => {
-  const users = usersOf([usage({ user: 'a', cost: 8 }), usage({ user: 'b', cost: 1 }), usage({ user: 'c', cost: 1 }), usage({ user: null, cost: 10 })], [usage({ user: 'a', day: new Date(monday).toISOString() }), usage({ user: 'a', day: new Date(monday + dayMs).toISOString() })], 20n * nano);
+  const users = usersOf([{ ...usage({ user: 'a', cost: 8 }), last_at: new Date(monday + dayMs).toISOString() }, usage({ user: 'b', cost: 1 }), usage({ user: 'c', cost: 1 }), usage({ user: null, cost: 10 })], 20n * nano);
 
   test('the spread is over named users alone, and says what nobody is named for', () => {
     expect(spreadOf(users)).toMatchObject({ active: 3, fourFifths: 1, unnamed: 0.5, cumulative: [0, 0.8, 0.9, 1], p50: nano, p95: 8n * nano });
   });
 
   test('last seen is the newest day, and unknown where no day is', () => {
-    expect(users.find((one) => one.user === 'a')?.lastDay).toBe(monday + dayMs);
-    expect(users.find((one) => one.user === 'b')?.lastDay).toBeNull();
+    expect(users.find((one) => one.user === 'a')?.lastAt).toBe(monday + dayMs);
+    expect(users.find((one) => one.user === 'b')?.lastAt).toBeNull();
   });
 
   test.each([
@@ -143,7 +141,7 @@ describe('users', () => {
     { name: 'few failures', requests: 20, errors: 2, refused: 0, is: false },
     { name: 'nothing but failures, but few calls', requests: 19, errors: 19, refused: 0, is: false },
   ])('$name: stuck is $is', ({ requests, errors, refused, is }) => {
-    expect(stuck(usersOf([usage({ user: 'u', requests, errors, refused })], [], 1n)[0]!)).toBe(is);
+    expect(stuck(usersOf([usage({ user: 'u', requests, errors, refused })], 1n)[0]!)).toBe(is);
   });
 });
 
@@ -159,15 +157,8 @@ describe('models', () => {
   });
 
   test('a model writes as fast as its streamed answers after their first token, and too few say nothing', () => {
-    const answer = (model: string, output: number, ms: number) => ({ model_served: model, tokens: { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output }, ttft_ms: 500, duration_ms: 500 + ms });
-    const speeds = speedsOf([...[100, 200, 300, 400, 500].map((tokens) => answer('o', tokens, 1_000)), answer('h', 100, 1_000), answer('o', 5, 1), { ...answer('o', 100, 1), duration_ms: null }]);
+    const speeds = speedsOf([{ model: 'o', answers: 5, tokens_per_second: { p50: 300, p5: 100 } }, { model: 'h', answers: 4, tokens_per_second: { p50: 1, p5: 1 } }, { model: null, answers: 9, tokens_per_second: { p50: 1, p5: 1 } }]);
     expect([...speeds]).toEqual([['o', { p50: 300, p95: 100 }]]);
-  });
-
-  test('sizes double, leave no gap, and leave out answers without a token', () => {
-    const sized = (output: number) => call({ tokens: { input: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0, output } });
-    expect(sizesOf([sized(0), sized(2), sized(3), sized(17)])).toEqual([{ from: 2, to: 4, count: 2 }, { from: 4, to: 8, count: 0 }, { from: 8, to: 16, count: 0 }, { from: 16, to: 32, count: 1 }]);
-    expect(sizesOf([])).toEqual([]);
   });
 });
 
@@ -188,20 +179,17 @@ describe('limits', () => {
     ]);
   });
 
-  test('failures that say the same are put together and told whose they are', () => {
-    const failures = failuresOf([call({ outcome: 'upstream_error', status: 529, error_type: 'overloaded_error' }), call({ outcome: 'upstream_error', status: 529, error_type: 'overloaded_error' }), call({ outcome: 'refused', status: 429, refusal: 'rate_limited' })]);
+  test('failures are told whose they are, the most frequent first', () => {
+    const failures = failuresOf([reason({ outcome: 'refused', status: 429, reason: 'rate_limited' }), reason({ outcome: 'upstream_error', status: 529, reason: 'overloaded_error', calls: 2 })]);
     expect(failures.map(({ type, side, count }) => ({ type, side, count }))).toEqual([{ type: 'overloaded_error', side: 'The provider', count: 2 }, { type: 'rate_limited', side: 'Refused by us', count: 1 }]);
-  });
-
-  test('time spent in the gateway is that of the calls that have it', () => {
-    expect(overheadOf([call({ overhead_ms: 4 }), call({ overhead_ms: 2 }), call({})])).toEqual({ p50: 2, p95: 4 });
-    expect(overheadOf([call({})])).toEqual({ p50: null, p95: null });
   });
 });
 
-test('refused calls are counted by reason, others are left out', () => {
-  const refusals = refusedBy([call({ outcome: 'refused', refusal: 'rate_limited' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({ outcome: 'refused', refusal: 'budget_exhausted' }), call({})]);
-  expect(refusals.map((one) => [one.reason, one.calls.length])).toEqual([['budget_exhausted', 2], ['rate_limited', 1]]);
+const reason = (more: Partial<ReasonRow>): ReasonRow => ({ outcome: 'refused', status: null, reason: null, calls: 1, ...more });
+
+test('refused calls are counted by reason over all their days, others are left out', () => {
+  const refusals = refusedBy([reason({ reason: 'rate_limited', calls: 2 }), reason({ reason: 'budget_exhausted', calls: 2 }), reason({ reason: 'budget_exhausted' }), reason({ outcome: 'crashed', calls: 9 })]);
+  expect(refusals.map((one) => [one.reason, one.calls])).toEqual([['budget_exhausted', 3], ['rate_limited', 2]]);
 });
 
 test('a budget reaches its limit where the forecast line meets it, or not in this period', () => {

@@ -1,6 +1,6 @@
 // web/parts/ask-usage.ts: asks for usage by groups, over a stretch of time, under the filters in force.
 
-import type { ActionsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, ReasonsAnswer, ShapesAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { address, filterQuestion, useAsk, type Asked } from '../server.ts';
 import type { Range } from '../state/buckets.ts';
 import { periodKey } from '../state/period.ts';
@@ -21,10 +21,21 @@ export function useUsage(groupBy: string, over: Range | null, name: string, more
 /** The same rows as a file; the server writes it and notes who took it. */
 export const usageCsv = (groupBy: string, over: Range): string => address('/api/export/usage.csv', { ...filterQuestion(), group_by: groupBy }, over);
 
-/** Figures of actions; asked once per question, because they are read from single calls. */
+/** Figures of actions; asked once per question: where no fold knows them they are read from single calls. */
 export function useActions(groupBy: string, over: Range | null, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<ActionsAnswer> {
   const question = { ...filterQuestion(), ...more, group_by: groupBy };
   return useAsk<ActionsAnswer>(over && address('/api/actions', question, over), address(`actions:${name}:${periodKey.value}`, question), 'once');
+}
+
+export function useShapes(over: Range): Asked<ShapesAnswer> {
+  const question = filterQuestion();
+  return useAsk<ShapesAnswer>(address('/api/shapes', question, over), address(`shapes:${periodKey.value}`, question));
+}
+
+/** Why calls failed or were refused. @param more further filters, which win over those in force */
+export function useReasons(groupBy: string, over: Range, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<ReasonsAnswer> {
+  const question = { ...filterQuestion(), ...more, ...(groupBy === '' ? {} : { group_by: groupBy }) };
+  return useAsk<ReasonsAnswer>(address('/api/reasons', question, over), address(`reasons:${name}:${periodKey.value}`, question));
 }
 
 export const actionsCsv = (groupBy: string, over: Range): string => address('/api/export/actions.csv', { ...filterQuestion(), group_by: groupBy }, over);

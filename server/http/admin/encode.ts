@@ -6,7 +6,7 @@ import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
-import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow } from '../../domain/reports.ts';
+import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
 import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
@@ -59,7 +59,7 @@ export function usageRow(row: UsageRow, groupBy: readonly Grouping[]): wire.Usag
       return [name, TIME_GROUPINGS.has(name) && typeof value === 'number' ? iso(value) : value];
     }),
   );
-  return { ...group, ...usageFigures(row) };
+  return { ...group, ...usageFigures(row), ...(row.lastAt === undefined ? {} : { last_at: iso(row.lastAt) }) };
 }
 
 export function actionsAnswer(report: ActionsReport, { from, to }: { from: EpochMs; to: EpochMs }, groupBy: readonly ActionGrouping[]): wire.ActionsAnswer {
@@ -74,6 +74,30 @@ export function actionsAnswer(report: ActionsReport, { from, to }: { from: Epoch
     total: figures(report.total),
     steps: report.steps.map((step) => ({ from_usd: usdString(step.from), to_usd: usdString(step.to), actions: step.actions })),
     dearest: report.dearest.map(({ cost, at, ...rest }) => ({ ...rest, cost_usd: usdString(cost), at: iso(at) })),
+  };
+}
+
+export function shapesAnswer(report: ShapesReport, { from, to }: { from: EpochMs; to: EpochMs }): wire.ShapesAnswer {
+  return {
+    from: iso(from),
+    to: iso(to),
+    counted_from: iso(report.from),
+    calls: report.calls,
+    sizes: report.sizes.map((step) => ({ from_tokens: step.from, to_tokens: step.to, answers: step.answers })),
+    speeds: report.speeds.map(({ model, answers, p50, p5 }) => ({ model, answers, tokens_per_second: { p50, p5 } })),
+    overhead_ms: report.overhead,
+  };
+}
+
+export function reasonsAnswer(report: ReasonsReport, { from, to }: { from: EpochMs; to: EpochMs }, groupBy: readonly ReasonGrouping[]): wire.ReasonsAnswer {
+  return {
+    from: iso(from),
+    to: iso(to),
+    group_by: [...groupBy],
+    rows: report.rows.map(({ outcome, status, reason, group, calls }) => ({
+      outcome, status, reason, calls, ...Object.fromEntries(Object.entries(group).map(([name, value]) => [name, typeof value === 'number' ? iso(value) : value])),
+    })),
+    total: report.total,
   };
 }
 

@@ -3,7 +3,7 @@
 import { DateTime } from 'luxon';
 import type { z } from 'zod';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
-import { ACTION_GROUPINGS, GROUPINGS, type ActionGrouping, type Filter, type Grouping } from '../../domain/reports.ts';
+import { ACTION_GROUPINGS, REASON_GROUPINGS, GROUPINGS, type ActionGrouping, type Filter, type ReasonGrouping, type Grouping } from '../../domain/reports.ts';
 import { badBody, badQuery } from './errors.ts';
 
 /** @throws AdminError 400 for an unknown parameter, one given twice that takes one value, or a value outside its schema */
@@ -131,6 +131,8 @@ export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter
 export const groupingsOf = (text: string | undefined): Grouping[] => namesIn(text, GROUPINGS);
 /** @throws AdminError 400 likewise */
 export const actionGroupingsOf = (text: string | undefined): ActionGrouping[] => namesIn(text, ACTION_GROUPINGS);
+/** @throws AdminError 400 likewise */
+export const reasonGroupingsOf = (text: string | undefined): ReasonGrouping[] => namesIn(text, REASON_GROUPINGS);
 
 function namesIn<Name extends string>(text: string | undefined, names: readonly Name[]): Name[] {
   const given = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');

@@ -1,11 +1,11 @@
 // server/http/admin/routes-usage.ts: what was used and what it cost: usage, requests, one request, pickers, exports.
 
 import type { CallRow } from '../../domain/reports.ts';
-import { actionsAnswer, iso, requestDetail, requestRow, usageFigures, usageRow } from './encode.ts';
+import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, usageFigures, usageRow } from './encode.ts';
 import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
 import { writeActions, writeRequests, writeUsage } from './export-csv.ts';
-import { actionGroupingsOf, filterOf, groupingsOf, rangeOf } from './query.ts';
+import { actionGroupingsOf, filterOf, groupingsOf, rangeOf, reasonGroupingsOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -29,13 +29,13 @@ async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire
   };
 }
 
-/** Calls that the figures of actions are read from: no roll-up knows them, and a report must not keep the others waiting. */
-const MOST_ACTION_CALLS = 100_000;
+/** Calls that figures are read from where no fold knows them: a report must not keep the others waiting. */
+const MOST_ROWS_READ = 100_000;
 
 async function actions({ services, query, now }: Pick<Input<ReturnType<typeof wire.ActionsQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.ActionsAnswer> {
   const filter = filterOf(query, now, services.settings().timezone);
   const groupBy = actionGroupingsOf(query.group_by);
-  return actionsAnswer(await services.reports.actions({ filter, groupBy, most: MOST_ACTION_CALLS }), filter, groupBy);
+  return actionsAnswer(await services.reports.actions({ filter, groupBy, most: MOST_ROWS_READ }), filter, groupBy);
 }
 
 export const usageRoutes: readonly Route[] = [
@@ -72,6 +72,33 @@ export const usageRoutes: readonly Route[] = [
     name: 'Actions',
     answer: wire.ActionsAnswer,
     handle: actions,
+  }),
+  json({
+    method: 'get',
+    path: '/api/shapes',
+    role: 'read',
+    summary: 'How long answers are, how fast they were written, and what the gateway took itself.',
+    query: wire.ShapesQuery,
+    name: 'Shapes',
+    answer: wire.ShapesAnswer,
+    async handle({ services, query, now }) {
+      const filter = filterOf(query, now, services.settings().timezone);
+      return shapesAnswer(await services.reports.shapes({ filter, most: MOST_ROWS_READ }), filter);
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/reasons',
+    role: 'read',
+    summary: 'Why calls were refused or failed, and how often.',
+    query: wire.ReasonsQuery,
+    name: 'Reasons',
+    answer: wire.ReasonsAnswer,
+    async handle({ services, query, now }) {
+      const filter = filterOf(query, now, services.settings().timezone);
+      const groupBy = reasonGroupingsOf(query.group_by);
+      return reasonsAnswer(await services.reports.reasons({ filter, groupBy }), filter, groupBy);
+    },
   }),
   json({
     method: 'get',

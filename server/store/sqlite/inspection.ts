@@ -6,9 +6,9 @@ import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './migrations.ts';
 import { corrupt, LedgerRefused, readOnly, refusalOf } from './refusal.ts';
 
-/** Files up to this size are checked whole (some 3 s); of larger ones, everything but the rows and attempts of calls. */
+/** Files up to this size are checked whole (some 3 s); of larger ones, everything but the rows and attempts of calls, and what can be worked out anew. */
 const CHECKED_WHOLE_BYTES = 1_000_000_000;
-const LARGE_TABLES = ['call', 'attempt'];
+const LARGE_TABLES = ['call', 'attempt', 'fold'];
 
 /**
  * Decides whether a file is a ledger that this program may write.

@@ -303,8 +303,28 @@ const SILENCES = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const FOLDS = `
+  -- Sums of time that is over, gathered for reports: see fold-views.ts. Worked out from the tables above and never the only place of anything.
+  CREATE TABLE fold (
+    grain INTEGER NOT NULL,            -- 1 hour, 2 day, 3 block of eight days
+    bucket INTEGER NOT NULL,           -- the instant at which it begins
+    view INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    content BLOB NOT NULL,             -- see fold-format.ts
+    PRIMARY KEY (grain, bucket, view, part)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The folds that are whole and true; what else is in fold is left over, or on its way.
+  CREATE TABLE fold_done (
+    grain INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (grain, bucket)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

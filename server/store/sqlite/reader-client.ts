@@ -125,6 +125,8 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     requests: (query) => ask('requests', query),
     everyRequest,
     actions: (query) => ask('actions', query),
+    shapes: (query) => ask('shapes', query),
+    reasons: (query) => ask('reasons', query),
     request: (id) => ask('request', id),
     bills: (query) => ask('bills', query),
     daysKept: () => ask('daysKept', null),

@@ -6,6 +6,7 @@ import type { Recovery } from '../../domain/ledger.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { Buckets } from './buckets.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
+import { foldedOf } from './folded.ts';
 import { rollupsOf, type EndedCall, type Rollups } from './rollups.ts';
 
 export const CRASH_ESTIMATE = 'all that was held, because the gateway ended before the call did';
@@ -51,11 +52,13 @@ export function recut(db: Database, bucketsAt: (at: EpochMs) => Buckets, zone: s
   const rowsFrom = epochMs(Number(db.prepare("SELECT value FROM meta WHERE key = 'rows_from'").pluck().get() ?? 0));
   // A bucket that begins before the cut is named by the cut, so that the next recut finds all that this one wrote.
   const notBefore = (bucket: EpochMs): EpochMs => (bucket < rowsFrom ? rowsFrom : bucket);
-  const rollups = rollupsOf(db, (at) => ({ hour: notBefore(bucketsAt(at).hour), day: notBefore(bucketsAt(at).day) }));
+  const rollups = rollupsOf(db, (at) => ({ hour: notBefore(bucketsAt(at).hour), day: notBefore(bucketsAt(at).day) }), foldedOf(db));
   let calls = 0;
   db.transaction(() => {
     // Retention cuts at the beginning of a day, so no bucket has rows on both sides of the cut.
     db.prepare('DELETE FROM rollup WHERE bucket >= ?').run(rowsFrom);
+    // Folds of hours and days of the other cut; what is left of them makes way when they are made anew.
+    db.prepare('DELETE FROM fold_done').run();
     // Pages of rows, because a statement that is being read keeps the connection from writing.
     const page = db.prepare<[bigint], Row>(`SELECT ${COLUMNS} FROM call WHERE n > ? ORDER BY n LIMIT 5000`).safeIntegers();
     for (let after = 0n; ; ) {

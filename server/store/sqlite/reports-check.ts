@@ -4,16 +4,17 @@ import { periodAt } from '../../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Drift } from '../../domain/verify.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
+import { NO_ERROR } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
+import { foldDrift } from './reports-check-folds.ts';
+import { addTo, differences, FIGURES, type Sums } from './sums.ts';
 import type { Columns, Source } from './reports-source.ts';
 import { nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
 
 const DIMENSIONS = ['workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'endpoint', 'outcome'] as const;
-const FIGURES = ['calls', 'attempts', 'input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'web_search', 'cost', 'estimated_cost', 'cache_savings'] as const;
+const STORED = FIGURES.map((figure) => (figure === 'refused' ? "iif(outcome = 'refused', calls, 0)" : figure === 'errors' ? `iif(outcome IN ${NO_ERROR}, 0, calls)` : figure));
 const ROW_SUMS = `COUNT(*), SUM(attempts), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search),
-  SUM(${COST_NOW}), SUM(CASE WHEN ${ESTIMATED_NOW} = 1 THEN ${COST_NOW} ELSE 0 END), SUM(${CACHE_SAVINGS_NOW})`;
-
-type Sums = Map<string, bigint[]>;
+  SUM(${COST_NOW}), SUM(CASE WHEN ${ESTIMATED_NOW} = 1 THEN ${COST_NOW} ELSE 0 END), SUM(${CACHE_SAVINGS_NOW}), SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR})`;
 
 /** The first local day that retention has left whole, and the end of the last one with a row; null where there is no row. */
 export function daysKept(source: Source, _question: null): { from: EpochMs; to: EpochMs } | null {
@@ -36,24 +37,33 @@ export function checkDay(source: Source, { day }: { day: number }): { to: EpochM
     addTo(withoutUser, JSON.stringify(dimensions), sums);
   }
   const stored = (grain: number): Sums =>
-    read(source, `SELECT ${DIMENSIONS.join(', ')}, ${FIGURES.join(', ')} FROM rollup WHERE grain = ${grain} AND bucket = ?`, [from]);
+    read(source, `SELECT ${DIMENSIONS.join(', ')}, ${STORED.join(', ')} FROM rollup WHERE grain = ${grain} AND bucket = ?`, [from]);
+  const byHour = sumsByHour(source, from, to);
   const drift = [
     ...differences(`day ${name}`, withoutUser, stored(GRAIN.day)),
     ...differences(`day by user ${name}`, byUser, stored(GRAIN.userDay)),
-    ...hourDrift(source, from, to),
+    ...hourDrift(source, from, to, byHour),
+    ...foldDrift(source, { from, to, byUser, byHour }),
   ];
   return { to, drift };
 }
 
-function hourDrift(source: Source, from: number, to: number): Drift[] {
+/** Sums of rows by hour, workspace and user. */
+function sumsByHour(source: Source, from: number, to: number): Sums {
   const startOf = periodStarts('hour', source.zone);
+  const sums: Sums = new Map();
+  const quarters = `SELECT admitted_at / ${QUARTER_MS}, workspace, user, ${ROW_SUMS} FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? GROUP BY 1, 2, 3`;
+  for (const [quarter, workspace, user, ...figures] of source.each(quarters, [from, to])) addTo(sums, JSON.stringify([startOf(Number(quarter) * QUARTER_MS), workspace, user].map(String)), figures as bigint[]);
+  return sums;
+}
+
+function hourDrift(source: Source, from: number, to: number, byHour: Sums): Drift[] {
   const expected: Sums = new Map();
-  const quarters = `SELECT admitted_at / ${QUARTER_MS}, ${ROW_SUMS} FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? GROUP BY 1`;
-  for (const [quarter, ...sums] of source.each(quarters, [from, to])) addTo(expected, String(startOf(Number(quarter) * QUARTER_MS)), sums as bigint[]);
+  for (const [group, sums] of byHour) addTo(expected, (JSON.parse(group) as [string])[0], sums);
   const found: Sums = new Map();
   // A clock change can name an hour of this day before its first instant.
   const named = [...expected.keys()].map(Number).filter((hour) => hour < from || hour >= to);
-  const buckets = `SELECT bucket, ${FIGURES.map((figure) => `SUM(${figure})`).join(', ')} FROM rollup WHERE grain = ${GRAIN.hour}
+  const buckets = `SELECT bucket, ${STORED.map((figure) => `SUM(${figure})`).join(', ')} FROM rollup WHERE grain = ${GRAIN.hour}
     AND ((bucket >= ? AND bucket < ?) OR bucket IN (SELECT value FROM json_each(?))) GROUP BY bucket`;
   for (const [bucket, ...sums] of source.each(buckets, [from, to, JSON.stringify(named)])) addTo(found, String(bucket), sums as bigint[]);
   return [...new Set([...expected.keys(), ...found.keys()])].flatMap((hour) =>
@@ -65,20 +75,4 @@ function read(source: Source, sql: string, parameters: readonly number[]): Sums 
   const sums: Sums = new Map();
   for (const row of source.each(sql, parameters)) addTo(sums, JSON.stringify(row.slice(0, DIMENSIONS.length).map(String)), (row as Columns).slice(DIMENSIONS.length) as bigint[]);
   return sums;
-}
-
-function addTo(sums: Sums, group: string, values: readonly bigint[]): void {
-  const known = sums.get(group);
-  sums.set(group, known === undefined ? [...values] : known.map((value, at) => value + (values[at] ?? 0n)));
-}
-
-/** A group that one side lacks is nothing but zeros there. */
-function differences(subject: string, expected: Sums, found: Sums): Drift[] {
-  return [...new Set([...expected.keys(), ...found.keys()])].flatMap((group) =>
-    FIGURES.flatMap((figure, at): Drift[] => {
-      const want = expected.get(group)?.[at] ?? 0n;
-      const have = found.get(group)?.[at] ?? 0n;
-      return want === have ? [] : [{ kind: 'rollup', subject, figure, expected: want, found: have }];
-    }),
-  );
 }

@@ -1,7 +1,7 @@
 // server/store/sqlite/reports-sketch.ts: percentiles of many stored sketches at once, decoded only for the groups that are shown.
 
 import type { Percentiles } from '../../domain/reports.ts';
-import { count, quantile, type Sketch } from './sketch.ts';
+import { addToCounters, count, COUNTERS, quantile, type Sketch } from './sketch.ts';
 
 /**
  * Goes between sketches in `group_concat`, which strings the bytes of blobs together in C: one buffer for a group instead of one
@@ -23,39 +23,25 @@ export function addDurations(durations: Durations, found: Uint8Array | string | 
   else if (found !== null) durations.stored.push(found);
 }
 
-/** More than there are buckets. */
-const SIZE = 1024;
-
 /** In milliseconds, of all the durations together. @throws RangeError for bytes that are not of sketches */
 export function percentilesOf(groups: Iterable<Durations>): Percentiles {
-  const counts = new Float64Array(SIZE);
-  for (const { stored, counted } of groups) {
-    for (const bytes of stored) addStrung(counts, bytes);
-    for (const [bucket, n] of counted) counts[bucket] = (counts[bucket] as number) + n;
-  }
-  const total = counts.reduce((sum, n) => sum + n, 0);
+  const { counts, total } = together(groups);
   return { p50: millisecondsAt(counts, Math.ceil(total * 0.5)), p95: millisecondsAt(counts, Math.ceil(total * 0.95)) };
 }
 
-function addStrung(counts: Float64Array, bytes: Uint8Array): void {
-  let at = 0;
-  const number = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw new RangeError('a sketch that ends early');
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  };
-  for (let bucket = 0; at < bytes.length; ) {
-    bucket += number();
-    const n = number();
-    if (bucket >= SIZE) throw new RangeError('a sketch with too high a bucket');
-    // A count of 0 is the separator: the next sketch counts its buckets from 0 again.
-    if (n === 0) bucket = 0;
-    else counts[bucket] = (counts[bucket] as number) + n;
+/** Of speeds, which stand as a thousand times what they are: how many there are, the middle, and what one in twenty is slower than. */
+export function speedOf(found: Durations): { answers: number; p50: number | null; p5: number | null } {
+  const { counts, total } = together([found]);
+  return { answers: total, p50: millisecondsAt(counts, Math.ceil(total * 0.5)), p5: millisecondsAt(counts, Math.ceil(total * 0.05)) };
+}
+
+function together(groups: Iterable<Durations>): { counts: Float64Array; total: number } {
+  const counts = new Float64Array(COUNTERS);
+  for (const { stored, counted } of groups) {
+    for (const bytes of stored) addToCounters(counts, bytes);
+    for (const [bucket, n] of counted) counts[bucket] = (counts[bucket] as number) + n;
   }
+  return { counts, total: counts.reduce((sum, n) => sum + n, 0) };
 }
 
 /** The value of the given rank, from 1, in milliseconds; null for rank 0: there are no values. */

@@ -5,6 +5,7 @@ import type { EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import { COST_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
+import { gathering, withFolds } from './reports-folds.ts';
 import type { Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
 
@@ -15,19 +16,29 @@ import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.t
 export function hourlySpend(source: Source, { scope, from, to }: { scope: Scope; from: number; to: number }): { hour: EpochMs; cost: Nanodollars }[] {
   let condition = '';
   const ids: number[] = [];
+  const matches = new Map<string, readonly number[]>();
   for (const [column, text] of [['workspace', scope.workspace], ['workflow', scope.workflow], ['key', scope.key], ['user', scope.user], ['model_sent', scope.model]] as const) {
     if (text === null) continue;
     const id = source.idOf(text);
     if (id === null) return [];
     ids.push(id);
+    matches.set(column, [id]);
     condition += ` AND ${column} = ?`;
   }
   if (from >= to) return [];
   const hours = new Map<number, bigint>();
   const first = nextStart('hour', from, source.zone);
   if (scope.user === null) {
-    const sql = `SELECT bucket, SUM(cost) FROM rollup WHERE grain = ${GRAIN.hour} AND bucket >= ? AND bucket < ?${condition} GROUP BY bucket`;
-    for (const [bucket, cost] of source.each(sql, [first, to, ...ids])) hours.set(Number(bucket), cost as bigint);
+    const gathered = gathering(source, ['hour'], matches, false);
+    for (const segment of withFolds(source, [{ grain: 'hour', from: first, to: nextStart('hour', to, source.zone) }], ['hour'], matches)) {
+      if (segment.grain === 'fold') {
+        gathered.add(segment);
+        continue;
+      }
+      const sql = `SELECT bucket, SUM(cost) FROM rollup WHERE grain = ${GRAIN.hour} AND bucket >= ? AND bucket < ?${condition} GROUP BY bucket`;
+      for (const [bucket, cost] of source.each(sql, [segment.from, Math.min(segment.to, to), ...ids])) hours.set(Number(bucket), cost as bigint);
+    }
+    for (const { values, money } of gathered.groups()) hours.set(values[0] as number, money[0]);
   } else {
     const startOf = periodStarts('hour', source.zone);
     // `user <> 0` lets the planner use an index that leaves out calls without a user.
@@ -53,12 +64,31 @@ export function facets(source: Source, { from, to, limit }: { from: number; to: 
   };
   if (from < to) {
     // Whole days, so that a picker never reads rows; and one walk over them, for the five facets that share a roll-up.
-    const days = [lastStart('day', from, source.zone), to];
-    for (const row of source.each(`SELECT ${FACETS.join(', ')}, SUM(calls) FROM rollup WHERE grain = ${GRAIN.day} AND bucket >= ? AND bucket < ? GROUP BY ${FACETS.join(', ')}`, days)) {
-      for (const [at, facet] of FACETS.entries()) add(facet, facet === 'outcome' ? (row[at] as string) : (source.nameOf(row[at] as bigint) ?? ''), Number(row[FACETS.length]));
+    const days = { from: lastStart('day', from, source.zone), to: nextStart('day', to, source.zone) };
+    // A day that begins at the end of the range is not in it.
+    const end = (segment: { to: number }): number => Math.min(segment.to, to);
+    const none = new Map<string, readonly number[]>();
+    const gathered = gathering(source, FACETS, none, false);
+    for (const segment of withFolds(source, [{ grain: 'day', ...days }], FACETS, none)) {
+      if (segment.grain === 'fold') {
+        gathered.add(segment);
+        continue;
+      }
+      const sql = `SELECT ${FACETS.join(', ')}, SUM(calls) FROM rollup WHERE grain = ${GRAIN.day} AND bucket >= ? AND bucket < ? GROUP BY ${FACETS.join(', ')}`;
+      for (const row of source.each(sql, [segment.from, end(segment)])) {
+        for (const [at, facet] of FACETS.entries()) add(facet, facet === 'outcome' ? (row[at] as string) : (source.nameOf(row[at] as bigint) ?? ''), Number(row[FACETS.length]));
+      }
     }
-    const users = `SELECT user, SUM(calls) FROM rollup WHERE grain = ${GRAIN.userDay} AND bucket >= ? AND bucket < ? GROUP BY user ORDER BY 2 DESC, 1 LIMIT ?`;
-    for (const [user, n] of source.each(users, [...days, limit])) add('user', source.nameOf(user as bigint) ?? '', Number(n));
+    for (const { values, counts } of gathered.groups()) for (const [at, facet] of FACETS.entries()) add(facet, source.nameOf(BigInt(values[at] as number)) ?? '', counts[0] as number);
+    const byUser = gathering(source, ['user'], none, false);
+    for (const segment of withFolds(source, [{ grain: 'userDay', ...days }], ['user'], none)) {
+      if (segment.grain === 'fold') {
+        byUser.add(segment);
+        continue;
+      }
+      for (const [user, n] of source.each(`SELECT user, SUM(calls) FROM rollup WHERE grain = ${GRAIN.userDay} AND bucket >= ? AND bucket < ? GROUP BY user`, [segment.from, end(segment)])) add('user', source.nameOf(user as bigint) ?? '', Number(n));
+    }
+    for (const { values, counts } of byUser.groups()) add('user', source.nameOf(BigInt(values[0] as number)) ?? '', counts[0] as number);
   }
   const busiest = (facet: string): string[] =>
     [...(calls.get(facet) ?? [])].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, limit).map(([value]) => value);

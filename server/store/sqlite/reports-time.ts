@@ -3,7 +3,7 @@
 import { periodAt } from '../../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 
-/** Where the figures of a piece come from; `userDay` is the roll-up by day that also tells users apart. */
+/** Where the figures of a piece come from; `userDay` is the roll-up by day that also tells users apart. Folds take the place of whatever they cover: see `withFolds`. */
 type Grain = 'hour' | 'day' | 'userDay' | 'rows';
 
 /** Half-open in time of admission. */
@@ -16,9 +16,9 @@ export interface Segment {
 interface Needs {
   /** Hours must be told apart, so whole days will not do. */
   readonly hours: boolean;
-  /** Users must be told apart, which only days and rows do. */
+  /** Users must be told apart, which of the roll-ups only those by day do; the rest of a range is left to rows, or to folds of hours. */
   readonly users: boolean;
-  /** Something that no roll-up holds: a session, an action. */
+  /** Something that neither roll-ups nor folds hold: a session, an action, a tag, why a call was refused. */
   readonly rows: boolean;
 }
 

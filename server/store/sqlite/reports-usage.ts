@@ -1,16 +1,15 @@
 // server/store/sqlite/reports-usage.ts: usage grouped and summed, from roll-ups wherever they can tell, from rows where only rows can.
 
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
-import type { Grouping, UsageFigures, UsageQuery, UsageReport, UsageRow } from '../../domain/reports.ts';
-import type { EpochMs } from '../../domain/ids.ts';
+import { LAST_SEEN, type Filter, type Grouping, type UsageFigures, type UsageQuery, type UsageReport, type UsageRow } from '../../domain/reports.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
+import { FOLD_GRAIN, NO_ERROR } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
+import { byUserIn, gathering, inFolds, isTime, withFolds } from './reports-folds.ts';
 import { addDurations, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { conditionOf, matchesOf, NAME_FIELDS, needsRows, type Columns, type Condition, type Source } from './reports-source.ts';
-import { nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
-
-/** Outcomes that are nobody's error, or not the provider's: see `UsageFigures.errors`. */
-const NO_ERROR = `('ok', 'truncated', 'client_abort', 'refused')`;
+import { lastStart, nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 
 const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
   SUM(CASE WHEN outcome IN ${NO_ERROR} THEN 0 ELSE calls END), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read),
@@ -33,19 +32,39 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   const tallies = new Map<string, Tally>();
   if (matches !== null) {
     const condition = conditionOf(matches);
-    const segments = segmentsOf(query.filter.from, quietEnd(source, query.filter.to), source.zone, {
-      hours: groupings.includes('hour'),
-      users: groupings.includes('user') || matches.has('user'),
-      rows: needsRows(matches),
-    });
-    for (const segment of segments) readSegment(source, segment, groupings, condition, tallies);
+    const { from, to } = query.filter;
+    const users = groupings.includes('user') || matches.has('user');
+    const rows = needsRows(matches);
+    const segments = segmentsOf(from, byUserIn(groupings, matches) && hoursAreFolded(source, to) ? to : quietEnd(source, to), source.zone, { hours: groupings.includes('hour'), users, rows });
+    const foldable = rows ? null : inFolds(source, matches);
+    const gathered = gathering(source, groupings, foldable ?? new Map());
+    for (const segment of foldable === null ? segments : withFolds(source, segments, groupings, foldable)) {
+      if (segment.grain === 'fold') gathered.add(segment);
+      else readSegment(source, segment, groupings, condition, tallies);
+    }
+    for (const { values, counts, money, duration, timeToFirstToken } of gathered.groups()) {
+      const tally = tallyOf(tallies, groupings.map((grouping, at) => (isTime(grouping) ? (values[at] as EpochMs) : source.nameOf(BigInt(values[at] as number)))));
+      for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + (counts[i] as number);
+      for (const i of [0, 1, 2] as const) tally.money[i] += money[i];
+      addDurations(tally.duration, duration);
+      addDurations(tally.timeToFirstToken, timeToFirstToken);
+    }
   }
 
   const rows = [...tallies.values()].sort(dearestFirst).slice(0, query.limit);
   const times = groupings.flatMap((grouping, at) => (isTime(grouping) ? [at] : []));
   // Sorting is stable: within one time the dearest stays first.
   if (times.length > 0) rows.sort((a, b) => times.reduce((order, at) => order || Number(a.key[at]) - Number(b.key[at]), 0));
-  return { rows: rows.map((tally): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf([tally]) })), total: figuresOf([...tallies.values()]) };
+  const seen = groupings.length === 1 && groupings[0] === 'user' ? rows.slice(0, LAST_SEEN).map((tally) => lastSeen(source, tally.key[0] as string | null, query.filter)) : [];
+  const lastOf = (at: number): { lastAt?: EpochMs } => (seen[at] === undefined ? {} : { lastAt: seen[at] });
+  return { rows: rows.map((tally, at): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf([tally]), ...lastOf(at) })), total: figuresOf([...tallies.values()]) };
+}
+
+/** An index leads to it, and to one row: roll-ups would have to tell users and days apart. */
+function lastSeen(source: Source, user: string | null, { from, to }: Filter): EpochMs | undefined {
+  if (user === null) return undefined;
+  const [found] = source.all('SELECT MAX(admitted_at) FROM call WHERE user = ? AND user <> 0 AND admitted_at >= ? AND admitted_at < ?', [source.idOf(user) ?? 0, from, to]);
+  return found === undefined || found[0] === null ? undefined : epochMs(Number(found[0]));
 }
 
 type GroupValue = string | EpochMs | null;
@@ -70,7 +89,13 @@ const newTally = (key: readonly GroupValue[]): Tally => ({
   timeToFirstToken: noDurations(),
 });
 
-const isTime = (grouping: Grouping): grouping is 'hour' | 'day' | 'month' => grouping === 'hour' || grouping === 'day' || grouping === 'month';
+function tallyOf(tallies: Map<string, Tally>, key: readonly GroupValue[]): Tally {
+  const text = JSON.stringify(key);
+  let tally = tallies.get(text);
+  if (tally === undefined) tallies.set(text, (tally = newTally(key)));
+  return tally;
+}
+
 const isName = (grouping: Grouping): boolean => (NAME_FIELDS as readonly Grouping[]).includes(grouping);
 
 /** Adds the figures of one segment to the tallies of their groups. */
@@ -95,18 +120,10 @@ function readSegment(source: Source, segment: Segment, groupings: readonly Group
     const startOf = periodStarts(grouping, source.zone);
     return fromRows ? (row) => startOf(Number(row[0]) * QUARTER_MS) : (row) => startOf(Number(row[0]));
   });
-  const tallyOf = (row: Columns): Tally => {
-    const key = folds.map((fold) => fold(row));
-    const text = JSON.stringify(key);
-    let tally = tallies.get(text);
-    if (tally === undefined) tallies.set(text, (tally = newTally(key)));
-    return tally;
-  };
-
   const sumsOfRows = (): string => (source.all('SELECT 1 FROM correction LIMIT 1', []).length === 0 ? PLAIN_ROW_SUMS : CORRECTED_ROW_SUMS);
   const sums = `SELECT ${selected}${fromRows ? sumsOfRows() : ROLLUP_SUMS} FROM ${table}${condition.sql}${grouped} HAVING COUNT(*) > 0`;
   for (const row of source.each(sums, parameters)) {
-    const tally = tallyOf(row);
+    const tally = tallyOf(tallies, folds.map((fold) => fold(row)));
     let at = columns.length;
     for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + Number(row[at++]);
     for (const i of [0, 1, 2] as const) tally.money[i] += row[at++] as bigint;
@@ -126,6 +143,11 @@ function quietEnd(source: Source, to: number): number {
   if (to < Number(rowsFrom?.[0] ?? 0)) return to;
   const later = source.all('SELECT 1 FROM call WHERE admitted_at >= ? AND admitted_at < ? AND outcome IS NOT NULL LIMIT 1', [to, end]);
   return later.length === 0 ? end : to;
+}
+
+/** Where users are told apart by what folds of hours know, those of the running day and the rows of its last hour are less than its roll-up. */
+function hoursAreFolded(source: Source, to: number): boolean {
+  return source.all(`SELECT 1 FROM fold_done WHERE grain = ${FOLD_GRAIN.hour} AND bucket >= ? AND bucket < ? LIMIT 1`, [lastStart('day', to, source.zone), to]).length > 0;
 }
 
 /** By cost, then by the group's values, so that equal costs keep one order from one answer to the next. */

@@ -6,10 +6,11 @@ import { checkDay, daysKept } from './reports-check.ts';
 import { bills, request } from './reports-detail.ts';
 import { requests, requestsInOrder } from './reports-requests.ts';
 import type { Source } from './reports-source.ts';
+import { reasons, shapes } from './reports-shapes.ts';
 import { facets, hourlySpend } from './reports-spend.ts';
 import { usage } from './reports-usage.ts';
 
-const REPORTS = { usage, actions, requests, requestsInOrder, request, bills, daysKept, checkDay, hourlySpend, audit, facets };
+const REPORTS = { usage, actions, requests, requestsInOrder, request, bills, daysKept, checkDay, hourlySpend, audit, facets, shapes, reasons };
 
 export type ReportName = keyof typeof REPORTS;
 /** What a report is asked with: one value, which can be sent to a thread. */

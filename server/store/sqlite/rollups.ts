@@ -3,6 +3,7 @@
 import type { Database } from 'better-sqlite3';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
+import type { Folded } from './folded.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
 import { encodeValues, mergeEncoded } from './sketch.ts';
 
@@ -72,7 +73,8 @@ const UPSERT = `
   ON CONFLICT DO UPDATE SET ${MEASURES.map((m) => `${m} = ${m} + excluded.${m}`).join(', ')},
     duration = merge_sketches(duration, excluded.duration), ttft = merge_sketches(ttft, excluded.ttft)`;
 
-export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Rollups {
+/** @param folded is told of the hours and days whose sums change */
+export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets, folded: Folded): Rollups {
   db.function('merge_sketches', { deterministic: true }, (a: unknown, b: unknown) => mergeEncoded(a as Uint8Array, b as Uint8Array));
   const upsert = db.prepare(UPSERT);
   const groups = new Map<string, Group>();
@@ -130,10 +132,15 @@ export function rollupsOf(db: Database, bucketsAt: (at: EpochMs) => Buckets): Ro
     },
     flush() {
       for (const g of groups.values()) {
+        const [grain, bucket] = g.dimensions as readonly [number, number];
+        if (grain !== GRAIN.userDay) folded.change(grain === GRAIN.hour ? 'hour' : 'day', bucket);
         upsert.run(...g.dimensions, ...g.counts, g.cost, g.estimatedCost, g.cacheSavings, encodeValues(g.durations), encodeValues(g.ttfts));
       }
       groups.clear();
     },
-    forget: () => groups.clear(),
+    forget() {
+      groups.clear();
+      folded.forget();
+    },
   };
 }

@@ -1,4 +1,4 @@
-// server/store/sqlite/sketch.ts: a distribution of durations in a few dozen bytes, from which percentiles come within 2.5 %.
+// server/store/sqlite/sketch.ts: a distribution of durations, or of costs, in a few dozen bytes, from which percentiles come within 2.5 %.
 
 /**
  * Values are counted in buckets whose bounds grow by 5 %: bucket i holds (1.05^(i-1), 1.05^i] microseconds, bucket 0 holds 1 or
@@ -13,8 +13,8 @@ export type Sketch = Map<number, number>;
 
 const RATIO = 1.05;
 const LOG_RATIO = Math.log(RATIO);
-/** 1.05^564 µs is more than ten days; anything longer counts as that. */
-const LAST_BUCKET = 564;
+/** 1.05^800 is more than 2,000 years in microseconds, and 89 million dollars in nano-dollars; anything more counts as that. */
+const LAST_BUCKET = 800;
 
 export const EMPTY_SKETCH: Uint8Array = new Uint8Array(0);
 
@@ -33,6 +33,39 @@ export function addEncoded(sketch: Sketch, bytes: Uint8Array): void {
     at = afterNumber;
     sketch.set(bucket, (sketch.get(bucket) ?? 0) + value);
   }
+}
+
+/** More than there are buckets. */
+export const COUNTERS = 1024;
+
+/**
+ * Adds stored sketches to counters by bucket, without making anything. Between two of them may stand a pair whose count is 0, after which
+ * buckets are counted from 0 again; such a pair is never stored. @param counters `COUNTERS` long @throws RangeError for bytes that are not of sketches
+ */
+export function addToCounters(counters: Float64Array, bytes: Uint8Array, from = 0, to: number = bytes.length): void {
+  let bucket = 0;
+  for (let at = from; at < to; ) {
+    bucket += readNumber(bytes, at);
+    const value = readNumber(bytes, afterNumber);
+    at = afterNumber;
+    if (at > to || bucket >= COUNTERS) throw new RangeError('bytes that are not of sketches');
+    if (value === 0) bucket = 0;
+    else counters[bucket] = (counters[bucket] as number) + value;
+  }
+}
+
+/** What counters hold, stored; they hold nothing afterwards. */
+export function takeCounters(counters: Float64Array): Uint8Array {
+  let end = 0;
+  let last = 0;
+  for (let bucket = 0; bucket <= LAST_BUCKET; bucket++) {
+    const value = counters[bucket] as number;
+    if (value === 0) continue;
+    counters[bucket] = 0;
+    end = writePair(end, bucket - last, value);
+    last = bucket;
+  }
+  return end === 0 ? EMPTY_SKETCH : workspace.slice(0, end);
 }
 
 /** Pairs of (distance from the bucket before, count), each a little-endian base-128 number, buckets ascending. Equal sketches give equal bytes. */
@@ -137,4 +170,7 @@ export function quantile(sketch: Sketch, fraction: number): number | null {
 }
 
 const bucketOf = (microseconds: number): number => (microseconds <= 1 ? 0 : Math.min(Math.ceil(Math.log(microseconds) / LOG_RATIO - 1e-9), LAST_BUCKET));
-const middleOf = (bucket: number): number => (bucket === 0 ? 1 : (2 * RATIO ** bucket) / (RATIO + 1));
+/** The largest whole number that a bucket holds. */
+export const largestOf = (bucket: number): number => (bucket === 0 ? 1 : Math.floor(RATIO ** bucket + 1e-6));
+/** The value that a bucket stands for. */
+export const middleOf = (bucket: number): number => (bucket === 0 ? 1 : (2 * RATIO ** bucket) / (RATIO + 1));

@@ -14,7 +14,8 @@ interface Level {
   readonly grain: number;
 }
 
-// Hours do not know their users, so under a user a part of a day is summed from that user's rows.
+// Roll-ups by hour do not know their users, so under a user a part of a day is summed from that user's rows. Folds, which do, lag behind: a
+// budget begins from what is written in the transaction of the call itself.
 const WITHOUT_USER: readonly Level[] = [{ kind: 'day', grain: GRAIN.day }, { kind: 'hour', grain: GRAIN.hour }];
 const WITH_USER: readonly Level[] = [{ kind: 'day', grain: GRAIN.userDay }];
 

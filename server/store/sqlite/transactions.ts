@@ -6,6 +6,7 @@ import { auditLogOf } from './audit-log.ts';
 import type { Buckets } from './buckets.ts';
 import { callsOf, OpRefused } from './calls.ts';
 import { correctionsOf } from './corrections.ts';
+import type { Folded } from './folded.ts';
 import { grantsTableOf, type GrantsTable } from './grants-table.ts';
 import { keysTableOf, type KeysTable } from './keys-table.ts';
 import { batchesOf, type Batches } from './batches.ts';
@@ -28,10 +29,10 @@ export interface Transactions {
   book(...[id, items, end]: Parameters<Batches['book']>): boolean[];
 }
 
-export function transactionsOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => Buckets): Transactions {
+export function transactionsOf(db: Database, names: Names, bucketsAt: (at: EpochMs) => Buckets, folded: Folded): Transactions {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
-  const rollups = rollupsOf(db, bucketsAt);
+  const rollups = rollupsOf(db, bucketsAt, folded);
   const calls = callsOf(db, names, rollups);
   const batches = batchesOf(db, names, rollups, calls.priceId);
   const corrections = correctionsOf(db, rollups, calls.priceId);

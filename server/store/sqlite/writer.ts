@@ -10,6 +10,8 @@ import type { Ask, FromWriter, ToWriter, WriterSettings } from './messages.ts';
 import { namesOf } from './names.ts';
 import { recover, recut } from './recovery.ts';
 import { LedgerRefused } from './refusal.ts';
+import { foldedOf } from './folded.ts';
+import { foldingOf } from './folding.ts';
 import { deleteOldRows } from './retention.ts';
 import { rollupsOf } from './rollups.ts';
 import { spentOf } from './spent.ts';
@@ -19,6 +21,10 @@ import { transactionsOf } from './transactions.ts';
 /** How often old rows are looked for, and the pause between two chunks, in which batches go first. */
 const RETENTION_EVERY_MS = 60_000;
 const RETENTION_PAUSE_MS = 20;
+/** The pause between two steps of folding, in which batches go first; how often new work is looked for; and how often a long run is told of. */
+const FOLDING_PAUSE_MS = 10;
+const FOLDING_EVERY_MS = 15_000;
+const FOLDING_TOLD_MS = 10_000;
 
 const settings = workerData as WriterSettings;
 const port = parentPort;
@@ -52,7 +58,8 @@ function serve(db: Database, checked: boolean): void {
   const bucketsAt = bucketsIn(settings.timezone);
   const recovery = startUp(db, bucketsAt);
   const names = namesOf(db);
-  const transactions = transactionsOf(db, names, bucketsAt);
+  const folded = foldedOf(db);
+  const transactions = transactionsOf(db, names, bucketsAt, folded);
   const spent = spentOf(db, names, bucketsAt, settings.timezone);
   let retentionDays = settings.retentionDays;
   let backupsRunning = 0;
@@ -75,6 +82,23 @@ function serve(db: Database, checked: boolean): void {
     step();
   };
   let retention = setTimeout(retire, 0);
+
+  const folding = foldingOf(db, names, folded, bucketsAt, settings.timezone);
+  let run = { since: performance.now(), made: 0 };
+  const fold = (): void => {
+    try {
+      const more = backupsRunning === 0 && folding.step(now());
+      const ms = Math.round(performance.now() - run.since);
+      // The folds of an hour or a day that ends are nobody's news; those of a history are.
+      if (ms > FOLDING_TOLD_MS && folding.made > run.made) post({ log: { level: 'info', event: more ? 'folding' : 'folded', count: folding.made - run.made, ms } });
+      if (ms > FOLDING_TOLD_MS || !more) run = { since: performance.now(), made: folding.made };
+      foldingTimer = setTimeout(fold, more ? FOLDING_PAUSE_MS : FOLDING_EVERY_MS);
+    } catch (error) {
+      post({ log: { level: 'warn', event: 'folding_failed', detail: error instanceof Error ? error.message : String(error) } });
+      foldingTimer = setTimeout(fold, RETENTION_EVERY_MS);
+    }
+  };
+  let foldingTimer = setTimeout(fold, FOLDING_PAUSE_MS);
 
   const answer = async ({ what }: Ask): Promise<Extract<FromWriter, { value: unknown }>['value']> => {
     switch (what.kind) {
@@ -102,6 +126,7 @@ function serve(db: Database, checked: boolean): void {
         }
       case 'close':
         clearTimeout(retention);
+        clearTimeout(foldingTimer);
         sync?.close();
         db.pragma('optimize');
         db.close();
@@ -128,7 +153,7 @@ function serve(db: Database, checked: boolean): void {
 
 /** All that must be done before calls flow. */
 function startUp(db: Database, bucketsAt: ReturnType<typeof bucketsIn>): ReturnType<typeof recover> {
-  const recovery = recover(db, rollupsOf(db, bucketsAt), now());
+  const recovery = recover(db, rollupsOf(db, bucketsAt, foldedOf(db)), now());
   const cutIn = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'timezone'").pluck().get();
   if (cutIn !== settings.timezone) {
     const started = performance.now();

@@ -1,6 +1,6 @@
 // web/pages/limits/figures.ts: what room is left, and on whose side failures lie.
 
-import type { LimitsAnswer, RequestRow } from '../../../server/http/admin/wire.ts';
+import type { LimitsAnswer, ReasonRow } from '../../../server/http/admin/wire.ts';
 import { rowsBy } from '../../figures.ts';
 
 type Seen = LimitsAnswer['provider'][number];
@@ -47,22 +47,11 @@ export interface Failure {
   readonly side: string;
   readonly outcome: string;
   readonly count: number;
-  readonly newest: RequestRow;
 }
 
-/** Failed calls put together by what they say, the most frequent first. */
-export function failuresOf(rows: readonly RequestRow[]): Failure[] {
-  return [...rowsBy(rows, (row) => `${row.outcome}\n${row.status}\n${row.error_type ?? row.refusal ?? ''}`).values()]
-    .map((some) => ({ status: some[0]!.status, type: some[0]!.error_type ?? some[0]!.refusal ?? '', side: sideOf(some[0]!.outcome)?.name ?? '', outcome: some[0]!.outcome ?? '', count: some.length, newest: some[0]! }))
-    .toSorted((a, b) => b.count - a.count);
-}
-
-/** Milliseconds that calls spent in the gateway itself; nearest rank, null where none was measured. */
-export function overheadOf(rows: readonly RequestRow[]): { p50: number | null; p95: number | null } {
-  const times = rows.flatMap((row) => (row.overhead_ms === null ? [] : [row.overhead_ms])).toSorted((a, b) => a - b);
-  const at = (share: number) => (times.length ? times[Math.max(0, Math.ceil(share * times.length) - 1)]! : null);
-  return { p50: at(0.5), p95: at(0.95) };
-}
+/** What calls failed of, the most frequent first. */
+export const failuresOf = (rows: readonly ReasonRow[]): Failure[] =>
+  rows.map((row) => ({ status: row.status, type: row.reason ?? '', side: sideOf(row.outcome)?.name ?? '', outcome: row.outcome, count: row.calls })).toSorted((a, b) => b.count - a.count);
 
 type Series = LimitsAnswer['course']['series'][number];
 

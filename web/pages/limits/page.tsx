@@ -1,30 +1,26 @@
 // web/pages/limits/page.tsx: is there room left; and is it us or the provider?
 
-import type { LimitsAnswer, RequestsAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import type { LimitsAnswer, ReasonsAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
-import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
+import { usageCsv, useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
+import { useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
-import { bucketUnit, now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
-import { failuresOf, headroomOf, overheadOf, SIDES, type Failure, type Headroom } from './figures.ts';
+import { bucketUnit, now, periodParameters, range, zone } from '../../state/period.ts';
+import { failuresOf, headroomOf, SIDES, type Failure, type Headroom } from './figures.ts';
 import { Course } from './course.tsx';
 import { Queue } from './queue.tsx';
 import { Troubles } from './troubles.tsx';
 
-const SAMPLE = 200;
 const DIMENSIONS = { requests: 'Requests', tokens: 'Tokens', input_tokens: 'Input tokens', output_tokens: 'Output tokens', concurrent: 'At once' } as const;
 
 export function Limits({ status }: PageProps) {
   const limits = useAsk<LimitsAnswer>('/api/limits', 'limits');
   const usage = useUsage(`outcome,${bucketUnit.value}`, range.value, 'troubles');
-  const filter = filterQuestion();
-  const failing = { ...filter, outcome: SIDES.flatMap((side) => side.outcomes), limit: SAMPLE };
-  const failed = useAsk<RequestsAnswer>(address('/api/requests', failing, range.value), address(`failed:${periodKey.value}`, failing));
-  const sample = { ...filter, limit: SAMPLE };
-  const newest = useAsk<RequestsAnswer>(address('/api/requests', sample, range.value), address(`overhead:${periodKey.value}`, sample), 'once');
+  const failed = useReasons('', range.value, 'failed');
+  const shapes = useShapes(range.value);
   return (
     <>
       {limits.data && usage.data && <Lead limits={limits.data} usage={usage.data} status={status.data} />}
@@ -38,7 +34,7 @@ export function Limits({ status }: PageProps) {
         <Panel title="What failed" asked={failed} skeleton="list" aside={<Export to={usageCsv(`outcome,${bucketUnit.value}`, range.value)} name="outcomes.csv" />}>
           {(answer) => <Failures answer={answer} />}
         </Panel>
-        <Gateway status={status} newest={newest} />
+        <Gateway status={status} shapes={shapes} />
       </div>
       <Panel title="Your own limits" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
         {(answer) => <Own answer={answer} />}
@@ -94,21 +90,15 @@ function Own({ answer }: { answer: LimitsAnswer }) {
   return <Listing caption="Your own limits, as a table" columns={columns} rows={answer.own.toSorted((a, b) => share(a) - share(b))} idOf={(row) => `${row.scope} ${row.dimension}`} />;
 }
 
-function Failures({ answer }: { answer: RequestsAnswer }) {
+function Failures({ answer }: { answer: ReasonsAnswer }) {
   const failures = failuresOf(answer.rows);
   if (failures.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call failed or was refused.</p>;
   const columns: Column<Failure>[] = [
     { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...(one.type === null ? {} : one.outcome === 'refused' ? { [FILTERS.refusal]: one.type } : { [FILTERS.error]: one.type }), ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span> },
     { key: 'side', name: 'Whose', cell: (one) => one.side },
     { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count) },
-    { key: 'last', name: 'Last', figure: true, cell: (one) => <a href={addressWith({ row: one.newest.id, ...periodParameters() }, 'requests')} onClick={follow} title={fullTime(Date.parse(one.newest.admitted_at), zone.value)}>{dayAndTime(Date.parse(one.newest.admitted_at), zone.value)}</a> },
   ];
-  return (
-    <>
-      <Listing caption="What failed, as a table" columns={columns} rows={failures} idOf={(one) => `${one.outcome} ${one.status} ${one.type}`} />
-      {answer.next_cursor && <p class="note muted">Of the newest {whole(answer.rows.length)}.</p>}
-    </>
-  );
+  return <Listing caption="What failed, as a table" columns={columns} rows={failures} idOf={(one) => `${one.outcome} ${one.status} ${one.type}`} />;
 }
 
 function bytes(count: number): string {
@@ -117,8 +107,8 @@ function bytes(count: number): string {
   return unit ? `${(count / unit[1]).toPrecision(3)} ${unit[0]}` : `${count} B`;
 }
 
-function Gateway({ status, newest }: { status: Asked<StatusAnswer>; newest: Asked<RequestsAnswer> }) {
-  const overhead = newest.data && overheadOf(newest.data.rows);
+function Gateway({ status, shapes }: { status: Asked<StatusAnswer>; shapes: Asked<ShapesAnswer> }) {
+  const overhead = shapes.data?.overhead_ms ?? null;
   return (
     <Panel title="The gateway itself" asked={status} skeleton="list">
       {(one) => {
@@ -128,7 +118,7 @@ function Gateway({ status, newest }: { status: Asked<StatusAnswer>; newest: Aske
             <Fact name="Ready" value={one.ready ? 'yes' : one.not_ready_because.join('; ')} bad={!one.ready} />
             <Fact name="Up since" value={`${dayAndTime(Date.parse(one.started_at), zone.value)}, ${duration(one.uptime_ms)}`} />
             <Fact name="In flight" value={whole(one.in_flight)} />
-            <Fact name="Added per call" value={overhead ? `${duration(overhead.p50)}, p95 ${duration(overhead.p95)}` : '–'} note={`of the newest ${SAMPLE} calls`} />
+            <Fact name="Added per call" value={overhead ? `${duration(overhead.p50)}, p95 ${duration(overhead.p95)}` : '–'} note="of served calls in the period" />
             <Fact name="Ledger" value={one.ledger.trouble ?? (one.ledger.writable ? 'writes' : 'cannot be written')} bad={one.ledger.trouble !== null || !one.ledger.writable} note={`${whole(one.ledger.queued)} waiting, last write took ${duration(one.ledger.last_commit_ms)}`} />
             <Fact name="Open holds" value={whole(one.ledger.open_holds)} />
             <Fact name="Database" value={one.ledger.database_bytes === null ? '–' : bytes(one.ledger.database_bytes)} />

@@ -1,6 +1,6 @@
 // web/pages/models/figures.ts: what each model is used for, costs and takes.
 
-import type { PriceRowAnswer, RequestRow, UsageRow } from '../../../server/http/admin/wire.ts';
+import type { PriceRowAnswer, ShapesAnswer, UsageRow } from '../../../server/http/admin/wire.ts';
 import { cacheShare, costOf, perCall } from '../../figures.ts';
 
 export interface ModelFigures {
@@ -47,20 +47,6 @@ export function modelsOf(rows: readonly UsageRow[], outcomes: readonly UsageRow[
     .toSorted((a, b) => (b.cost > a.cost ? 1 : b.cost < a.cost ? -1 : 0));
 }
 
-export interface Sizes {
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-}
-
-/** Answers by output tokens, in steps that double: 1, 2 to 3, 4 to 7 and on. */
-export function sizesOf(rows: readonly Pick<RequestRow, 'tokens'>[]): Sizes[] {
-  const counts: number[] = [];
-  for (const { tokens } of rows) if (tokens.output > 0) counts[Math.floor(Math.log2(tokens.output))] = (counts[Math.floor(Math.log2(tokens.output))] ?? 0) + 1;
-  const first = counts.findIndex((count) => count > 0);
-  return first < 0 ? [] : Array.from(counts, (count, i) => ({ from: 2 ** i, to: 2 ** (i + 1), count: count ?? 0 })).slice(first);
-}
-
 export interface Speed {
   /** Output tokens a second, from the first token to the last. */
   readonly p50: number;
@@ -70,19 +56,6 @@ export interface Speed {
 /** Fewer answers than this say little. */
 const FEW = 5;
 
-/** How fast each model wrote, from its streamed answers; models with too few are absent. The p95 is what one answer in twenty was slower than. */
-export function speedsOf(rows: readonly Pick<RequestRow, 'model_served' | 'tokens' | 'ttft_ms' | 'duration_ms'>[]): ReadonlyMap<string, Speed> {
-  const found = new Map<string, number[]>();
-  for (const { model_served: model, tokens, ttft_ms: first, duration_ms: all } of rows) {
-    // Of a handful of tokens the clock says nothing.
-    if (model === null || first === null || all === null || all <= first || tokens.output < 20) continue;
-    const some = found.get(model) ?? [];
-    some.push((tokens.output / (all - first)) * 1000);
-    found.set(model, some);
-  }
-  const at = (sorted: readonly number[], share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
-  return new Map([...found].filter(([, some]) => some.length >= FEW).map(([model, some]) => {
-    const sorted = some.toSorted((a, b) => a - b);
-    return [model, { p50: at(sorted, 0.5), p95: at(sorted, 0.05) }];
-  }));
-}
+/** How fast each model wrote; models with too few answers are absent. The p95 is what one answer in twenty was slower than. */
+export const speedsOf = (speeds: ShapesAnswer['speeds']): ReadonlyMap<string, Speed> =>
+  new Map(speeds.flatMap(({ model, answers, tokens_per_second: { p50, p5 } }) => (model === null || answers < FEW ? [] : [[model, { p50, p95: p5 }] as const])));

@@ -1,29 +1,26 @@
 // web/pages/models/page.tsx: the right model for the job?
 
-import type { PoliciesAnswer, PricesAnswer, RequestsAnswer } from '../../../server/http/admin/wire.ts';
+import type { PoliciesAnswer, PricesAnswer, ShapesAnswer } from '../../../server/http/admin/wire.ts';
 import { Bars } from '../../charts/bars.tsx';
 import { TableSwitch } from '../../charts/chart.tsx';
 import { Lines } from '../../charts/lines.tsx';
 import { colourOf, slotsFor } from '../../charts/palette.ts';
 import { costOf } from '../../figures.ts';
 import { compact, duration, exactMoney, money, nanos, percent, shortMoney, whole } from '../../format.ts';
-import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
+import { usageCsv, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
 import { Snippet, Swatch } from '../../parts/marks.tsx';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { address, filterQuestion, useAsk, type Asked } from '../../server.ts';
+import { useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { shade } from '../../shell/theme.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
-import { periodKey, periodParameters, range } from '../../state/period.ts';
+import { periodParameters, range } from '../../state/period.ts';
 import { NoTraffic } from '../workspaces/page.tsx';
 import { Matrix } from './matrix.tsx';
-import { modelsOf, sizesOf, speedsOf, type ModelFigures, type Speed } from './figures.ts';
+import { modelsOf, speedsOf, type ModelFigures, type Speed } from './figures.ts';
 import { Prices } from './prices.tsx';
-
-/** The newest calls that the sizes are taken from. */
-const SAMPLE = 1_000;
 
 export function Models({ status }: PageProps) {
   const usage = useUsage('model', range.value, 'models');
@@ -31,8 +28,7 @@ export function Models({ status }: PageProps) {
   const cells = useUsage('model,workspace,workflow', range.value, 'model-flows');
   const prices = useAsk<PricesAnswer>('/api/prices', 'prices');
   const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies');
-  const sample = { ...filterQuestion(), limit: SAMPLE };
-  const newest = useAsk<RequestsAnswer>(address('/api/requests', sample, range.value), address(`sizes:${periodKey.value}`, sample), 'once');
+  const shapes = useShapes(range.value);
   if (status.data && !status.data.first_run.has_traffic) return <NoTraffic baseUrl={status.data.base_url} />;
   return (
     <Panel asked={usage} skeleton="list" class="bare">
@@ -47,10 +43,10 @@ export function Models({ status }: PageProps) {
             {used.length > 0 && (
               <div class="columns even">
                 <Slope used={used} />
-                <OutputSizes asked={newest} />
+                <OutputSizes asked={shapes} />
               </div>
             )}
-            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(newest.data?.rows ?? [])} />
+            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(shapes.data?.speeds ?? [])} />
             <Matrix asked={cells} models={used.map((one) => one.model!)} />
             <Prices used={used} prices={prices} aliases={policies.data} />
           </>
@@ -104,12 +100,12 @@ function Slope({ used }: { used: readonly ModelFigures[] }) {
   );
 }
 
-function OutputSizes({ asked }: { asked: Asked<RequestsAnswer> }) {
+function OutputSizes({ asked }: { asked: Asked<ShapesAnswer> }) {
   return (
     <Panel title="How long the answers are" asked={asked} skeleton="chart" aside={<TableSwitch />}>
       {(answer) => {
-        const sizes = sizesOf(answer.rows);
-        if (sizes.length === 0) return <p class="calm">No answer whose row is still kept.</p>;
+        const sizes = answer.sizes.map((size) => ({ from: size.from_tokens, to: size.to_tokens, count: size.answers }));
+        if (sizes.length === 0) return <p class="calm">No answer in this period.</p>;
         const answers = sizes.reduce((sum, size) => sum + size.count, 0);
         const short = sizes.filter((size) => size.to <= 64).reduce((sum, size) => sum + size.count, 0);
         return (
@@ -119,7 +115,7 @@ function OutputSizes({ asked }: { asked: Asked<RequestsAnswer> }) {
               bars={sizes.map((size) => ({ name: `${whole(size.from)} to ${whole(size.to - 1)}`, label: compact(size.from), value: size.count, exact: whole(size.count) }))}
               summary={`${percent(short / answers)} of ${whole(answers)} answers are shorter than 64 tokens.`}
             />
-            <p class="note muted">Output tokens, in steps that double; the newest {whole(answer.rows.length)} calls. {percent(short / answers)} are shorter than 64 tokens: labels and yes-or-no answers, which a smaller model may do as well.</p>
+            <p class="note muted">Output tokens, in steps that double. {answer.counted_from > answer.from && <>Of the newest {whole(answer.calls)} calls. </>}{percent(short / answers)} are shorter than 64 tokens: labels and yes-or-no answers, which a smaller model may do as well.</p>
           </>
         );
       }}
@@ -138,7 +134,7 @@ function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: Readonly
     { key: 'good', name: 'Per 1,000 good', figure: true, by: (one) => one.perThousandGood, cell: (one) => (one.perThousandGood === null ? '–' : shortMoney(one.perThousandGood)) },
     { key: 'ttft', name: 'First token', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.ttft.p50, cell: (one) => (one.ttft.p50 === null ? '–' : `${duration(one.ttft.p50)} / ${duration(one.ttft.p95)}`) },
     { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`) },
-    { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; from the newest streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; } },
+    { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; of streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; } },
     { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)) },
     { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{one.cost > 0n ? 'no price' : 'no call billed'}</span> },
   ];
@@ -146,7 +142,7 @@ function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: Readonly
     <section class="panel" aria-label="Models">
       <header class="panel-head"><h2>All models</h2><Export to={usageCsv('model', range.value)} name="models.csv" /></header>
       <Listing caption="Models, as a table" columns={columns} rows={all} idOf={(one) => one.model!} order="-cost" main />
-      <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Tokens a second: of the newest {whole(SAMPLE)} calls. Names that were only ever asked for and refused stand here without a price.</p>
+      <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Tokens a second: half of the streamed answers are faster, one in twenty is slower than the second figure. Names that were only ever asked for and refused stand here without a price.</p>
     </section>
   );
 }

@@ -1,10 +1,10 @@
 // web/pages/policies/blocks.tsx: refused calls over time, by reason.
 
-import type { RequestsAnswer } from '../../../server/http/admin/wire.ts';
+import type { ReasonRow, ReasonsAnswer } from '../../../server/http/admin/wire.ts';
 import { TableSwitch, TimeBars } from '../../charts/chart.tsx';
 import { OTHER_SLOT, slotsFor } from '../../charts/palette.ts';
 import type { Series } from '../../charts/series.ts';
-import { dayMonth, reasonWord, whole } from '../../format.ts';
+import { reasonWord, whole } from '../../format.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
@@ -14,7 +14,7 @@ import { refusedBy } from './figures.ts';
 
 const MOST = 6;
 
-export function Blocks({ asked }: { asked: Asked<RequestsAnswer> }) {
+export function Blocks({ asked }: { asked: Asked<ReasonsAnswer> }) {
   const unit = bucketUnit.value;
   const shownIn = unit === 'hour' ? zone.value : reportingZone.value;
   return (
@@ -22,24 +22,19 @@ export function Blocks({ asked }: { asked: Asked<RequestsAnswer> }) {
       {(answer) => {
         const reasons = refusedBy(answer.rows);
         if (reasons.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call was refused.</p>;
-        const count = (calls: (typeof reasons)[number]['calls']) => {
-          const values = buckets.value.map(() => 0);
-          for (const call of calls) {
-            const at = Date.parse(call.admitted_at);
-            const index = buckets.value.findIndex((bucket) => at >= bucket.from && at < bucket.to);
-            if (index >= 0) values[index]! += 1;
-          }
-          return values;
+        const count = (rows: readonly ReasonRow[]) => {
+          const byKey = new Map<number, number>();
+          for (const one of rows) byKey.set(Date.parse(one[unit] ?? ''), (byKey.get(Date.parse(one[unit] ?? '')) ?? 0) + one.calls);
+          return buckets.value.map((bucket) => byKey.get(bucket.key) ?? 0);
         };
         const slots = slotsFor('refusal', reasons.slice(0, MOST).map((one) => one.reason ?? ''));
         const row = (name: string, slot: Series['slot'], values: number[]): Series => ({ name, slot, values, exact: values.map(whole) });
         const rest = reasons.slice(MOST);
-        const series = [...reasons.slice(0, MOST).map((one, i) => row(reasonWord(one.reason), slots[i]!, count(one.calls))), ...(rest.length ? [row('Other', OTHER_SLOT, count(rest.flatMap((one) => one.calls)))] : [])];
+        const series = [...reasons.slice(0, MOST).map((one, i) => row(reasonWord(one.reason), slots[i]!, count(one.rows))), ...(rest.length ? [row('Other', OTHER_SLOT, count(rest.flatMap((one) => one.rows)))] : [])];
         const totals = buckets.value.map((_, i) => series.reduce((sum, one) => sum + one.values[i]!, 0));
         const peak = totals.indexOf(Math.max(...totals));
         return (
           <>
-            {answer.next_cursor && <p class="note warn">These are the newest {whole(answer.rows.length)} refused calls, back to {dayMonth(Date.parse(answer.rows.at(-1)!.admitted_at), zone.value)}; there are more before.</p>}
             <TimeBars
               title="Refused calls" measure="count" height="low" buckets={buckets.value} unit={unit} zone={shownIn} series={series} before={null}
               nameOf={(bucket) => bucketName(bucket, unit, shownIn)} totalOf={(index) => whole(totals[index]!)}

@@ -1,16 +1,18 @@
 // web/pages/policies/figures.ts: what was refused and why, and how the configuration stands against common rules of good use.
 
-import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, RequestRow, StatusAnswer } from '../../../server/http/admin/wire.ts';
+import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, ReasonRow, StatusAnswer } from '../../../server/http/admin/wire.ts';
 import { rowsBy } from '../../figures.ts';
 import { percent } from '../../format.ts';
 
 export interface Refused {
   readonly reason: string | null;
-  readonly calls: readonly RequestRow[];
+  readonly calls: number;
+  /** The rows that they are the sum of. */
+  readonly rows: readonly ReasonRow[];
 }
 /** Refused calls by reason, the most frequent first. */
-export const refusedBy = (rows: readonly RequestRow[]): Refused[] =>
-  [...rowsBy(rows.filter((row) => row.outcome === 'refused'), (row) => row.refusal ?? '').values()].map((calls) => ({ reason: calls[0]!.refusal, calls })).toSorted((a, b) => b.calls.length - a.calls.length);
+export const refusedBy = (rows: readonly ReasonRow[]): Refused[] =>
+  [...rowsBy(rows.filter((row) => row.outcome === 'refused'), (row) => row.reason ?? '').values()].map((some) => ({ reason: some[0]!.reason, calls: some.reduce((sum, row) => sum + row.calls, 0), rows: some })).toSorted((a, b) => b.calls - a.calls);
 
 export interface Check {
   readonly name: string;

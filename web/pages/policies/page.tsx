@@ -1,24 +1,22 @@
 // web/pages/policies/page.tsx: what was blocked, and who changed what?
 
-import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, RequestsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
-import { compact, dayAndTime, fromNow, fullTime, percent, reasonWord, whole } from '../../format.ts';
+import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, ReasonRow, ReasonsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
+import { bucketLabelFormats, compact, fromNow, fullTime, percent, reasonWord, whole } from '../../format.ts';
 import { Listing, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
+import { useReasons } from '../../parts/ask-usage.ts';
 import { Panel } from '../../parts/panel.tsx';
 import { address, filterQuestion, useAsk } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
-import { now, periodKey, periodParameters, range, zone } from '../../state/period.ts';
+import { bucketUnit, now, periodParameters, range, reportingZone, zone } from '../../state/period.ts';
 import { Audit } from './audit.tsx';
 import { Blocks } from './blocks.tsx';
 import { checksOf, refusedBy, type Check, type Refused } from './figures.ts';
 
-/** The newest refused calls that reasons are counted from. */
-const SAMPLE = 1_000;
-
 export function Policies({ status }: PageProps) {
-  const question = { ...filterQuestion(), outcome: ['refused'], limit: SAMPLE };
-  const refused = useAsk<RequestsAnswer>(address('/api/requests', question, range.value), address(`refused:${periodKey.value}`, question), 'once');
+  const refused = useReasons(bucketUnit.value, range.value, 'refused', { outcome: ['refused'] });
+  const where = useReasons('workspace,workflow', range.value, 'refused-where', { outcome: ['refused'] });
   const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies');
   const keys = useAsk<KeysAnswer>('/api/keys', 'keys');
   const budgets = useAsk<BudgetsAnswer>('/api/budgets', 'budgets');
@@ -31,7 +29,7 @@ export function Policies({ status }: PageProps) {
       {refused.data && <Lead answer={refused.data} checks={checks} />}
       <Blocks asked={refused} />
       <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
-        {(answer) => <Reasons answer={answer} />}
+        {(answer) => <Reasons answer={answer} where={where.data?.rows ?? []} />}
       </Panel>
       <section class="panel" aria-label="Good use">
         <header class="panel-head"><h2>Good use</h2><span class="muted">as configured now</span></header>
@@ -44,30 +42,30 @@ export function Policies({ status }: PageProps) {
   );
 }
 
-function Lead({ answer, checks }: { answer: RequestsAnswer; checks: readonly Check[] | null }) {
+function Lead({ answer, checks }: { answer: ReasonsAnswer; checks: readonly Check[] | null }) {
   const first = refusedBy(answer.rows)[0];
   const warnings = checks?.filter((check) => check.state === 'warn').length ?? 0;
   return (
     <p class="lead">
-      {first ? <><strong>{whole(answer.rows.length)}{answer.next_cursor && ' or more'}</strong> calls were refused in this period, most for: {reasonWord(first.reason).toLowerCase()} ({percent(first.calls.length / answer.rows.length)}). </> : 'No call was refused in this period. '}
+      {first ? <><strong>{whole(answer.total)}</strong> {answer.total === 1 ? 'call was' : 'calls were'} refused in this period, most for: {reasonWord(first.reason).toLowerCase()} ({percent(first.calls / answer.total)}). </> : 'No call was refused in this period. '}
       {checks && (warnings === 0 ? 'The configuration keeps all rules of good use.' : `${warnings} of ${checks.length} rules of good use ${warnings === 1 ? 'needs' : 'need'} a look.`)}
     </p>
   );
 }
 
-function Reasons({ answer }: { answer: RequestsAnswer }) {
+function Reasons({ answer, where }: { answer: ReasonsAnswer; where: readonly ReasonRow[] }) {
   const reasons = refusedBy(answer.rows);
   if (reasons.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> Nothing was refused.</p>;
-  const most = (calls: Refused['calls']) => {
-    const counts = new Map<string, number>();
-    for (const call of calls) counts.set(`${call.workspace} / ${call.workflow}`, (counts.get(`${call.workspace} / ${call.workflow}`) ?? 0) + 1);
-    return [...counts].toSorted((a, b) => b[1] - a[1])[0]!;
-  };
+  const unit = bucketUnit.value;
+  const shownIn = unit === 'hour' ? zone.value : reportingZone.value;
+  // The rows come with the most frequent first.
+  const most = (reason: string | null) => where.find((row) => row.reason === reason);
+  const last = (rows: readonly ReasonRow[]) => Math.max(...rows.map((row) => Date.parse(row[unit] ?? '')));
   const columns: Column<Refused>[] = [
     { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', ...(one.reason === null ? {} : { [FILTERS.refusal]: one.reason }), ...periodParameters() }, 'requests')} onClick={follow} title="Open these calls">{reasonWord(one.reason)}</a> },
-    { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls.length) },
-    { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.calls)[0]}</span> },
-    { key: 'last', name: 'Last', figure: true, title: (one) => fullTime(Date.parse(one.calls[0]!.admitted_at), zone.value), cell: (one) => dayAndTime(Date.parse(one.calls[0]!.admitted_at), zone.value) },
+    { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls) },
+    { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.reason) ? `${most(one.reason)!.workspace} / ${most(one.reason)!.workflow}` : '–'}</span> },
+    { key: 'last', name: 'Last', figure: true, cell: (one) => bucketLabelFormats[unit](last(one.rows), shownIn) },
   ];
   return <Listing caption="Reasons, as a table" columns={columns} rows={reasons} idOf={(one) => one.reason ?? ''} main />;
 }

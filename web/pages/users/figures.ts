@@ -11,24 +11,15 @@ export interface UserFigures {
   readonly requests: number;
   readonly failed: number | null;
   readonly refused: number;
-  /** The day of the last call, as the instant it begins; null when it is not known. */
-  readonly lastDay: number | null;
+  /** Of the last call; null when it is not known. */
+  readonly lastAt: number | null;
 }
 
-/**
- * @param rows usage by user
- * @param days usage by user and day
- */
-export function usersOf(rows: readonly UsageRow[], days: readonly UsageRow[], total: bigint): UserFigures[] {
-  const last = new Map<string | null, number>();
-  for (const row of days) {
-    const user = row.user ?? null;
-    const at = Date.parse(row.day ?? '');
-    if (Number.isFinite(at) && at > (last.get(user) ?? 0)) last.set(user, at);
-  }
+/** @param rows usage by user */
+export function usersOf(rows: readonly UsageRow[], total: bigint): UserFigures[] {
   return rows
     .map((row) => ({
-      user: row.user ?? null, cost: costOf(row), share: total > 0n ? Number(costOf(row)) / Number(total) : 0, requests: row.requests, failed: failedShare(row), refused: row.refused, lastDay: last.get(row.user ?? null) ?? null,
+      user: row.user ?? null, cost: costOf(row), share: total > 0n ? Number(costOf(row)) / Number(total) : 0, requests: row.requests, failed: failedShare(row), refused: row.refused, lastAt: row.last_at === undefined ? null : Date.parse(row.last_at),
     }))
     .toSorted((a, b) => (b.cost > a.cost ? 1 : b.cost < a.cost ? -1 : 0));
 }

@@ -2,7 +2,7 @@
 
 import { TableSwitch } from '../../charts/chart.tsx';
 import { Lines } from '../../charts/lines.tsx';
-import { compact, exactMoney, money, nanos, percent, shortMoney, weekday, whole } from '../../format.ts';
+import { compact, exactMoney, fullTime, money, nanos, percent, shortMoney, weekday, whole } from '../../format.ts';
 import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
 import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
@@ -10,7 +10,7 @@ import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow, go, parameter } from '../../state/location.ts';
-import { periodParameters, range, reportingZone } from '../../state/period.ts';
+import { periodParameters, range, zone } from '../../state/period.ts';
 import { NoTraffic } from '../workspaces/page.tsx';
 import { spreadOf, stuck, usersOf, type Spread, type UserFigures } from './figures.ts';
 
@@ -19,13 +19,12 @@ const MOST = 200;
 
 export function Users({ status }: PageProps) {
   const usage = useUsage('user', range.value, 'users');
-  const days = useUsage('user,day', range.value, 'user-days');
   if (status.data && !status.data.first_run.has_traffic) return <NoTraffic baseUrl={status.data.base_url} />;
   return (
     <Panel asked={usage} skeleton="list" class="bare">
       {(answer) => {
         if (answer.rows.length === 0) return <NoMatch what="requests" />;
-        const all = usersOf(answer.rows, days.data?.rows ?? [], nanos(answer.total.cost_usd));
+        const all = usersOf(answer.rows, nanos(answer.total.cost_usd));
         const spread = spreadOf(all);
         const open = all.find((one) => one.user !== null && one.user === parameter('open')) ?? null;
         return (
@@ -103,7 +102,7 @@ function Table({ all, open }: { all: readonly UserFigures[]; open: UserFigures |
     { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)) },
     { key: 'refused', name: 'Refused', figure: true, by: (one) => one.refused, cell: (one) => one.refused > 0 ? <a href={addressWith({ [FILTERS.user]: one.user ?? '', [FILTERS.outcome]: 'refused', ...periodParameters() }, 'requests')} onClick={follow} aria-label={`${one.refused} refused requests of ${one.user ?? 'no user'}`}>{whole(one.refused)}</a> : '0' },
     { key: 'state', name: 'State', by: (one) => (stuck(one) ? 0 : 1), cell: (one) => (stuck(one) ? <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>stuck?</span> : <span class="muted">–</span>) },
-    { key: 'last', name: 'Last seen', by: (one) => one.lastDay, cell: (one) => (one.lastDay === null ? '–' : weekday(one.lastDay, reportingZone.value)) },
+    { key: 'last', name: 'Last seen', by: (one) => one.lastAt, title: (one) => (one.lastAt === null ? undefined : fullTime(one.lastAt, zone.value)), cell: (one) => (one.lastAt === null ? '–' : weekday(one.lastAt, zone.value)) },
     { key: 'alert', name: 'Hold', cell: (one) => one.user === null ? <span class="muted">–</span> : <a href={addressWith({ open: one.user, sort: parameter('sort') })} onClick={follow} aria-label={`Budget as YAML for ${one.user}`}>Budget as YAML</a> },
   ];
   return (

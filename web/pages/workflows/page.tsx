@@ -77,7 +77,7 @@ function Table({ all, open }: { all: readonly WorkflowFigures[]; open: WorkflowF
     <section class="panel" aria-label="Workflows">
       <header class="panel-head"><h2>All workflows</h2><Export to={actionsCsv('workspace,workflow', range.value)} name="workflows.csv" /></header>
       <Listing caption="Workflows, as a table" columns={columns} rows={all} idOf={(one) => one.key} order="-cost" open={open.key} close={() => parameter('open') && go(addressWith({ open: null }))} main />
-      <p class="note muted">An action is all calls of a workflow with one <code>x-tollgate-action</code>; a call without it is one by itself. Prompt and output: tokens per call.</p>
+      <p class="note muted">An action is all calls of a workflow on one day with one <code>x-tollgate-action</code>; a call without it is one by itself. Prompt and output: tokens per call.</p>
     </section>
   );
 }

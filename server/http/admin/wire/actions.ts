@@ -9,11 +9,11 @@ export const ActionsQuery = z.strictObject({ ...range, group_by: z.string().max(
 export type ActionsQuery = z.input<typeof ActionsQuery>;
 
 const ActionFigures = z.object({
-  actions: Count.describe('calls of one workflow that name one action are one; a call that names none is one by itself; refused calls are none'),
+  actions: Count.describe('calls of one workflow and one local day that name one action are one; a call that names none is one by itself; refused calls are none'),
   calls: Count,
   named_calls: Count.describe('of the calls, those that name their action'),
   cost_usd: Money,
-  per_action_usd: z.object({ p50: Money.nullable(), p95: Money.nullable() }).describe('exact, by nearest rank'),
+  per_action_usd: z.object({ p50: Money.nullable(), p95: Money.nullable() }).describe('by nearest rank; within 3 % where whole days are told by their sums'),
 });
 export type ActionFigures = z.infer<typeof ActionFigures>;
 export const ActionsRow = ActionFigures.extend({ workspace: z.string().optional(), workflow: z.string().optional(), hour: Instant.optional(), day: Instant.optional(), month: Instant.optional() });

@@ -44,6 +44,7 @@ export const UsageRow = UsageFigures.extend({
   hour: Instant.optional().describe('the instant at which the hour begins'),
   day: Instant.optional().describe('the instant at which the day begins in `timezone`'),
   month: Instant.optional().describe('the instant at which the month begins in `timezone`'),
+  last_at: Instant.optional().describe('where grouped by user alone, for the 500 dearest users: their last call in the range whose row is kept, whatever the other filters'),
 });
 export type UsageRow = z.infer<typeof UsageRow>;
 

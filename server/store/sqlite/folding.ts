@@ -1,0 +1,351 @@
+// server/store/sqlite/folding.ts: makes folds of the hours, days and blocks that are over, a little at a time, beside the writer's other work.
+
+import type { Database } from 'better-sqlite3';
+import { dayOf, periodAt } from '../../domain/calendar.ts';
+import { OUTCOMES } from '../../domain/call.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
+import type { Buckets } from './buckets.ts';
+import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
+import type { Folded } from './folded.ts';
+import { actionNumber, actionsIn, actionsOfDay, actionSums, dearestOf, type HourAction } from './fold-actions.ts';
+import { foldBuilder, openFold, SUMS, type FoldBuilder } from './fold-format.ts';
+import { BLOCK_DAYS, callsAsSums, FAILED, FOLD_GRAIN, FOLD_VIEWS, money, partOf, REASON, ROLLUP_AS_SUMS, ROLLUP_GROUP_AS_SUMS, SERVED, SHAPES, VIEWS_OF, type FoldGrain, type FoldView } from './fold-views.ts';
+import { GRAIN } from './migrations.ts';
+import type { Names } from './names.ts';
+import { QUARTER_MS } from './reports-time.ts';
+import { EMPTY_SKETCH, encodeValues } from './sketch.ts';
+
+/** What one step reads, of roll-ups and of calls, which SQLite sums itself, and what one transaction writes: a few milliseconds. */
+const ROWS_AT_ONCE = 400;
+const CALLS_AT_ONCE = 2_000;
+const BYTES_AT_ONCE = 128 * 1024;
+/** Calls may end after their hour; this long they are waited for, while any is in flight ten times as long. */
+const SETTLING_MS = 2 * 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+export interface Folding {
+  /** Does a bounded piece of work. @returns false when there is nothing to do for now @throws SqliteError as any write may */
+  step(now: number): boolean;
+  /** Folds made since the start. */
+  readonly made: number;
+}
+
+/** Views of what no roll-up holds. */
+const FACTS = ['outputs', 'overheads', 'reasons'] as const satisfies readonly FoldView[];
+
+type Row = readonly (number | string | Uint8Array | null)[];
+
+export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt: (at: EpochMs) => Buckets, zone: string): Folding {
+  const lastBefore = db.prepare<[number, number], number | null>('SELECT max(bucket) FROM rollup WHERE grain = ? AND bucket < ?').pluck();
+  const KEY = 'workspace, workflow, key, user, model, model_sent, endpoint, outcome';
+  const rollupPage = db.prepare<unknown[], Row>(`SELECT ${KEY}, ${ROLLUP_AS_SUMS} FROM rollup WHERE grain = ? AND bucket = ? AND (${KEY}) > (?, ?, ?, ?, ?, ?, ?, ?) ORDER BY ${KEY} LIMIT ${ROWS_AT_ONCE}`).raw();
+  const rollupHour = db.prepare<unknown[], Row>(`SELECT workspace, ${ROLLUP_GROUP_AS_SUMS} FROM rollup WHERE grain = ${GRAIN.hour} AND bucket = ? GROUP BY workspace`).raw();
+  const PAGE = 'admitted_at >= ? AND admitted_at <= ? AND (admitted_at, n) > (?, ?) AND (admitted_at, n) <= (?, ?)';
+  const callPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT user, workspace, ${sums} FROM call WHERE ${PAGE} AND outcome IS NOT NULL GROUP BY user, workspace`).raw();
+  const actionPage = (cost: string) => ({
+    named: db.prepare<unknown[], Row>(`SELECT workspace, workflow, action, COUNT(*), ${money(cost)}, MIN(n) FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NOT NULL GROUP BY workspace, workflow, action`).raw(),
+    unnamed: db.prepare<unknown[], Row>(`SELECT workspace, workflow, group_concat(${cost}), COUNT(*), ${money(cost)} FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NULL GROUP BY workspace, workflow`).raw(),
+  });
+  const pageEnd = db.prepare<unknown[], Row>(`SELECT admitted_at, n FROM call WHERE admitted_at >= ? AND admitted_at < ? AND (admitted_at, n) > (?, ?) ORDER BY admitted_at, n LIMIT 1 OFFSET ${CALLS_AT_ONCE - 1}`).raw();
+  const plain = { users: callPage(callsAsSums('cost', 'estimated', 'cache_savings')), ...actionPage('cost') };
+  const corrected = { users: callPage(callsAsSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW)), ...actionPage(COST_NOW) };
+  const shapesPage = db.prepare<unknown[], Row>(`SELECT workspace, workflow, key, model, ${SHAPES} FROM call WHERE ${PAGE} AND ${SERVED} GROUP BY workspace, workflow, key, model`).raw();
+  const reasonsPage = db.prepare<unknown[], Row>(`SELECT outcome, coalesce(status, 0), ${REASON}, workspace, workflow, key, model, COUNT(*) FROM call WHERE ${PAGE} AND ${FAILED} GROUP BY outcome, 2, 3, workspace, workflow, key, model`).raw();
+  const anyCorrection = db.prepare('SELECT 1 FROM correction LIMIT 1').pluck();
+  const inFlightBefore = db.prepare<[number]>('SELECT 1 FROM call INDEXED BY call_open WHERE outcome IS NULL AND admitted_at < ? LIMIT 1').pluck();
+  const rowsFrom = db.prepare<[], number>("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'rows_from'").pluck();
+  const clear = db.prepare<[number, number]>('DELETE FROM fold WHERE grain = ? AND bucket = ?');
+  const insert = db.prepare('INSERT OR REPLACE INTO fold (grain, bucket, view, part, content) VALUES (?, ?, ?, ?, ?)');
+  const select = db.prepare<[number, number, number, number], Buffer>(`SELECT content FROM fold WHERE grain = ? AND bucket = ? AND view = ? AND part = ?`).pluck();
+  const partsOf = db.prepare<[number, number, number, number], number>('SELECT DISTINCT part FROM fold WHERE grain = ? AND bucket >= ? AND bucket < ? AND view = ?').pluck();
+
+  /** The stretch that is being folded, and whether what it sums has changed since it began. */
+  let making: { from: number; until: number; changed: boolean } | null = null;
+  folded.onChange = (bucket) => {
+    if (making !== null && bucket >= making.from && bucket < making.until) making.changed = true;
+  };
+  const outcomeIds = new Map<string, number>();
+  let made = 0;
+
+  const over = (until: number, now: number): boolean => now >= until + 10 * SETTLING_MS || (now >= until + SETTLING_MS && inFlightBefore.get(until) === undefined);
+
+  /** Writes blobs as they come, and says at the end that the fold stands, unless its sums changed on the way. */
+  function* make(grain: FoldGrain, bucket: number, until: number, content: () => Generator<readonly [FoldView, number, FoldBuilder] | undefined, boolean>): Generator<void> {
+    const mine = (making = { from: bucket, until, changed: false });
+    db.transaction(() => {
+      clear.run(FOLD_GRAIN[grain], bucket);
+      if (outcomeIds.size === 0) OUTCOMES.forEach((outcome) => outcomeIds.set(outcome, names.id(outcome)));
+    }).immediate();
+    yield;
+    let blobs: [FoldView, number, Uint8Array][] = [];
+    let bytes = 0;
+    const write = (): void => {
+      db.transaction(() => {
+        for (const [view, part, blob] of blobs) insert.run(FOLD_GRAIN[grain], bucket, FOLD_VIEWS[view].id, part, blob);
+      }).immediate();
+      [blobs, bytes] = [[], 0];
+    };
+    const source = content();
+    for (let next = source.next(); ; next = source.next()) {
+      if (mine.changed) return;
+      if (next.done === true) {
+        if (!next.value) return;
+        break;
+      }
+      if (next.value !== undefined) {
+        const [view, part, builder] = next.value;
+        const blob = builder.encode();
+        blobs.push([view, part, blob]);
+        bytes += blob.length;
+        if (bytes > BYTES_AT_ONCE) write();
+      }
+      yield;
+    }
+    if (mine.changed) return;
+    write();
+    // In the same step as the last look at `changed`: nothing can come between.
+    db.transaction(() => folded.stands(grain, bucket, until)).immediate();
+    made += 1;
+  }
+
+  /** Adds the rows of a roll-up's bucket to builders, a page per step. */
+  function* readRollup(grain: number, bucket: number, add: (dimensions: RollupDimensions, values: Row, at: number, duration: Uint8Array, ttft: Uint8Array) => void): Generator<undefined> {
+    let after: Row = [-1, -1, -1, -1, -1, -1, '', ''];
+    for (;;) {
+      const page = rollupPage.all(grain, bucket, ...after);
+      for (const row of page) {
+        const [workspace, workflow, key, user, model, modelSent] = row as readonly number[] as [number, number, number, number, number, number];
+        add({ workspace, workflow, key, user, model, modelSent, outcome: outcomeIds.get(row[7] as string) as number }, row, 8, row[8 + SUMS] as Uint8Array, row[9 + SUMS] as Uint8Array);
+      }
+      if (page.length < ROWS_AT_ONCE) return;
+      after = (page.at(-1) as Row).slice(0, 8);
+      yield;
+    }
+  }
+
+  /** The rows of a stretch, a page per step. @param look is given the statements that hold by now, and the page as their parameters */
+  function* readCalls(from: number, until: number, look: (pages: typeof plain, place: readonly unknown[]) => void): Generator<undefined> {
+    for (let after: Row = [from, -1]; ; ) {
+      const end = pageEnd.get(from, until, ...after);
+      const last = end ?? [until - 1, Number.MAX_SAFE_INTEGER];
+      look(anyCorrection.get() === undefined ? plain : corrected, [after[0], last[0], ...after, ...last]);
+      if (end === undefined) return;
+      after = end;
+      yield;
+    }
+  }
+
+  function* actionsOf(pages: typeof plain, place: readonly unknown[]): Generator<HourAction> {
+    for (const row of pages.named.all(...place)) {
+      const [workspace, workflow, name, calls, costLow, costHigh, first] = row as readonly [number, number, string, number, number, number, number];
+      yield { action: actionNumber(workspace, workflow, name), first, workspace, workflow, calls, costLow, costHigh, costs: EMPTY_SKETCH };
+    }
+    for (const row of pages.unnamed.all(...place)) {
+      const [workspace, workflow, costs, calls, costLow, costHigh] = row as readonly [number, number, string, number, number, number];
+      yield { action: 0, first: 0, workspace, workflow, calls, costLow, costHigh, costs: sketchOf(costs) };
+    }
+  }
+
+  /** What no roll-up holds, gathered from pages of rows. */
+  function factsOfCalls() {
+    const [outputs, overheads, reasons] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder];
+    return {
+      outputs, overheads, reasons,
+      add(place: readonly unknown[]) {
+        for (const row of shapesPage.all(...place)) {
+          const [workspace, workflow, key, model, calls, tokens, speeds, overhead] = row as readonly [number, number, number, number, number, ...(string | null)[]];
+          const dimensions = [workspace, workflow, key, model];
+          outputs.add(dimensions, actionSums(calls, 0, 0, 0), 0, sketchOf(tokens ?? null), sketchOf(speeds ?? null));
+          overheads.add(dimensions, actionSums(calls, 0, 0, 0), 0, sketchOf(overhead ?? null), EMPTY_SKETCH);
+        }
+        for (const row of reasonsPage.all(...place)) {
+          const [outcome, status, reason, workspace, workflow, key, model, calls] = row as readonly [string, number, string, number, number, number, number, number];
+          reasons.add([outcomeIds.get(outcome) as number, status, names.id(reason), workspace, workflow, key, model], actionSums(calls, 0, 0, 0), 0, EMPTY_SKETCH, EMPTY_SKETCH);
+        }
+      },
+    };
+  }
+
+  function* hour(from: number): ReturnType<Parameters<typeof make>[3]> {
+    const wide = foldBuilder(FOLD_VIEWS.wide.dimensions.length);
+    yield* readRollup(GRAIN.hour, from, (d, ...figures) => wide.add([d.workspace, d.workflow, d.key, d.model, d.modelSent, d.outcome], ...figures));
+    yield ['wide', 0, wide];
+    const users = foldBuilder(FOLD_VIEWS.users.dimensions.length);
+    const acts = foldBuilder(FOLD_VIEWS.actions.dimensions.length);
+    const facts = factsOfCalls();
+    yield* readCalls(from, from + HOUR_MS, (pages, place) => {
+      for (const row of pages.users.all(...place)) users.add([row[0] as number, row[1] as number], row, 2, sketchOf(row[2 + SUMS] as string | null), sketchOf(row[3 + SUMS] as string | null));
+      for (const one of actionsOf(pages, place)) acts.add([one.action, one.first, one.workspace, one.workflow], actionSums(one.calls, 0, one.costLow, one.costHigh), 0, one.costs, EMPTY_SKETCH);
+      facts.add(place);
+    });
+    yield ['users', 0, users];
+    yield ['actions', 0, acts];
+    for (const view of FACTS) yield [view, 0, facts[view]];
+    // Rows that retention has begun to take away prove nothing.
+    return from >= (rowsFrom.get() ?? 0);
+  }
+
+  function* day(from: number, until: number): ReturnType<Parameters<typeof make>[3]> {
+    const narrow = foldBuilder(FOLD_VIEWS.narrow.dimensions.length);
+    const wide = foldBuilder(FOLD_VIEWS.wide.dimensions.length);
+    yield* readRollup(GRAIN.day, from, (d, ...figures) => {
+      const dimensions = [d.workspace, d.workflow, d.key, d.model, d.modelSent];
+      narrow.add(dimensions, ...figures);
+      wide.add([...dimensions, d.outcome], ...figures);
+    });
+    yield ['narrow', 0, narrow];
+    yield ['wide', 0, wide];
+    const users = foldBuilder(FOLD_VIEWS.users.dimensions.length);
+    const parts = new Map<number, FoldBuilder>();
+    yield* readRollup(GRAIN.userDay, from, (d, ...figures) => {
+      users.add([d.user, d.workspace], ...figures);
+      let part = parts.get(partOf(d.user));
+      if (part === undefined) parts.set(partOf(d.user), (part = foldBuilder(FOLD_VIEWS.usersWide.dimensions.length)));
+      part.add([d.user, d.workspace, d.workflow, d.key, d.model, d.outcome], ...figures);
+    });
+    yield ['users', 0, users];
+    for (const [part, builder] of parts) yield ['usersWide', part, builder];
+    const hours = foldBuilder(FOLD_VIEWS.hours.dimensions.length, 'strung');
+    for (let bucket = lastBefore.get(GRAIN.hour, until) ?? -1; bucket >= from; bucket = lastBefore.get(GRAIN.hour, bucket) ?? -1) {
+      // An hour that a clock change cuts is no whole number of quarters from the epoch in name.
+      if (bucket % QUARTER_MS !== 0) return false;
+      for (const row of rollupHour.all(bucket)) hours.add([bucket / QUARTER_MS, row[0] as number], row, 1, row[1 + SUMS] as Uint8Array, row[2 + SUMS] as Uint8Array);
+      yield;
+    }
+    yield ['hours', 0, hours];
+    yield* ofHours(from, until);
+    return true;
+  }
+
+  /** What only rows know, from the folds of hours; hours that a clock change cuts have none, and their rows are read. */
+  function* ofHours(from: number, until: number): Generator<readonly [FoldView, number, FoldBuilder] | undefined> {
+    const folds = [...folded.hours].filter((one) => one >= from && one < until).sort((a, b) => a - b);
+    const rest: HourAction[] = [];
+    const facts = factsOfCalls();
+    for (const [i, end] of [...folds, until].entries()) {
+      const begin = i === 0 ? from : (folds[i - 1] as number) + HOUR_MS;
+      if (begin >= end) continue;
+      yield* readCalls(begin, end, (pages, place) => {
+        rest.push(...actionsOf(pages, place));
+        facts.add(place);
+      });
+    }
+    const blobOf = (bucket: number, view: FoldView): Buffer => select.get(FOLD_GRAIN.hour, bucket, FOLD_VIEWS[view].id, 0) as Buffer;
+    for (const view of FACTS) {
+      for (const one of folds) {
+        facts[view].addFold(blobOf(one, view));
+        yield;
+      }
+      yield [view, 0, facts[view]];
+    }
+    const many = folds.reduce((sum, one) => sum + openFold(blobOf(one, 'actions'), FOLD_VIEWS.actions.dimensions.length).size, rest.length);
+    const { costs, dearest } = yield* actionsOfDay(many, function* () {
+      for (const one of folds) yield actionsIn(blobOf(one, 'actions'));
+      yield rest;
+    });
+    yield ['actionCosts', 0, costs];
+    yield ['dearest', 0, dearest];
+  }
+
+  function* block(days: readonly number[], until: number): ReturnType<Parameters<typeof make>[3]> {
+    for (const view of VIEWS_OF.block) {
+      const { id, dimensions } = FOLD_VIEWS[view];
+      if (view === 'dearest') {
+        yield [view, 0, dearestOf(days.map((day) => select.get(FOLD_GRAIN.day, day, id, 0)).filter((stored) => stored !== undefined))];
+        continue;
+      }
+      for (const part of partsOf.all(FOLD_GRAIN.day, days[0] as number, until, id)) {
+        const builder = foldBuilder(dimensions.length);
+        for (const day of days) {
+          const stored = select.get(FOLD_GRAIN.day, day, id, part);
+          if (stored === undefined) continue;
+          builder.addFold(stored);
+          if (view !== 'usersWide') yield;
+        }
+        yield [view, part, builder];
+      }
+    }
+    return true;
+  }
+
+  const numberOf = (dayStart: number): number => Date.parse(`${dayOf(epochMs(dayStart), zone)}T00:00:00Z`) / DAY_MS;
+
+  /** Everything there is to fold, newest first: the hours of a day, the day, and the block when all its days stand. */
+  function* walk(now: number): Generator<void> {
+    let days: number[] = [];
+    let blockNumber = Number.NaN;
+    let crooked = false;
+    for (let from = lastBefore.get(GRAIN.day, now) ?? -1; from >= 0; from = lastBefore.get(GRAIN.day, from) ?? -1) {
+      const period = periodAt('day', epochMs(from), zone);
+      if (Math.floor(numberOf(from) / BLOCK_DAYS) !== blockNumber) {
+        if (!crooked) yield* foldBlock(days, blockNumber, now);
+        [days, blockNumber, crooked] = [[], Math.floor(numberOf(from) / BLOCK_DAYS), false];
+      }
+      // Cut in another zone, before the rows that retention has left: it stays as it is, and so does what would hold it.
+      crooked ||= period.from !== from;
+      if (period.from !== from) continue;
+      for (let bucket = lastBefore.get(GRAIN.hour, period.to) ?? -1; bucket >= from; bucket = lastBefore.get(GRAIN.hour, bucket) ?? -1) {
+        if (!folded.hours.has(bucket) && bucket >= (rowsFrom.get() ?? 0) && isWhole(bucket) && over(bucket + HOUR_MS, now)) yield* make('hour', bucket, bucket + HOUR_MS, () => hour(bucket));
+      }
+      if (!folded.days.has(from) && over(period.to, now)) yield* make('day', from, period.to, () => day(from, period.to));
+      days.unshift(from);
+      yield;
+    }
+    if (!crooked) yield* foldBlock(days, blockNumber, now);
+  }
+
+  function* foldBlock(days: readonly number[], number: number, now: number): Generator<void> {
+    const [first] = days;
+    if (first === undefined) return;
+    const from = startOfBlock(number, first);
+    const until = startOfBlock(number + 1, first);
+    // It begins with its first day, though that may have had no calls: one that comes late must find it.
+    if (now < until || folded.blocks.has(from) || !days.every((day) => folded.days.has(day))) return;
+    yield* make('block', from, until, () => block(days, until));
+  }
+
+  /** The instant at which a block begins, by its number and a day near it: noon is that day in every zone. */
+  const startOfBlock = (number: number, day: number): number => periodAt('day', epochMs(day + (number * BLOCK_DAYS - numberOf(day)) * DAY_MS + DAY_MS / 2), zone).from;
+
+  /** An hour of sixty minutes that is named by its first. */
+  const isWhole = (bucket: number): boolean => {
+    const of = (at: number): number => bucketsAt(epochMs(at)).hour;
+    return of(bucket) === bucket && of(bucket - 1) !== bucket && of(bucket + HOUR_MS - 1) === bucket && of(bucket + HOUR_MS) !== bucket;
+  };
+
+  let walking: Generator<void> | null = null;
+  return {
+    get made() {
+      return made;
+    },
+    step(now) {
+      walking ??= walk(now);
+      try {
+        if (walking.next().done !== true) return true;
+      } catch (error) {
+        walking = null;
+        making = null;
+        folded.forget();
+        names.forget();
+        outcomeIds.clear();
+        throw error;
+      }
+      walking = null;
+      return false;
+    },
+  };
+}
+
+interface RollupDimensions {
+  readonly workspace: number;
+  readonly workflow: number;
+  readonly key: number;
+  readonly user: number;
+  readonly model: number;
+  readonly modelSent: number;
+  readonly outcome: number;
+}
+
+/** @param list microseconds between commas; null where there are none */
+const sketchOf = (list: string | null): Uint8Array => (list === null ? EMPTY_SKETCH : encodeValues(list.split(',').map(Number)));

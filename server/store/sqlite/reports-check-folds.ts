@@ -1,0 +1,123 @@
+// server/store/sqlite/reports-check-folds.ts: folds against the rows and roll-ups that they were worked out from.
+
+import type { Drift } from '../../domain/verify.ts';
+import { COST_NOW } from './corrections.ts';
+import { amountOf, MONEY_AT, openFold, SUMS } from './fold-format.ts';
+import { FAILED, FOLD_GRAIN, FOLD_VIEWS, NO_ERROR, REASON, VIEWS_OF, type FoldGrain, type FoldView } from './fold-views.ts';
+import { GRAIN } from './migrations.ts';
+import type { Source } from './reports-source.ts';
+import { QUARTER_MS } from './reports-time.ts';
+import { addTo, differences, FIGURES, type Sums } from './sums.ts';
+
+interface Day {
+  readonly from: number;
+  readonly to: number;
+  /** Sums of rows by `DIMENSIONS`. */
+  readonly byUser: Sums;
+  /** Sums of rows by hour, workspace and user. */
+  readonly byHour: Sums;
+}
+
+/** What folds of a day, of its hours, and of the block that ends with it say otherwise than they should. */
+export function foldDrift(source: Source, { from, to, byUser, byHour }: Day): Drift[] {
+  const drift: Drift[] = [];
+  const stands = (grain: FoldGrain, bucket: number): boolean => source.all('SELECT 1 FROM fold_done WHERE grain = ? AND bucket = ?', [FOLD_GRAIN[grain], bucket]).length > 0;
+  const check = (grain: FoldGrain, bucket: number, view: FoldView, expected: Sums): void => void drift.push(...differences(`fold of ${grain} ${new Date(bucket).toISOString()}, ${view}`, expected, stored(source, grain, bucket, view)));
+
+  const named: readonly string[] = ['workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'endpoint', 'outcome'];
+  const valuesOf = (view: FoldView) => (values: readonly string[]) => FOLD_VIEWS[view].dimensions.map((dimension) => values[named.indexOf(dimension)]);
+  if (stands('day', from)) {
+    for (const view of VIEWS_OF.day) {
+      if (view === 'dearest') continue;
+      if (view === 'actionCosts') check('day', from, view, actionsOf(source, from, to));
+      else if (view === 'outputs' || view === 'overheads') check('day', from, view, onlyCalls(regrouped(byUser, valuesOf(view), (values) => values.at(-1) !== 'refused')));
+      else if (view === 'reasons') check('day', from, view, reasonsOf(source, from, to));
+      else if (view === 'hours') check('day', from, view, regrouped(byHour, ([hour, workspace]) => [String(Number(hour) / QUARTER_MS), workspace]));
+      else check('day', from, view, regrouped(byUser, valuesOf(view)));
+    }
+  }
+  for (const hour of new Set([...byHour.keys()].map((group) => (JSON.parse(group) as [string])[0]))) {
+    if (!stands('hour', Number(hour))) continue;
+    const inHour = (group: readonly string[]): boolean => group[0] === hour;
+    check('hour', Number(hour), 'users', regrouped(byHour, ([, workspace, user]) => [user, workspace], inHour));
+    const rollup = `SELECT ${FOLD_VIEWS.wide.dimensions.join(', ')}, ${ROLLUP_FIGURES} FROM rollup WHERE grain = ${GRAIN.hour} AND bucket = ? GROUP BY ${FOLD_VIEWS.wide.dimensions.join(', ')}`;
+    check('hour', Number(hour), 'wide', read(source, rollup, FOLD_VIEWS.wide.dimensions.length, [Number(hour)]));
+  }
+  // With the last of its days that has calls.
+  const blocks = `SELECT bucket, until FROM fold_done WHERE grain = ${FOLD_GRAIN.block} AND bucket <= ? AND until >= ?
+    AND NOT EXISTS (SELECT 1 FROM rollup WHERE grain = ${GRAIN.day} AND bucket >= ? AND bucket < until)`;
+  for (const [bucket, until] of source.all(blocks, [from, to, to])) {
+    for (const view of VIEWS_OF.block) {
+      if (view === 'dearest') continue;
+      if (view === 'actionCosts' || view === 'outputs' || view === 'overheads' || view === 'reasons') {
+        const days: Sums = new Map();
+        for (const [day] of source.all(`SELECT bucket FROM fold_done WHERE grain = ${FOLD_GRAIN.day} AND bucket >= ? AND bucket < ?`, [Number(bucket), Number(until)])) {
+          for (const [group, sums] of stored(source, 'day', Number(day), view)) addTo(days, group, sums);
+        }
+        check('block', Number(bucket), view, days);
+        continue;
+      }
+      const { dimensions } = FOLD_VIEWS[view];
+      const grain = (dimensions as readonly string[]).includes('user') ? GRAIN.userDay : GRAIN.day;
+      const sql = `SELECT ${dimensions.join(', ')}, ${ROLLUP_FIGURES} FROM rollup WHERE grain = ${grain} AND bucket >= ? AND bucket < ? GROUP BY ${dimensions.join(', ')}`;
+      check('block', Number(bucket), view, read(source, sql, dimensions.length, [Number(bucket), Number(until)]));
+    }
+  }
+  return drift;
+}
+
+/** Actions of a day as its fold counts them: attempts are actions, and there is nothing else but calls and cost. */
+function actionsOf(source: Source, from: number, to: number): Sums {
+  const sums: Sums = new Map();
+  const sql = `SELECT action IS NOT NULL, workspace, workflow, SUM(calls), COUNT(*), SUM(cost) FROM (
+    SELECT action, workspace, workflow, COUNT(*) AS calls, SUM(${COST_NOW}) AS cost FROM call WHERE admitted_at >= ? AND admitted_at < ? AND outcome IS NOT NULL AND +outcome <> 'refused'
+    GROUP BY workspace, workflow, coalesce(action, n)) GROUP BY 1, 2, 3`;
+  for (const [isNamed, workspace, workflow, calls, many, cost] of source.each(sql, [from, to])) {
+    const figures = FIGURES.map((figure) => (figure === 'calls' ? calls : figure === 'attempts' ? many : figure === 'cost' ? cost : 0n) as bigint);
+    addTo(sums, JSON.stringify([isNamed, workspace, workflow].map(String)), figures);
+  }
+  return sums;
+}
+
+const onlyCalls = (sums: Sums): Sums => new Map([...sums].map(([group, [calls = 0n]]) => [group, FIGURES.map((figure) => (figure === 'calls' ? calls : 0n))]));
+
+function reasonsOf(source: Source, from: number, to: number): Sums {
+  const sql = `SELECT outcome, coalesce(status, 0), (SELECT id FROM name WHERE text = ${REASON}), workspace, workflow, key, model, COUNT(*) FROM call WHERE admitted_at >= ? AND admitted_at < ? AND ${FAILED} GROUP BY 1, 2, 3, 4, 5, 6, 7`;
+  return onlyCalls(read(source, sql, FOLD_VIEWS.reasons.dimensions.length, [from, to]));
+}
+
+const ROLLUP_FIGURES = `SUM(calls), SUM(attempts), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
+  SUM(iif(outcome = 'refused', calls, 0)), SUM(iif(outcome IN ${NO_ERROR}, 0, calls))`;
+
+function read(source: Source, sql: string, width: number, parameters: readonly number[]): Sums {
+  const sums: Sums = new Map();
+  for (const row of source.each(sql, parameters)) addTo(sums, JSON.stringify(row.slice(0, width).map(String)), row.slice(width) as bigint[]);
+  return sums;
+}
+
+function regrouped(sums: Sums, by: (values: readonly string[]) => readonly (string | undefined)[], where: (values: readonly string[]) => boolean = () => true): Sums {
+  const found: Sums = new Map();
+  for (const [group, figures] of sums) {
+    const values = JSON.parse(group) as string[];
+    if (where(values)) addTo(found, JSON.stringify(by(values)), figures);
+  }
+  return found;
+}
+
+/** A fold in the order of `FIGURES`, outcomes by name. */
+function stored(source: Source, grain: FoldGrain, bucket: number, view: FoldView): Sums {
+  const sums: Sums = new Map();
+  const { id, dimensions } = FOLD_VIEWS[view];
+  for (const [content] of source.all('SELECT content FROM fold WHERE grain = ? AND bucket = ? AND view = ?', [FOLD_GRAIN[grain], bucket, id])) {
+    const fold = openFold(content as Buffer, dimensions.length);
+    const columns = Array.from({ length: dimensions.length + SUMS }, (_, at) => fold.column(at).slice(0, fold.size));
+    for (let i = 0; i < fold.size; i++) {
+      const value = (at: number): number => (columns[at] as Float64Array)[i] as number;
+      const group = dimensions.map((dimension, at) => (dimension === 'outcome' ? (source.nameOf(BigInt(value(at))) ?? '') : String(value(at))));
+      const [calls, attempts, refused, errors, ...counts] = Array.from({ length: MONEY_AT }, (_, at) => BigInt(value(dimensions.length + at))) as [bigint, bigint, bigint, bigint, ...bigint[]];
+      const money = [0, 2, 4].map((at) => amountOf(value(dimensions.length + MONEY_AT + at), value(dimensions.length + MONEY_AT + at + 1)));
+      addTo(sums, JSON.stringify(group), [calls, attempts, ...counts, ...money, refused, errors]);
+    }
+  }
+  return sums;
+}
