@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { ask, eventually, metric, newSession, openScene, type Scene } from '../faults/scene.ts';
+import { ask, eventually, heldUsd, metric, newSession, openScene, type Scene } from '../faults/scene.ts';
 import { closesAfter, refuseFor, refusesConnections, type Load } from '../../server/http/data/overload.ts';
 
 const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, loopLagMs: 3, exhaustion: 0.1 };
@@ -47,6 +47,9 @@ test('calls beyond the most in flight are refused before they hold anything, and
   await eventually(() => metric(scene, 'tollgate_overload_total', { rung: 'in_flight' }), (n) => n === 1);
   expect(await metric(scene, 'tollgate_overload_total', { rung: 'close' })).toBeGreaterThanOrEqual(1);
   expect(scene.standin.requests()).toBe(5);
+  // Once a second, by what there was too much of.
+  await eventually(() => scene.gateway.output(), (text) => text.includes('"reason":"in_flight"'));
+  expect(scene.gateway.output().split('\n').filter((line) => line.includes('"event":"overloaded"') && line.includes('"reason":"in_flight"')).map((line) => JSON.parse(line) as object)).toEqual([expect.objectContaining({ level: 'warn', count: 1 })]);
   await scene.gateway.stop('SIGKILL');
   await Promise.all(stalled);
 });
@@ -87,6 +90,9 @@ test('a client that never reads is let go after the write stall, and its call is
   const { rows } = (await (await fetch(new URL(`/api/requests?session=${session}`, scene.gateway.adminUrl))).json()) as { rows: { outcome: string; cost_usd: string }[] };
   expect(rows).toMatchObject([{ outcome: 'client_abort' }]);
   expect(Number(rows[0]!.cost_usd)).toBeGreaterThan(0);
+  expect(await heldUsd(scene)).toBe('0.000000000');
+  await eventually(() => metric(scene, 'tollgate_requests_total', { outcome: 'client_abort' }), (n) => n === 1);
+  expect(await metric(scene, 'tollgate_requests_in_flight')).toBe(0);
 });
 
 test('a head that does not come is waited for no longer than it may take', async () => {
@@ -95,4 +101,4 @@ test('a head that does not come is waited for no longer than it may take', async
   for (const { socket } of slow) socket.write('POST /v1/messages HTTP/1.1\r\nHost: g\r\n');
   expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
   await Promise.all(slow.map((one) => one.closed));
-}, 15_000);
+});

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RequestRow, VerifyAnswer } from '../../server/http/admin/wire.ts';
-import { startGateway, type RunningGateway } from '../flow/gateway.ts';
-import { apiHeaders, ask, baseConfig, budgetsOf, count, eventually, hello, ledgerRows, nanos, PROVIDER_KEY, scrape, SECRETS, send } from '../flow/scene.ts';
+import type { VerifyAnswer } from '../../server/http/admin/wire.ts';
+import type { RunningGateway } from '../flow/gateway.ts';
+import { expectBudgetsAreSums, expectOneRowEach, named, namesIn, startOn } from '../flow/killed.ts';
+import { ask, count, eventually, hello, ledgerRows, PROVIDER_KEY, scrape, send } from '../flow/scene.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 
 const CYCLES = 100;
@@ -27,17 +28,7 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const start = (): Promise<RunningGateway> =>
-  startGateway({
-    config: {
-      ...baseConfig(standin.url),
-      budgets: [
-        { id: 'all', scope: { organization: true }, limit_usd: 10_000, period: 'year' },
-        { id: 'support', scope: { workspace: 'support' }, limit_usd: 10_000, period: 'year' },
-      ],
-    },
-    dataDir,
-  });
+const start = (): Promise<RunningGateway> => startOn(dataDir, standin.url);
 
 /** Seconds of CPU that a process has used: what a start takes on a machine that has nothing else to do. */
 function cpuSeconds(pid: number): number {
@@ -45,17 +36,16 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Calls at a fixed rate and keeps so many streams open, until told to stop. Every call names itself to the ledger and to the provider. */
+/** Calls at a fixed rate and keeps so many streams open, until told to stop. */
 function load(gateway: RunningGateway, cycle: number): { stop(): Promise<void> } {
   let next = 0;
   let going = true;
   const underWay = new Set<Promise<unknown>>();
   const one = async (stream: boolean): Promise<void> => {
     const n = next++;
-    const name = `c${cycle}-${n}`;
     const fault: Record<string, string> = stream ? { 'x-standin-fault': 'slow-events:40' } : {};
     // A call that the kill cut is what this is about; the ledger says what became of it.
-    await send(`${gateway.dataUrl}/v1/messages`, { headers: { ...apiHeaders(n % 2 === 0 ? SECRETS.support : SECRETS.engineering), ...fault, 'x-case': name, 'x-tollgate-action': name }, body: hello({ stream }) }).catch(() => null);
+    await send(`${gateway.dataUrl}/v1/messages`, { headers: { ...named(cycle, n), ...fault }, body: hello({ stream }) }).catch(() => null);
   };
   const run = (work: Promise<unknown>): void => {
     underWay.add(work);
@@ -74,9 +64,6 @@ function load(gateway: RunningGateway, cycle: number): { stop(): Promise<void> }
     },
   };
 }
-
-const caseOf = (rawHeaders: readonly string[]): string => rawHeaders[rawHeaders.findIndex((name, at) => at % 2 === 0 && name === 'x-case') + 1]!;
-const total = (rows: readonly RequestRow[]): bigint => rows.reduce((sum, row) => sum + nanos(row.cost_usd), 0n);
 
 test(`${CYCLES} times kill -9: every request that the provider saw has one row, counters are the sums of rows, nothing stays held, and it is ready again in ${READY_MS / 1_000} s`, async () => {
   let state = seed || 1;
@@ -100,23 +87,16 @@ test(`${CYCLES} times kill -9: every request that the provider saw has one row, 
       startCpu.push(cpuSeconds(gateway.pid));
       const rows = await ledgerRows(gateway, `&outcome=ok&outcome=crashed&outcome=upstream_reset&outcome=client_abort&outcome=connect_failed&outcome=truncated`);
       const own = rows.filter((row) => row.action!.startsWith(`c${cycle}-`));
-      const perName = new Map<string, number>();
-      for (const row of own) perName.set(row.action!, (perName.get(row.action!) ?? 0) + 1);
-      const reached = standin.log.map(({ rawHeaders }) => caseOf(rawHeaders));
+      const reached = namesIn(standin.log);
       seen += reached.length;
-      expect(reached.filter((name) => perName.get(name) !== 1), `seed ${seed}, cycle ${cycle}: seen by the provider, and not in one row`).toEqual([]);
+      expectOneRowEach(own, reached, `seed ${seed}, cycle ${cycle}`);
       const known = new Set(reached);
       // A row of a call that the provider never saw can only be one that the kill overtook.
       expect(own.filter((row) => !known.has(row.action!) && row.outcome !== 'crashed'), `seed ${seed}, cycle ${cycle}`).toEqual([]);
-      expect([...perName.values()].every((n) => n === 1)).toBe(true);
       crashedPerCycle.push(own.filter((row) => row.outcome === 'crashed').length);
       standin.forget();
 
-      const budgets = Object.fromEntries((await budgetsOf(gateway)).rows.map((row) => [row.id, { spent: nanos(row.spent_usd), held: row.held_usd }]));
-      expect(budgets, `seed ${seed}, cycle ${cycle}`).toEqual({
-        all: { spent: total(rows), held: '0.000000000' },
-        support: { spent: total(rows.filter((row) => row.workspace === 'support')), held: '0.000000000' },
-      });
+      await expectBudgetsAreSums(gateway, rows, `seed ${seed}, cycle ${cycle}`);
       expect(count(await scrape(gateway), 'tollgate_open_holds')).toBe(0);
     }
     const all = await ledgerRows(gateway);
