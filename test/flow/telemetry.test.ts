@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { writeFileSync } from 'node:fs';
 import type { RequestRow, StatusAnswer } from '../../server/http/admin/wire.ts';
@@ -12,6 +12,9 @@ import { startStandin, type Standin } from '../standin/standin.ts';
 import { startCollector, type Collector, type ReceivedSpan } from './collector.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
 import { apiHeaders, ask, baseConfig, count, eventually, hello, ledgerRows, PROVIDER_KEY, scrape, SECRETS, send, settled, type Sent } from './scene.ts';
+
+// Some start a gateway, reload it several times and stop it; a busy machine takes its time for that.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const CANARY = 'canary-in-the-prompt-7c1f';
 const COLLECTOR_SECRET = 'a-credential-of-the-collector-51ab';
