@@ -130,7 +130,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
   });
 
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
-  const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()) });
+  const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()), pastOf: (most) => reports.heldAndCost({ most }) });
+  await gate.remember();
   gate.grant(store.grants.list());
   const queue = createProviderQueue({ settings: initial, clock });
   const headroom = createHeadroom(queue);

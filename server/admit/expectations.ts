@@ -1,6 +1,5 @@
 // server/admit/expectations.ts: learns what part of its worst case a call really costs, by key and model.
 
-import type { Caller } from '../domain/call.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
 
 /** Fewer calls than this say nothing: until then the worst case is expected. */
@@ -18,12 +17,19 @@ interface Learned {
   sum: number;
 }
 
-/** What calls of one key for one model have cost, as parts of what was held for them at first. In memory: a restart learns anew. */
+/** Whose call it is, as far as it is told apart here. */
+interface Kind {
+  readonly key: string | null;
+  readonly workspace: string;
+  readonly workflow: string;
+}
+
+/** What calls of one key for one model have cost, as parts of what was held for them at first. In memory; the ledger's newest rows teach it at a start. */
 export class Expectations {
   readonly #learned = new Map<string, Learned>();
 
   /** What 99 of 100 such calls cost at most, as far as is known; never more than `ceiling`. */
-  likely(caller: Caller, model: string | null, ceiling: Nanodollars): Nanodollars {
+  likely(caller: Kind, model: string | null, ceiling: Nanodollars): Nanodollars {
     const learned = this.#learned.get(nameOf(caller, model));
     if (learned === undefined || learned.sum < LEAST) return ceiling;
     const wanted = learned.sum * QUANTILE;
@@ -33,7 +39,7 @@ export class Expectations {
     return nanodollars(BigInt(Math.ceil(Number(ceiling) * 2 ** ((step - STEPS + 1) / 4))));
   }
 
-  learn(caller: Caller, model: string | null, ceiling: Nanodollars, cost: Nanodollars): void {
+  learn(caller: Kind, model: string | null, ceiling: Nanodollars, cost: Nanodollars): void {
     // What cost nothing failed before it could, and says nothing of those that do not.
     if (cost <= 0n || ceiling <= 0n) return;
     const name = nameOf(caller, model);
@@ -50,4 +56,4 @@ export class Expectations {
   }
 }
 
-const nameOf = ({ key, workspace, workflow }: Caller, model: string | null): string => (key === null ? `${workspace}/${workflow} ${model}` : `${key} ${model}`);
+const nameOf = ({ key, workspace, workflow }: Kind, model: string | null): string => (key === null ? `${workspace}/${workflow} ${model}` : `${key} ${model}`);

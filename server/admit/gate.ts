@@ -6,7 +6,7 @@ import type { Period } from '../domain/calendar.ts';
 import type { Ask, Caller, Decision, Endpoint } from '../domain/call.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { BudgetId, Clock, EpochMs } from '../domain/ids.ts';
-import { usdString, type Nanodollars } from '../domain/money.ts';
+import { nanodollars, usdString, type Nanodollars } from '../domain/money.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { CheaperModels, Settings } from '../domain/settings.ts';
 import { budgetRefusal } from './budget-refusal.ts';
@@ -39,7 +39,14 @@ export interface ReloadableGate extends Gate {
   correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void;
   /** Calls that wait for holds to end, now. */
   waiting(): number;
+  /** Learns from the ledger what calls probably cost, where a budget wants to know; to be waited for before the first call. Never rejects. */
+  remember(): Promise<void>;
 }
+
+/** How many rows of the ledger are read to learn what calls probably cost: a tenth of a second's work, however many there are. */
+const REMEMBERED = 20_000;
+/** What the newest `most` calls held and cost, by key and model, the oldest first. */
+export type PastOf = (most: number) => Promise<readonly { readonly key: string | null; readonly workspace: string; readonly workflow: string; readonly modelSent: string | null; readonly held: BigInt64Array; readonly cost: BigInt64Array }[]>;
 
 /** Models of calls that a session made before, newest first, as far as they were let through. */
 export type CallsOf = (caller: Caller) => Promise<readonly { readonly modelRequested: string | null; readonly modelSent: string | null }[]>;
@@ -47,15 +54,18 @@ export type CallsOf = (caller: Caller) => Promise<readonly { readonly modelReque
 /**
  * @param standingsAtStart what each budget has spent in its current period, from the ledger
  * @param callsOf only asked where sessions may run on cheaper models; left out: what is not in memory is not known
+ * @param pastOf only asked where a budget counts with what calls probably cost; left out: nothing is known at first
  */
-export function createGate({ settings, clock, standingsAtStart, callsOf = async () => [] }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[]; callsOf?: CallsOf }): ReloadableGate {
-  return new RunningGate(settings, clock, standingsAtStart, callsOf);
+export function createGate({ settings, clock, standingsAtStart, callsOf = async () => [], pastOf = async () => [] }: { settings: Settings; clock: Clock; standingsAtStart: readonly Standing[]; callsOf?: CallsOf; pastOf?: PastOf }): ReloadableGate {
+  return new RunningGate(settings, clock, standingsAtStart, callsOf, pastOf);
 }
 
 class RunningGate implements ReloadableGate {
   readonly #clock: Clock;
   readonly #budgets: Budgets;
   readonly #callsOf: CallsOf;
+  readonly #pastOf: PastOf;
+  #remembered = false;
   readonly #sessions = new Sessions();
   readonly #waitingRoom = new WaitingRoom();
   readonly #limitRules: LimitRules;
@@ -66,8 +76,9 @@ class RunningGate implements ReloadableGate {
   /** Reloads follow one another, so that each starts from what the one before put in force. */
   #reloading: Promise<void> = Promise.resolve();
 
-  constructor(settings: Settings, clock: Clock, standingsAtStart: readonly Standing[], callsOf: CallsOf) {
+  constructor(settings: Settings, clock: Clock, standingsAtStart: readonly Standing[], callsOf: CallsOf, pastOf: PastOf) {
     this.#callsOf = callsOf;
+    this.#pastOf = pastOf;
     this.#clock = clock;
     this.#budgets = new Budgets(settings.budgets, settings.timezone, standingsAtStart);
     this.#layers = layersOf(settings, new Map(), clock.monotonic());
@@ -145,6 +156,7 @@ class RunningGate implements ReloadableGate {
 
   reload(settings: Settings, spentOf: SpentOf): Promise<void> {
     const reloaded = this.#reloading.then(async () => {
+      if (expects(settings)) await this.#learnPast();
       const putInForce = await this.#budgets.replace(settings.budgets, settings.timezone, this.#clock.now(), spentOf);
       putInForce();
       const now = this.#clock.monotonic();
@@ -161,6 +173,18 @@ class RunningGate implements ReloadableGate {
   correct(subject: ScopeSubject, admittedAt: EpochMs, difference: Nanodollars): void {
     this.#budgets.correct(subject, admittedAt, difference);
     if (difference < 0n) this.#waitingRoom.wake();
+  }
+
+  async remember(): Promise<void> {
+    if (this.#expects) await this.#learnPast();
+  }
+
+  /** Once: what a call costs from then on is learned when it ends. A ledger that cannot be read keeps nobody out: the worst case counts until enough is known. */
+  async #learnPast(): Promise<void> {
+    if (this.#remembered) return;
+    this.#remembered = true;
+    const past = await this.#pastOf(REMEMBERED).catch(() => []);
+    for (const kind of past) kind.held.forEach((held, at) => this.#expectations.learn(kind, kind.modelSent, nanodollars(held), nanodollars(kind.cost[at]!)));
   }
 
   waiting(): number {

@@ -227,6 +227,17 @@ export interface Page<Row> {
  * @throws BadQuery for a cursor that is not one of ours
  * @throws ReportsUnavailable when too many reads wait, one takes too long, or the store cannot be read; asking again later may help
  */
+/** What calls of one key and model held at first and cost in the end, in nano-dollars, the oldest first; packed, since there are many. */
+export interface HeldAndCost {
+  readonly workspace: string;
+  readonly workflow: string;
+  readonly key: string | null;
+  readonly modelSent: string | null;
+  readonly held: BigInt64Array;
+  /** One for each of `held`. */
+  readonly cost: BigInt64Array;
+}
+
 export interface Reports {
   usage(query: UsageQuery): Promise<UsageReport>;
   requests(query: { filter: Filter; limit: number; cursor: string | null }): Promise<Page<CallRow>>;
@@ -248,6 +259,8 @@ export interface Reports {
   checkDay(day: EpochMs): Promise<{ readonly to: EpochMs; readonly drift: readonly Drift[] }>;
   /** Spend per hour of a scope, for forecasts; hours without spend are absent. */
   hourlySpend(scope: Scope, from: EpochMs, to: EpochMs): Promise<readonly { hour: EpochMs; cost: Nanodollars }[]>;
+  /** Of the newest `most` calls those that tell what such calls cost. */
+  heldAndCost(query: { readonly most: number }): Promise<readonly HeldAndCost[]>;
   audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditEntry & { readonly id: number }>>;
   /** The distinct values of the filter fields in a time range, for pickers; at most `limit` each, the busiest first. */
   facets(range: { from: EpochMs; to: EpochMs }, limit: number): Promise<Readonly<Record<'workspace' | 'workflow' | 'user' | 'model' | 'key' | 'outcome', readonly string[]>>>;

@@ -83,7 +83,7 @@ const budget = section({
   mode: choice(['hard', 'soft']).prefault('hard').describe('`hard` refuses calls that do not fit; `soft` only alerts. Default: hard.'),
   dry_run: dryRun(),
   tolerance: percent('0%', '1000%').prefault('0%').describe('How far the calls in flight may overshoot a hard limit, as a share of it. Default: 0%, never.'),
-  hold: choice(['worst_case', 'expected']).prefault('worst_case').describe('What calls in flight count as: `worst_case`, the most that each can cost; `expected`, what 99 of 100 calls of the same key and model cost, as learned from them since the start (until 20 are known, the worst case). Default: worst_case.'),
+  hold: choice(['worst_case', 'expected']).prefault('worst_case').describe('What calls in flight count as: `worst_case`, the most that each can cost; `expected`, what 99 of 100 calls of the same key and model cost, as learned from them and, at a start, from the newest rows of the ledger (until 20 are known, the worst case). Default: worst_case.'),
   overshoot: percent('0%', '1000%').optional().describe('Only with `hold: expected`: how far the worst case of the calls in flight may stand above limit and tolerance, as a share of the limit. No more than that can ever be overspent. Default: 25%.'),
   alert_at: list(percent('0.0001%', '1000%'), 'percentages').prefault(['50%', '80%', '100%']).describe('Shares of the limit at which to alert, ascending. Default: 50%, 80%, 100%.'),
   alert_forecast: flag().prefault(true).describe('Whether to alert when the limit will be reached before the period ends. Default: true.'),

@@ -96,6 +96,40 @@ describe('a budget with hold: expected', () => {
   });
 });
 
+describe('after a restart', () => {
+  const past = (count: number, more: { key?: string | null; model?: string; cost?: string } = {}) =>
+    ({ workspace: 'w', workflow: 'f', key: more.key ?? null, modelSent: more.model ?? 'm', held: new BigInt64Array(count).fill(usd('0.10')), cost: new BigInt64Array(count).fill(usd(more.cost ?? '0.01')) });
+  const loose = budget('b', '10', { overshoot: '100' });
+  const detailOf = async (gate: ReturnType<typeof openGate>['gate'], wish: Wish = {}) => (await admitted(admit(gate, { ceiling: '0.10', ...wish }))).decisions[0]!.detail;
+
+  test('calls count at once at what they cost before it, by key and model, and a few say nothing', async () => {
+    const { gate } = openGate({ budgets: [loose], pastOf: async () => [past(20), past(20, { key: 'a', cost: '0.05' }), past(19, { key: 'b' })] });
+    expect(await detailOf(gate)).toBe('held 0.100000000 of 10.000000000');
+    await gate.remember();
+    expect(await detailOf(gate)).toMatch(/counted as 0\.01/);
+    expect(await detailOf(gate, { key: 'a' })).toMatch(/counted as 0\.05/);
+    for (const wish of [{ key: 'b' }, { key: 'c' }, { model: 'n' }]) expect(await detailOf(gate, wish)).toBe('held 0.100000000 of 10.000000000');
+    await learn(gate, 1, { key: 'b' });
+    expect(await detailOf(gate, { key: 'b' })).toMatch(/counted as 0\.01/);
+  });
+
+  test('the ledger is asked once, for a bounded number of rows, and only where a budget wants to know: at the start, or when a reload brings one', async () => {
+    const asked: number[] = [];
+    const { gate } = openGate({ budgets: [budget('b', '10')], pastOf: async (most) => (asked.push(most), [past(20)]) });
+    await gate.remember();
+    expect(asked).toEqual([]);
+    for (let n = 0; n < 2; n++) await gate.reload(settings({ budgets: [loose] }), async () => usd('0'));
+    expect(asked).toEqual([20_000]);
+    expect(await detailOf(gate)).toMatch(/counted as 0\.01/);
+  });
+
+  test('a ledger that cannot be read keeps nobody out: the worst case counts', async () => {
+    const { gate } = openGate({ budgets: [loose], pastOf: () => Promise.reject(new Error('the disk is gone')) });
+    await gate.remember();
+    expect(await detailOf(gate)).toBe('held 0.100000000 of 10.000000000');
+  });
+});
+
 test('whatever calls cost, spend and worst case never stand above limit, tolerance and overshoot, and nothing is left when all have ended', async () => {
   const step = fc.record({ ceiling: fc.bigInt({ min: 1n, max: 300_000_000n }), parts: fc.nat(100), settle: fc.nat(), shrink: fc.boolean(), key: fc.constantFrom('a', 'b') });
   await fc.assert(

@@ -28,6 +28,8 @@ interface Row {
   /** What it was expected to cost. */
   readonly likely: bigint;
   cost: bigint | null;
+  /** What it was settled at, whatever was corrected since; absent where it did not end by itself. */
+  booked?: bigint;
   /** Null for what has no call of its own in flight. */
   readonly admission: Admission | null;
 }
@@ -128,11 +130,20 @@ export async function everyHistoryHolds(numRuns: number): Promise<void> {
       const clock = new MovableClock('2025-03-08T20:00:00Z');
       const start = clock.wall;
       let budgets = scopes.map((scope, i) => ({ ...budget(`b${i}`, '0', { scope, period: (['day', 'hour', 'day', 'week', 'month', 'day'] as const)[i]! }), limit: nanodollars(limits[i]! * 4n) }));
-      let { gate } = openGate({ budgets, timezone: ZONE, clock });
       const rows: Row[] = [];
+      const tells = (): Row[] => rows.filter(({ admission, booked }) => admission !== null && booked !== undefined && booked > 0n);
+      const pastOf = async () => tells().map(({ who: { place, key, model }, opened, booked }) => ({ workspace: place.split('/')[0]!, workflow: place.split('/')[1]!, key, modelSent: model, held: BigInt64Array.of(opened), cost: BigInt64Array.of(booked!) }));
+      let { gate } = openGate({ budgets, timezone: ZONE, clock, pastOf });
       const batches: Batch[] = [];
       const revoked = new Set<string | null>();
       let costs = new Costs();
+      let remembers = false;
+      /** What the ledger tells of calls before, once in a life and only when somebody wants to know. */
+      const remember = (): void => {
+        if (remembers || !expects()) return;
+        remembers = true;
+        for (const row of tells()) costs.learn(row.who, row.opened, row.booked!);
+      };
       let grants: Grant[] = [];
       const limitOf = (b: Budget): bigint => b.limit + b.tolerance + grantedTo(b, grants, clock.now());
       const expects = (): boolean => budgets.some((b) => 'expected' in b);
@@ -167,6 +178,7 @@ export async function everyHistoryHolds(numRuns: number): Promise<void> {
           if (verdict.ok) rows.push({ who: c.who, at: clock.now(), held: c.ceiling, opened: c.ceiling, likely, cost: null, admission: verdict.value });
         } else if (c.do === 'settle' && row) {
           row.cost = (row.held * BigInt(c.percent)) / 100n;
+          row.booked = row.cost;
           row.admission!.release(nanodollars(row.cost), tokens(1, 1));
           if (learns.has(row)) costs.learn(row.who, row.opened, row.cost);
         } else if (c.do === 'shrink' && row) {
@@ -202,8 +214,11 @@ export async function everyHistoryHolds(numRuns: number): Promise<void> {
           // What recovery makes of open rows: the amount they were opened with, since nobody knows better. Batches are taken up again.
           for (const lost of open) lost.cost = lost.opened;
           costs = new Costs();
+          remembers = false;
           const known = budgets.flatMap((b) => periodsAround(b.period, clock.now(), ZONE).map((period) => ({ budget: b, period, spent: nanodollars(sums(rows, b, period.from).spent), held: nanodollars(0n) })));
-          gate = openGate({ budgets, timezone: ZONE, clock, standings: known }).gate;
+          gate = openGate({ budgets, timezone: ZONE, clock, standings: known, pastOf }).gate;
+          await gate.remember();
+          remember();
           gate.grant(grants);
           for (const taken of batches) {
             const { place, key, user } = taken.rows[0]!.who;
@@ -234,6 +249,7 @@ export async function everyHistoryHolds(numRuns: number): Promise<void> {
             const { expected: _before, ...rest } = b as Budget;
             return { ...rest, limit: nanodollars(c.limit), tolerance: nanodollars((c.limit * BigInt(c.tolerance)) / 100n), period: c.period ?? b.period, ...(c.overshoot === undefined ? {} : { expected: { overshoot: nanodollars((c.limit * BigInt(c.overshoot)) / 100n) } }) };
           });
+          remember();
           // The ledger has what is settled; it knows nothing of holds.
           await gate.reload(settings({ budgets, timezone: ZONE }), async (b, period) => nanodollars(sums(rows, b, period.from).spent));
         }

@@ -1,6 +1,6 @@
 // test/admit/scene.ts: a gate with a clock that the test moves, and what it needs to be asked.
 
-import { createGate, type CallsOf, type ReloadableGate } from '../../server/admit/gate.ts';
+import { createGate, type CallsOf, type PastOf, type ReloadableGate } from '../../server/admit/gate.ts';
 import type { Admission } from '../../server/domain/admission.ts';
 import type { Budget, Scope, Standing } from '../../server/domain/budget.ts';
 import type { PeriodKind } from '../../server/domain/calendar.ts';
@@ -69,9 +69,9 @@ export const limitRule = (id: string, limits: Partial<Limits>, more: { scope?: P
   id, scope: { workspace: null, workflow: null, key: null, modelClass: null, ...more.scope }, each: more.each ?? null, limits: { ...noLimits, ...limits },
 });
 
-export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock; callsOf?: CallsOf }): { gate: ReloadableGate; clock: MovableClock } {
+export function openGate(parts: Parameters<typeof settings>[0] & { standings?: Standing[]; clock?: MovableClock; callsOf?: CallsOf; pastOf?: PastOf }): { gate: ReloadableGate; clock: MovableClock } {
   const clock = parts.clock ?? new MovableClock('2025-06-15T12:00:00Z');
-  return { gate: createGate({ settings: settings(parts), clock, standingsAtStart: parts.standings ?? [], ...(parts.callsOf === undefined ? {} : { callsOf: parts.callsOf }) }), clock };
+  return { gate: createGate({ settings: settings(parts), clock, standingsAtStart: parts.standings ?? [], ...(parts.callsOf === undefined ? {} : { callsOf: parts.callsOf }), ...(parts.pastOf === undefined ? {} : { pastOf: parts.pastOf }) }), clock };
 }
 
 export function caller(place = 'w/f', more: { key?: string; user?: string; session?: string } = {}): Caller {

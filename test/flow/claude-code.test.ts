@@ -50,11 +50,18 @@ test('on answers that pass, Claude Code is warned when most is used, others are 
     expect(status).toBe(200);
     return headers;
   };
+  // Each costs about a tenth of the budget.
+  scene.standin.script(() => ({ outputTokens: 20 }));
   const first = await as({ 'x-app': 'cli' });
   expect(told(first)).toEqual([]);
   let warned = first;
-  for (let calls = 0; told(warned).length === 0 && calls < 10; calls++) warned = await as({ 'x-app': 'cli' });
-  expect(warned).toMatchObject({ [`${UNIFIED}status`]: 'allowed_warning', [`${UNIFIED}overage-utilization`]: expect.stringMatching(/^0\.\d\d$/), [`${UNIFIED}overage-surpassed-threshold`]: expect.stringMatching(/^0\.(75|95)$/) });
+  const thresholds = new Set<unknown>();
+  for (let calls = 0; calls < 12; calls++) {
+    warned = await as({ 'x-app': 'cli' });
+    thresholds.add(warned[`${UNIFIED}overage-surpassed-threshold`]);
+    if (told(warned).length > 0) expect(warned).toMatchObject({ [`${UNIFIED}status`]: 'allowed_warning', [`${UNIFIED}overage-utilization`]: expect.stringMatching(/^0\.\d\d$/) });
+  }
+  expect([...thresholds]).toEqual([undefined, '0.75', '0.95']);
   expect(Object.keys(warned).filter((name) => !name.startsWith(UNIFIED)).sort()).toEqual(Object.keys(first).sort());
   expect(told(await as({}))).toEqual([]);
 });

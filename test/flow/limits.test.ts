@@ -19,14 +19,13 @@ describe('twenty agents with 150,000 tokens of cached context under 25 dollars a
     system: [{ type: 'text', text: MANUAL, cache_control: { type: 'ephemeral' } }],
     messages: [{ role: 'user', content: `What is next for ${agent}?` }],
   });
+  const budgets = [
+    { id: 'agents', scope: { workspace: 'support' }, limit_usd: 25, tolerance: '5%', period: 'year' },
+    { id: 'agents-expected', scope: { workspace: 'engineering' }, limit_usd: 25, tolerance: '5%', hold: 'expected', overshoot: '150%', period: 'year' },
+  ];
   let scene: Scene;
   beforeAll(async () => {
-    scene = await startScene({
-      budgets: [
-        { id: 'agents', scope: { workspace: 'support' }, limit_usd: 25, tolerance: '5%', period: 'year' },
-        { id: 'agents-expected', scope: { workspace: 'engineering' }, limit_usd: 25, tolerance: '5%', hold: 'expected', overshoot: '150%', period: 'year' },
-      ],
-    });
+    scene = await startScene({ budgets });
   });
   afterAll(() => scene.close());
 
@@ -64,6 +63,16 @@ describe('twenty agents with 150,000 tokens of cached context under 25 dollars a
     expect(Math.max(...rows.map(({ overhead_ms }) => overhead_ms ?? 0))).toBeLessThan(1_000);
     const { decisions } = await ask<RequestAnswer>(scene.gateway, `/api/requests/${rows[0]!.id}`);
     expect(decisions.find(({ rule }) => rule === 'budget:agents-expected')).toMatchObject({ verdict: 'allow', detail: expect.stringMatching(/^held 2\.\d+ of 25\.000000000, counted as 0\.\d+$/) });
+  });
+
+  test('what they cost is known after kill -9 too', async () => {
+    await scene.gateway.stop('SIGKILL');
+    const again = await startGateway({ config: { ...baseConfig(scene.standin.url), budgets }, dataDir: scene.gateway.dataDir });
+    const before = scene;
+    scene = { ...before, gateway: again, close: () => again.close().then(before.close) };
+    const [, row] = await rounds(SECRETS.engineering, 'engineering', 'agents-expected', 1, 2_500);
+    const { decisions } = await ask<RequestAnswer>(again, `/api/requests/${row!.id}`);
+    expect(decisions.find(({ rule }) => rule === 'budget:agents-expected')).toMatchObject({ detail: expect.stringMatching(/counted as 0\.\d+$/) });
   });
 });
 

@@ -132,6 +132,7 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     daysKept: () => ask('daysKept', null),
     checkDay: (day) => ask('checkDay', { day }),
     hourlySpend: (scope, from, to) => ask('hourlySpend', { scope, from, to }),
+    heldAndCost: (query) => ask('heldAndCost', query),
     audit: (query) => ask('audit', query),
     facets: ({ from, to }, limit) => ask('facets', { from, to, limit }),
     async close() {
