@@ -25,6 +25,7 @@ export function featuresOf(endpoint: Endpoint, ask: Ask | null, betas: readonly 
   for (const server of ask.features?.mcpServers ?? []) used.push(`mcp_server:${server}`);
   if (ask.fileIds.length > 0) used.push('files');
   if (ask.features?.container) used.push('container');
+  if (ask.features?.skills) used.push('skills');
   if (ask.features?.thinking) used.push('thinking');
   if (ask.speed !== null && ask.speed !== 'standard') used.push(`speed:${ask.speed}`);
   if (ask.inferenceGeo !== null) used.push(`geo:${ask.inferenceGeo}`);

@@ -112,6 +112,8 @@ export interface AskFeatures {
   /** Addresses of MCP servers, since a client names them as it likes; the name where there is no address. */
   readonly mcpServers: readonly string[];
   readonly container: boolean;
+  /** True when the container is to have skills. */
+  readonly skills: boolean;
   /** True when thinking is asked for in any form but `disabled`. */
   readonly thinking: boolean;
 }

@@ -23,6 +23,7 @@ const MCP_SERVER = new Names(['name', 'url']);
 const BLOCK = new Names(['type', 'role', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
 const SOURCE = new Names(['type', 'content', 'file_id']);
 const FILE = new Names(['file_id']);
+const CONTAINER = new Names(['skills']);
 const IMAGE_URL = new Names(['url']);
 const TOOL_CHANGE = new Names(['definition']);
 
@@ -75,6 +76,7 @@ export class AskReader {
   readonly #toolNames: string[] = [];
   readonly #mcpServers: string[] = [];
   #container = false;
+  #skills = false;
   #thinking = false;
 
   /** @param layout filled on the way; null notes nothing */
@@ -116,7 +118,7 @@ export class AskReader {
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
       ...(this.#toolNames.length > 0 || this.#mcpServers.length > 0 || this.#container || this.#thinking
-        ? { features: { toolNames: this.#toolNames, mcpServers: this.#mcpServers, container: this.#container, thinking: this.#thinking } }
+        ? { features: { toolNames: this.#toolNames, mcpServers: this.#mcpServers, container: this.#container, skills: this.#skills, thinking: this.#thinking } }
         : {}),
     };
   }
@@ -186,8 +188,7 @@ export class AskReader {
         }
         return cursor.array(() => this.#mcpServer());
       case 'container':
-        this.#container = cursor.kind() !== 'null';
-        return this.#unbounding();
+        return this.#containerOf();
       case 'compaction':
         this.#compacts = cursor.kind() !== 'null';
         return this.#unbounding();
@@ -257,6 +258,21 @@ export class AskReader {
     });
     this.#note(type, maxUses);
   };
+
+  /** The id of one, or an object that brings skills into it. */
+  #containerOf(): void {
+    const cursor = this.#cursor;
+    if (cursor.kind() === 'null') return cursor.skip();
+    this.#container = true;
+    this.#unboundedInput = true;
+    this.#maybe(CONTAINER, () => {
+      if (cursor.kind() !== 'array') this.#skills ||= cursor.kind() !== 'null';
+      this.#each(() => {
+        this.#skills = true;
+        cursor.skip();
+      });
+    });
+  }
 
   #toolName(): void {
     const name = this.#text();

@@ -5,7 +5,7 @@ import type { Ask, AskFeatures } from '../../server/domain/call.ts';
 import type { FeatureRules } from '../../server/domain/settings.ts';
 import { admit, admitted, ask, budget, caller, openGate, workspace } from './scene.ts';
 
-const features = (more: Partial<AskFeatures>): Partial<Ask> => ({ features: { toolNames: [], mcpServers: [], container: false, thinking: false, ...more } });
+const features = (more: Partial<AskFeatures>): Partial<Ask> => ({ features: { toolNames: [], mcpServers: [], container: false, skills: false, thinking: false, ...more } });
 
 function verdict(rules: FeatureRules, more: Partial<Ask>, betas: string[] = [], place = 'w/f') {
   const { gate } = openGate({ workspaces: [workspace('w', { features: rules }, { f: {} })] });
@@ -29,6 +29,7 @@ test.each<{ name: string; allow?: string[]; deny?: string[]; uses?: Partial<Ask>
   { name: 'thinking', deny: ['thinking'], uses: features({ thinking: true }), said: 'feature_not_allowed: thinking is not allowed in w. thinking is denied' },
   { name: 'files', deny: ['files'], uses: { fileIds: ['file_1'] }, said: 'feature_not_allowed: files is not allowed in w. files is denied' },
   { name: 'a container', deny: ['container'], uses: features({ container: true }), said: 'feature_not_allowed: container is not allowed in w. container is denied' },
+  { name: 'skills in a container', deny: ['skills'], uses: features({ container: true, skills: true }), said: 'feature_not_allowed: skills is not allowed in w. skills is denied' },
   { name: 'a tool by its name', deny: ['tool:bash'], uses: features({ toolNames: ['read', 'bash'] }), said: 'feature_not_allowed: tool:bash is not allowed in w. Allowed: every tool but tool:bash' },
 ])('$name', ({ allow = [], deny = [], uses = {}, betas = [], said }) => {
   expect(verdict({ allow, deny }, uses, betas)).toBe(said);

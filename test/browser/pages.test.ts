@@ -39,7 +39,8 @@ async function started(): Promise<RunningGateway> {
   const one = await startGateway({
     config: {
       access: 'open', timezone: 'Europe/Berlin', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') },
-      workspaces: [{ id: 'support', models: { deny: ['claude-opus-*'] }, limits: { requests_per_minute: 600 }, workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog', open_workflows: true }],
+      limits: [{ id: 'each-key', each: 'key', requests_per_minute: 60 }],
+      workspaces: [{ id: 'support', models: { deny: ['claude-opus-*'] }, features: { deny: ['server_tool:web_search_*'] }, limits: { requests_per_minute: 600 }, workflows: [{ id: 'ticket-triage' }] }, { id: 'catalog', open_workflows: true }],
       budgets: [
         { id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', hold: 'expected', overshoot: '20%', alert_at: ['50%', '100%'] },
         { id: 'tiny-month', scope: { workspace: 'support' }, limit_usd: 0.0001, period: 'month', mode: 'soft', alert_at: ['50%'], notify: ['ops'] },
@@ -182,6 +183,13 @@ describe('with traffic', () => {
     await page.getByText('floor_usd_per_hour: 5').waitFor();
     const { rows } = (await (await fetch(`${gateway.adminUrl}/api/audit`)).json()) as { rows: { action: string }[] };
     expect(rows.map((row) => row.action)).toEqual(expect.arrayContaining(['alert.acknowledge', 'alert.test']));
+    expect(complaints).toEqual([]);
+  });
+
+  test('policies say which features may be used, and how fast keys may call', async () => {
+    const { page, complaints } = await open(gateway, '/policies');
+    await page.getByRole('region', { name: 'Policies in force, as a table' }).getByText('not server_tool:web_search_*').waitFor();
+    expect(await page.getByRole('region', { name: 'Limits by key and class of models, as a table' }).innerText()).toMatch(/each-key\s+each key by itself\s+refuses\s+60/);
     expect(complaints).toEqual([]);
   });
 

@@ -191,7 +191,8 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
   closing.push(() => ended);
   await refusing(leaving, 'draining');
   disk?.fill();
-  if (withoutDisk !== null) await refusing(withoutDisk, 'ledger_unavailable');
+  // What is left in the ledger's own files may take a commit or two.
+  for (let n = 0; n < 3 && withoutDisk !== null; n++) await refusing(withoutDisk, 'ledger_unavailable');
 
   /** Where a no is met, and as whom; `support` at the scene's gateway unless it says otherwise. */
   const askedOf = (client: ClientName): Record<No, Partial<Question> & { path?: string; gateway?: RunningGateway | null }> => ({

@@ -176,6 +176,7 @@ test.each([
     const rows = await ledgerRows(gateway);
     expect(rows).toHaveLength(sent);
     expect(rows.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(standin.requests());
+    expect([0, 1, 2, 3].map((retry) => rows.filter(({ client_retry }) => client_retry === retry).length)).toEqual([calls, calls, calls, 0]);
     expect(new Set(rows.map(({ cost_usd }) => cost_usd))).toEqual(new Set(['0.000000000']));
   } finally {
     await close();

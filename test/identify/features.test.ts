@@ -5,7 +5,7 @@ import type { AskFeatures } from '../../server/domain/call.ts';
 import { scanAsk } from '../../server/identify/ask.ts';
 
 const read = (more: object | string) => scanAsk(Buffer.from(typeof more === 'string' ? more : JSON.stringify({ model: 'm', max_tokens: 1, messages: [], ...more })), 'messages');
-const none: AskFeatures = { toolNames: [], mcpServers: [], container: false, thinking: false };
+const none: AskFeatures = { toolNames: [], mcpServers: [], container: false, skills: false, thinking: false };
 
 test.each<{ name: string; body: object; found: Partial<AskFeatures> }>([
   { name: 'nothing', body: {}, found: {} },
@@ -16,6 +16,9 @@ test.each<{ name: string; body: object; found: Partial<AskFeatures> }>([
   { name: 'thinking without a kind', body: { thinking: {} }, found: { thinking: true } },
   { name: 'thinking that is no object', body: { thinking: true }, found: { thinking: true } },
   { name: 'a container', body: { container: 'container_1' }, found: { container: true } },
+  { name: 'a container with skills', body: { container: { id: 'container_1', skills: [{ type: 'anthropic', skill_id: 'pptx' }] } }, found: { container: true, skills: true } },
+  { name: 'a container without skills', body: { container: { skills: [], x: { skills: [1] } } }, found: { container: true } },
+  { name: 'skills of a kind that is new', body: { container: { skills: 'all' } }, found: { container: true, skills: true } },
   { name: 'tools of clients and of the provider', body: { tools: [{ name: 'read', input_schema: { name: 'not this' } }, { type: 'bash_20250124', name: 'bash' }, { type: 'web_search_20260209', name: 'web_search' }] }, found: { toolNames: ['read', 'bash', 'web_search'] } },
   { name: 'functions of the OpenAI spelling', body: { tools: [{ type: 'function', function: { name: 'read', parameters: { name: 'x' } } }] }, found: { toolNames: ['read'] } },
   { name: 'escapes in a name', body: JSON.parse('{"tools":[{"name":"b\\u0061sh"}]}') as object, found: { toolNames: ['bash'] } },
@@ -35,6 +38,7 @@ test.each([
   '{"model":"m","tools":[{"function":{"name":"a","n\\u0061me":"b"}}]}',
   '{"model":"m","mcp_servers":[{"url":"https://a.example","url":"https://b.example"}]}',
   '{"model":"m","container":null,"container":"c"}',
+  '{"model":"m","container":{"skills":[],"skills":[{}]}}',
 ])('%s could be read in two ways, and is refused', (body) => {
   expect(read(body)).toMatchObject({ ok: false, refusal: { reason: 'malformed' } });
 });

@@ -125,7 +125,29 @@ function InForce({ answer }: { answer: PoliciesAnswer }) {
     { key: 'once', name: 'At once', figure: true, cell: number((rule) => rule.policy.limits.concurrent) },
     { key: 'most', name: 'Longest answer', figure: true, cell: number((rule) => rule.policy.max_output_tokens) },
   ];
-  return <><Listing caption="Policies in force, as a table" columns={columns} rows={rules} idOf={(rule) => `${rule.workspace}/${rule.workflow ?? ''}`} />{facts}</>;
+  return <><Listing caption="Policies in force, as a table" columns={columns} rows={rules} idOf={(rule) => `${rule.workspace}/${rule.workflow ?? ''}`} />{answer.limits.length > 0 && <LimitRules rows={answer.limits} />}{facts}</>;
+}
+
+type LimitRule = PoliciesAnswer['limits'][number];
+
+/** Limits that follow keys and classes of models, wherever their calls come from. */
+function LimitRules({ rows }: { rows: readonly LimitRule[] }) {
+  const covers = ({ scope, each }: LimitRule): string => {
+    const parts = [scope.workspace && `workspace ${scope.workspace}`, scope.workflow && `workflow ${scope.workflow}`, scope.key && `key ${scope.key}`, scope.model_class && `models ${scope.model_class}`, each && `each ${each === 'key' ? 'key' : 'class of models'} by itself`].filter(Boolean);
+    return parts.length === 0 ? 'every call' : parts.join(', ');
+  };
+  const none = <span class="muted">–</span>;
+  const number = (of: (limits: LimitRule['limits']) => number | null) => ({ limits }: LimitRule) => (of(limits) === null ? none : compact(of(limits)!));
+  const columns: Column<LimitRule>[] = [
+    { key: 'rule', name: 'Limit', cell: (rule) => <strong>{rule.id}</strong> },
+    { key: 'covers', name: 'Covers', cell: (rule) => <span class="muted">{covers(rule)}</span> },
+    { key: 'mode', name: 'Mode', cell: (rule) => (rule.dry_run ? <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>dry run</span> : 'refuses') },
+    { key: 'requests', name: 'Requests / min', figure: true, cell: number((limits) => limits.requests_per_minute) },
+    { key: 'in', name: 'Input / min', figure: true, cell: number((limits) => limits.input_tokens_per_minute) },
+    { key: 'out', name: 'Output / min', figure: true, cell: number((limits) => limits.output_tokens_per_minute) },
+    { key: 'once', name: 'At once', figure: true, cell: number((limits) => limits.concurrent) },
+  ];
+  return <Listing caption="Limits by key and class of models, as a table" columns={columns} rows={rows} idOf={(rule) => rule.id} />;
 }
 
 function Keys({ answer }: { answer: KeysAnswer }) {
