@@ -4,8 +4,9 @@ import type { Budget } from '../domain/budget.ts';
 import { periodAt } from '../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
-import type { Filter, Reports } from '../domain/reports.ts';
+import type { Reports, UsageRow } from '../domain/reports.ts';
 import type { SpendNow } from './figures.ts';
+import { filterOf, KEY_HABIT_DAYS, KeyUses } from './key-uses.ts';
 
 const HOUR_MS = 3_600_000;
 const QUARTER_MS = 900_000;
@@ -14,8 +15,8 @@ const DAY_MS = 86_400_000;
 const WEEK_MS = 7 * DAY_MS;
 /** What a forecast learns from: five weeks hold four whole ones. */
 const FORECAST_MS = 35 * DAY_MS;
-/** What a key used to do is what it did in this time. */
-export const KEY_HABIT_MS = 28 * DAY_MS;
+/** Calls are booked in the hour in which they came, and may end hours later. */
+const AGAIN_MS = 3 * HOUR_MS;
 const MOST_ROWS = 200_000;
 
 export type Hourly = readonly { readonly hour: EpochMs; readonly cost: Nanodollars }[];
@@ -40,25 +41,52 @@ export class History {
   private readonly budgets = new Map<string, Hourly>();
   habits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null = null;
 
-  private constructor(zone: string, weeks: number) {
+  private uses: KeyUses | null = null;
+  /** When all of it was read, and to where it was read last. */
+  private readonly wholeAt: number;
+  private readTo: number;
+
+  private constructor(zone: string, weeks: number, at: number) {
     this.zone = zone;
     this.weeks = weeks;
+    this.wholeAt = at;
+    this.readTo = at;
   }
 
-  /** Everything that looks between `from` and `to` need. @throws ReportsUnavailable */
-  static async read({ reports, budgets, zone, weeks, keys }: HistoryOptions, from: EpochMs, to: EpochMs): Promise<History> {
-    const history = new History(zone, weeks);
-    const spend = await reports.usage({ filter: filterOf(epochMs(from - weeks * WEEK_MS - DAY_MS), to), groupBy: ['workspace', 'hour'], limit: MOST_ROWS });
-    for (const { group, cost, requests } of spend.rows) {
+  /**
+   * Everything that looks between `from` and `to` need.
+   * @param before of the same options, read a little while ago: only what came since is read then, and once a day all of it, for what a repricing changed
+   * @throws ReportsUnavailable
+   */
+  static async read(options: HistoryOptions, from: EpochMs, to: EpochMs, before: History | null = null): Promise<History> {
+    const { reports, budgets, zone, weeks, keys } = options;
+    const goesOn = before !== null && to >= before.readTo && to - before.wholeAt < DAY_MS;
+    const history = goesOn ? before : new History(zone, weeks, to);
+    const whole = epochMs(from - weeks * WEEK_MS - DAY_MS);
+    const since = goesOn ? epochMs(Math.max(whole, history.readTo - AGAIN_MS)) : whole;
+    history.take((await reports.usage({ filter: filterOf(since, to), groupBy: ['workspace', 'hour'], limit: MOST_ROWS })).rows, goesOn ? since : 0);
+    for (const { id, scope, alertForecast } of budgets) if (alertForecast) history.budgets.set(id, await reports.hourlySpend(scope, epochMs(from - FORECAST_MS), to));
+    if (keys) {
+      if (history.uses === null) history.uses = await KeyUses.read(reports, KEY_HABIT_DAYS, to);
+      else await history.uses.extend(reports, since, to);
+      history.habits = history.uses.habitsAt(to);
+    }
+    history.readTo = to;
+    return history;
+  }
+
+  /** @param since an hour that began before it is cut by it, and is known whole */
+  private take(rows: readonly UsageRow[], since: number): void {
+    const calls = new Map<number, number>();
+    for (const { group, cost, requests } of rows) {
       const workspace = String(group.workspace);
       const hour = Number(group.hour);
-      history.hoursOf(workspace).set(hour, cost);
-      history.calls.set(hour, (history.calls.get(hour) ?? 0) + requests);
-      history.first.set(workspace, Math.min(hour, history.first.get(workspace) ?? Infinity));
+      if (hour < since) continue;
+      this.hoursOf(workspace).set(hour, cost);
+      this.first.set(workspace, Math.min(hour, this.first.get(workspace) ?? Infinity));
+      calls.set(hour, (calls.get(hour) ?? 0) + requests);
     }
-    for (const { id, scope, alertForecast } of budgets) if (alertForecast) history.budgets.set(id, await reports.hourlySpend(scope, epochMs(from - FORECAST_MS), to));
-    if (keys) history.habits = await habitsOf(reports, to);
-    return history;
+    for (const [hour, count] of calls) this.calls.set(hour, count);
   }
 
   hourlyOf(budget: string): Hourly | null {
@@ -117,24 +145,3 @@ export class History {
     return hours;
   }
 }
-
-async function habitsOf(reports: Pick<Reports, 'usage'>, to: EpochMs): Promise<History['habits']> {
-  const filter = filterOf(epochMs(to - KEY_HABIT_MS), to);
-  const byModel = await reports.usage({ filter, groupBy: ['key', 'model'], limit: MOST_ROWS });
-  const byHour = await reports.usage({ filter, groupBy: ['key', 'hour'], limit: MOST_ROWS });
-  const habits = new Map<string, { models: Set<string>; busiestHour: number }>();
-  const of = (key: string): { models: Set<string>; busiestHour: number } => {
-    const known = habits.get(key) ?? { models: new Set<string>(), busiestHour: 0 };
-    habits.set(key, known);
-    return known;
-  };
-  for (const { group } of byModel.rows) if (group.key != null && group.model != null) of(String(group.key)).models.add(String(group.model));
-  for (const { group, requests } of byHour.rows) {
-    if (group.key == null) continue;
-    const habit = of(String(group.key));
-    habit.busiestHour = Math.max(habit.busiestHour, requests);
-  }
-  return habits;
-}
-
-export const filterOf = (from: EpochMs, to: EpochMs): Filter => ({ from, to, workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] });

@@ -1,13 +1,15 @@
-// server/alert/key-uses.ts: what each key did up to an instant of the past, as a replay walks through the ledger: when it was last used, with which models, how busily.
+// server/alert/key-uses.ts: what each key did up to an instant: when it was last used, with which models, how busily.
 
 import type { VirtualKey } from '../domain/directory.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
-import type { Reports } from '../domain/reports.ts';
+import type { Filter, Reports } from '../domain/reports.ts';
 import type { Figures } from './figures.ts';
-import { filterOf, KEY_HABIT_MS } from './history.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** What a key used to do is what it did in this time. */
+export const KEY_HABIT_DAYS = 28;
+const KEY_HABIT_MS = KEY_HABIT_DAYS * DAY_MS;
 const MOST_ROWS = 200_000;
 
 interface Use {
@@ -39,6 +41,23 @@ export class KeyUses {
       use.lastAt = Math.max(use.lastAt, lastly(group.day));
     }
     return uses;
+  }
+
+  /** Takes up what came between; hours in full, the last one as far as it has come. @throws ReportsUnavailable */
+  async extend(reports: Pick<Reports, 'usage'>, from: EpochMs, to: EpochMs): Promise<void> {
+    const { rows } = await reports.usage({ filter: filterOf(from, to), groupBy: ['key', 'model', 'hour'], limit: MOST_ROWS });
+    const calls = new Map<Use, Map<number, number>>();
+    for (const { group, requests } of rows) {
+      if (group.key == null || Number(group.hour) < from) continue;
+      const use = this.of(String(group.key));
+      const at = Math.min(to, Number(group.hour) + HOUR_MS);
+      use.lastAt = Math.max(use.lastAt, at);
+      if (group.model != null) raise(use.models, String(group.model), at);
+      const hour = Math.floor(Number(group.hour) / HOUR_MS);
+      const hours = calls.get(use) ?? new Map<number, number>();
+      calls.set(use, hours.set(hour, (hours.get(hour) ?? 0) + requests));
+    }
+    for (const [use, hours] of calls) for (const [hour, count] of hours) use.hours.set(hour, count);
   }
 
   /** Refused calls count too: they are calls of the hour, and a use of the key. */
@@ -79,3 +98,5 @@ export class KeyUses {
 function raise(models: Map<string, number>, model: string, at: number): void {
   models.set(model, Math.max(at, models.get(model) ?? 0));
 }
+
+export const filterOf = (from: EpochMs, to: EpochMs): Filter => ({ from, to, workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] });

@@ -11,10 +11,10 @@ import type { CallRow, Reports } from '../domain/reports.ts';
 import type { Settings } from '../domain/settings.ts';
 import { beatOfRow } from './beat.ts';
 import type { Figures, Outlook } from './figures.ts';
-import { filterOf, History } from './history.ts';
+import { History } from './history.ts';
 import { Pulse } from './pulse.ts';
 import { readingsOf, round } from './round.ts';
-import { KeyUses } from './key-uses.ts';
+import { filterOf, KeyUses } from './key-uses.ts';
 import { outlookOf, serviceNow, spendNow, trafficNow, warmUp } from './watch.ts';
 
 const LOOK_EVERY_MS = 5 * 60_000;

@@ -13,7 +13,8 @@ import type { ReconciledDay } from '../domain/reconciliation.ts';
 import type { Reports } from '../domain/reports.ts';
 import type { Settings } from '../domain/settings.ts';
 import type { BurnWindows, Figures, HeadroomNow, Outlook } from './figures.ts';
-import { filterOf, History } from './history.ts';
+import { History } from './history.ts';
+import { filterOf } from './key-uses.ts';
 import type { Pulse, Window } from './pulse.ts';
 
 const MINUTE_MS = 60_000;
@@ -109,7 +110,8 @@ export class Watch {
     const hour = Math.floor(now / HOUR_MS);
     if (this.history?.hour === hour && this.history.digest === digest) return this.history.read;
     try {
-      const read = await History.read({ reports: this.sources.reports, budgets, zone: timezone, weeks: alerts.anomaly.weeks, keys: alerts.rules.keyLeak.enabled }, now, now);
+      const before = this.history?.digest === digest ? this.history.read : null;
+      const read = await History.read({ reports: this.sources.reports, budgets, zone: timezone, weeks: alerts.anomaly.weeks, keys: alerts.rules.keyLeak.enabled }, now, now, before);
       this.history = { hour, digest, read };
       return read;
     } catch {

@@ -217,6 +217,29 @@ test('quiet hours hold what is not critical until they end, and what was over by
   expect(box.log().some(({ result }) => result === 'collapsed')).toBe(true);
 });
 
+test('an alert that was told, rose in quiet hours and ended in them is said to have ended, though its rise is said too late to matter', async () => {
+  const box = outbox(channel('webhook', { quiet: { timezone: 'UTC', days: ['sat'], from: 730, to: 480, bypass: 'critical' } }));
+  box.add(notice({ incident: 'a', severity: 'info' }));
+  await after(box, 60_000);
+  expect(bodies().map(({ data }) => data.incident)).toEqual(['a']);
+  at += 3_600_000;
+  box.add(notice({ incident: 'a', raisedFrom: 'info' }));
+  box.add(notice({ incident: 'b', raisedFrom: 'info' }));
+  box.add(resolvedNotice({ incident: 'a' }));
+  await after(box, 24 * 3_600_000);
+  const [, digest] = bodies();
+  expect(digest!.data.alerts.map((one: { incident: string; resolved: boolean }) => `${one.incident} ${one.resolved}`)).toEqual(['a false', 'b false', 'a true']);
+});
+
+test('a channel that hears of an alert only since it rose is not told of what rose and ended before it was sent', async () => {
+  const box = outbox(channel('webhook', { minSeverity: 'warning' }));
+  box.add(notice({ incident: 'a', raisedFrom: 'info' }));
+  box.add(resolvedNotice({ incident: 'a' }));
+  await after(box, 60_000);
+  expect(hook.received).toHaveLength(0);
+  expect(box.log().map(({ result }) => result)).toEqual(['collapsed']);
+});
+
 test('quiet hours past midnight belong to the day on which they begin', () => {
   const quiet = { timezone: 'Europe/Berlin', days: ['fri'] as const, from: 1200, to: 420, bypass: 'critical' as const };
   const berlin = (text: string) => epochMs(Date.parse(`${text}+01:00`));
