@@ -10,7 +10,7 @@ const HOUR = 60 * MINUTE;
 
 let scene: Awaited<ReturnType<typeof budgetScene>>;
 beforeEach(async () => {
-  scene = await budgetScene();
+  scene = await budgetScene({}, { repeatMs: 24 * HOUR });
 });
 afterEach(() => scene.close());
 
@@ -61,4 +61,19 @@ test('a thousand calls that settle within a second are one look, a second later'
   expect(scene.happened[0]!.at % MINUTE).toBe(1_000);
   await scene.pass(HOUR);
   expect(told()).toEqual(['firing budget info']);
+});
+
+test('an alert that nobody takes on is told again, through a restart, and one that somebody has taken on is not', async () => {
+  scene.spend(330);
+  await scene.pass(MINUTE + 2_000);
+  await scene.restart('closed');
+  // A day passes; the engine looks at its ends alone.
+  scene.time.clock.at = epochMs(scene.time.clock.at + 24 * HOUR);
+  await scene.pass(3 * MINUTE);
+  expect(saidTo(scene.receiver).map(({ repeated }) => repeated)).toEqual([false, true]);
+  const [state] = scene.alerts().states();
+  await scene.alerts().acknowledge(state!.fingerprint, 'jane');
+  scene.time.clock.at = epochMs(scene.time.clock.at + 24 * HOUR);
+  await scene.pass(3 * MINUTE);
+  expect(saidTo(scene.receiver)).toHaveLength(2);
 });

@@ -45,7 +45,8 @@ export function virtualTime(start: EpochMs): VirtualTime {
         const [id, timer] = next;
         clock.at = epochMs(Math.max(clock.at, timer.at));
         if (timer.every === null) due.delete(id);
-        else timer.at += timer.every;
+        // A clock that has jumped ahead is not caught up with: timers count what passes, not what a clock says.
+        else timer.at = Math.max(timer.at + timer.every, clock.at);
         timer.run();
         await settled();
       }
@@ -71,7 +72,7 @@ export const saidTo = (receiver: Receiver): Said['data'][] =>
   });
 
 /** One budget of $400 a month, whose spend the test sets; one webhook. */
-export async function budgetScene(more: Partial<Settings['alerts']> = {}): Promise<{
+export async function budgetScene(more: Partial<Settings['alerts']> = {}, hook: Partial<Channel> = {}): Promise<{
   readonly time: VirtualTime;
   readonly receiver: Receiver;
   readonly happened: AlertHappening[];
@@ -90,7 +91,7 @@ export async function budgetScene(more: Partial<Settings['alerts']> = {}): Promi
   const receiver = await startReceiver();
   const happened: AlertHappening[] = [];
   const base = baseSettings();
-  const settings: Settings = { ...base, alerts: { ...base.alerts, privateAddresses: true, gatherMs: 1_000, channels: [hookTo(receiver)], rules: { ...base.alerts.rules, pace: { ...base.alerts.rules.pace, enabled: false } }, ...more } };
+  const settings: Settings = { ...base, alerts: { ...base.alerts, privateAddresses: true, gatherMs: 1_000, channels: [hookTo(receiver, hook)], rules: { ...base.alerts.rules, pace: { ...base.alerts.rules.pace, enabled: false } }, ...more } };
   const ledger = await disk.open({ clock: time.clock, timezone: base.timezone });
   const reports = openReports({ file: disk.file, workerEntry: readerEntry, timezone: base.timezone });
   let spent = usd(0);
