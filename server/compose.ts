@@ -197,7 +197,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   startTelemetry();
   /** Calls that hold money. */
   const inFlight = (): number => {
-    observer.flush();
+    watching.flush();
     return metrics.inFlight();
   };
   store.onCommit(metrics.committed);
@@ -228,7 +228,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     reconciler,
     forecast,
     metrics: (accept) => {
-      observer.flush();
+      watching.flush();
       return metrics.render(accept);
     },
     backup: async () => {
@@ -252,7 +252,9 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const observer = tellLater(joinObservers(metrics.observer, admin.live.observer, alerts.observer, createTroubleLog(log), telemetry.observer));
+  const watching = tellLater(joinObservers(metrics.observer, admin.live.observer, alerts.observer, telemetry.observer));
+  // A line in the log belongs beside what else is logged of the moment.
+  const observer = joinObservers(watching, createTroubleLog(log));
   const batches = createBatchCare({
     settings: () => settings,
     store: store.batches,
@@ -342,7 +344,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       await dataPort.drain(drainMs);
       overloadLog.close();
       await batches.close();
-      observer.flush();
+      watching.flush();
       await telemetry.close(Math.max(LEAST_FLUSH_MS, until - clock.monotonic()));
       reconciler.close();
       await upstream.close();

@@ -89,7 +89,7 @@ export const RETRY_REASONS = ['connect', 'reset', 'timeout', 'rate_limited', 'ov
 export const INCOMPLETE_REASONS = ['client_abort', 'drained', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'upstream_error', 'unreadable'] as const;
 export const OVERHEAD_PHASES = ['request', 'response'] as const;
 export const LOST_RECORDS = ['settlement', 'refusal'] as const;
-export const DELIVERY_RESULTS = ['delivered', 'retry', 'dead', 'collapsed'] as const;
+export const DELIVERY_RESULTS = ['delivered', 'retry', 'dead', 'collapsed', 'silenced'] as const;
 export const POLICY_ACTIONS = ['block', 'warn', 'downgrade'] as const;
 
 /** What a label says when the value is not one of the known, and when there is none. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RECORDED } from '../../grafana/recording.ts';
-import type { RequestAnswer } from '../../server/http/admin/wire.ts';
+import type { LimitsAnswer, RequestAnswer } from '../../server/http/admin/wire.ts';
 import { DELIVERY_RESULTS, METRICS } from '../../server/observe/metric-names.ts';
 import { ADMIN_KEY, billFrom } from '../demo/bill.ts';
 import { openWithPast } from '../demo/past.ts';
@@ -57,6 +57,8 @@ beforeAll(async () => {
       ...base,
       timezone: 'Europe/Berlin',
       reconciliation: { admin_key: ADMIN_KEY },
+      // Kept for interactive calls, so that a background one waits for as long as it is looked at.
+      upstream: { origin: standin.url, keys: { default: PROVIDER_KEY }, queue: { below: '90%', max_wait: '10m' } },
       workspaces: [
         { id: 'support', models: { alias: { fast: 'claude-haiku-4-5' }, deny: ['claude-opus-4-7'] }, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] },
         { id: 'engineering', open_workflows: true, models: { deny: ['claude-opus-4-7'] }, workflows: [{ id: 'claude-code' }] },
@@ -73,12 +75,30 @@ beforeAll(async () => {
   let from = 0;
   // Traffic over two ranges and more, so that there is one to compare with.
   while (Date.now() - began < (2 * RANGE + 2) * 1000) from += await mixedRun(gateway.dataUrl, standin, { rounds: 1, atOnce: 6, from });
+  await waitForProvider();
   // One more stays in flight, so that there is something to see.
   void send(`${gateway.dataUrl}/v1/messages`, { headers: { ...apiHeaders(SECRETS.support), 'x-standin-fault': 'stall:3' }, body: hello({ stream: true }) }).catch(() => undefined);
   await eventually('a scrape sees it', async () => ((await prometheus.query(`sum(${METRICS.inFlight.name}) > 0`)).length > 0 ? true : null));
   at = Date.now() / 1000;
   await eventually('a scrape and an evaluation after that', async () => ((await prometheus.query(`timestamp(${METRICS.requests.name}) > ${at}`)).length > 0 && (await prometheus.query(`timestamp(${RECORDED.cacheReadRatio}) > ${at}`)).length > 0 ? true : null));
 });
+/** The provider says that it has little left: one background call waits and leaves, another waits for as long as anybody looks. */
+async function waitForProvider(): Promise<void> {
+  const left = { 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '20', 'anthropic-ratelimit-requests-reset': new Date(Date.now() + 60_000).toISOString() };
+  standin.script(() => ({ headers: left, outputTokens: 3 }));
+  const call = (headers: Record<string, string>, signal?: AbortSignal) => send(`${gateway.dataUrl}/v1/messages`, { headers: { ...apiHeaders(SECRETS.support), ...headers }, body: hello(), ...(signal ? { signal } : {}) });
+  const background = (signal?: AbortSignal) => call({ 'x-tollgate-priority': 'background' }, signal).catch(() => undefined);
+  const waiting = (calls: number) => eventually(`${calls} calls wait`, async () => ((await ask<LimitsAnswer>(gateway, '/api/limits')).queue.waiting === calls ? true : null));
+  await call({});
+  const leaving = new AbortController();
+  void background(leaving.signal);
+  await waiting(1);
+  leaving.abort();
+  await waiting(0);
+  void background();
+  await waiting(1);
+}
+
 afterAll(async () => {
   if (!installed) return;
   await prometheus?.close();

@@ -189,6 +189,13 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
   };
 }
 
+/** Points at bars, as far as they are drawn already: a key can be quicker than a redraw. */
+function pointAt(chart: Chart<'bar' | 'line', { x: number; y: number }[]>, bars: readonly { datasetIndex: number; index: number }[]): void {
+  const drawn = bars.filter(({ datasetIndex, index }) => index < (chart.data.datasets[datasetIndex]?.data.length ?? 0) && chart.getDatasetMeta(datasetIndex).data.length > index);
+  chart.setActiveElements(drawn);
+  chart.tooltip?.setActiveElements(drawn, { x: 0, y: 0 });
+}
+
 /** Stacked bars over time. A click, or Enter on a bar reached with the arrow keys, opens the calls behind it. */
 export function TimeBars(props: TimeBarsProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -219,6 +226,9 @@ export function TimeBars(props: TimeBarsProps) {
   useEffect(() => {
     if (!chart.current || drawn.current === shape) return;
     const fresh = config(props, () => latest.current);
+    // What was pointed at may be gone, and chart.js would ask it for its value all the same.
+    const still = chart.current.getActiveElements().every(({ datasetIndex, index }) => index < (fresh.data.datasets[datasetIndex]?.data.length ?? 0));
+    if (!still) pointAt(chart.current, []);
     chart.current.data = fresh.data;
     chart.current.options = fresh.options!;
     chart.current.update(drawn.current === '' ? 'none' : undefined);
@@ -234,10 +244,9 @@ export function TimeBars(props: TimeBarsProps) {
   const stand = (index: number, keepAnchor = false) => {
     if (!keepAnchor) anchor.current = index;
     setAt(index);
-    const elements = props.series.map((_, i) => ({ datasetIndex: i + (props.before ? 1 : 0), index }));
-    chart.current?.setActiveElements(elements);
-    chart.current?.tooltip?.setActiveElements(elements, { x: 0, y: 0 });
-    chart.current?.update('none');
+    if (chart.current === null) return;
+    pointAt(chart.current, props.series.map((_, i) => ({ datasetIndex: i + (props.before ? 1 : 0), index })));
+    chart.current.update('none');
   };
   const onKey = (event: KeyboardEvent) => {
     const last = props.buckets.length - 1;

@@ -13,7 +13,7 @@ export interface ReportsOptions {
   readonly timezone: string;
   /** From the question to its answer, waiting included; 10 s. */
   readonly timeoutMs?: number;
-  /** Questions that may wait; 64. */
+  /** Questions that may wait; 512: some thirty open pages that hear of one alert ask ten things each, all at once. */
   readonly queueLimit?: number;
   /** Told when the thread ended by itself; it is started anew with the next question. */
   readonly onCrash?: (error: Error) => void;
@@ -29,7 +29,7 @@ interface Waiting {
 }
 
 /** Opens the reading side. The thread starts with the first question. Zone changes need a new one. */
-export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, queueLimit = 64, onCrash = () => undefined }: ReportsOptions): Reports {
+export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, queueLimit = 512, onCrash = () => undefined }: ReportsOptions): Reports {
   const queue: Waiting[] = [];
   let running: Waiting | null = null;
   let thread: Worker | null = null;
