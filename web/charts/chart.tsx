@@ -216,6 +216,8 @@ export function TimeBars(props: TimeBarsProps) {
     // Text that was drawn before its typeface had come is drawn again.
     void document.fonts.ready.then(() => chart.current === made && made.update('none'));
     return () => {
+      // The pointer's way out may be told to a chart that is gone already, which would ask what it pointed at for its value.
+      pointAt(made, []);
       made.destroy();
       chart.current = null;
     };
