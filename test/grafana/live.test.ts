@@ -97,6 +97,7 @@ async function waitForProvider(): Promise<void> {
   await waiting(0);
   void background();
   await waiting(1);
+  await eventually('a scrape sees both', async () => ((await prometheus.query(`sum(${METRICS.queueLength.name}) > 0 and sum(${METRICS.queueCalls.name}) > 0`)).length > 0 ? true : null));
 }
 
 afterAll(async () => {
