@@ -10,7 +10,7 @@ const HOUR = 60 * MINUTE;
 
 let scene: Awaited<ReturnType<typeof budgetScene>>;
 beforeEach(async () => {
-  scene = await budgetScene({}, { repeatMs: 24 * HOUR });
+  scene = await budgetScene();
 });
 afterEach(() => scene.close());
 
@@ -64,6 +64,8 @@ test('a thousand calls that settle within a second are one look, a second later'
 });
 
 test('an alert that nobody takes on is told again, through a restart, and one that somebody has taken on is not', async () => {
+  await scene.close();
+  scene = await budgetScene({}, { repeatMs: 24 * HOUR });
   scene.spend(330);
   await scene.pass(MINUTE + 2_000);
   await scene.restart('closed');
