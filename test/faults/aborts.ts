@@ -43,7 +43,7 @@ export async function leaveAtRandom(scene: Scene, count: number, atOnce = 20): P
   expect(await metric(scene, 'tollgate_open_holds')).toBe(0);
   const guessed = rows.filter(({ outcome, estimated }) => outcome === 'client_abort' && estimated).length;
   await eventually(() => metric(scene, 'tollgate_usage_incomplete_total', { reason: 'client_abort' }), (n) => n === guessed);
-  // Those of clients are gone with them; what stays open upstream waits for the next call.
+  // Those of clients are gone with them; what stays open upstream waits for the next call. A connection that was given up may close a moment after its successor opened.
   await eventually(() => metric(scene, 'tollgate_open_sockets', { side: 'client' }), (n) => n === 0);
-  expect(await metric(scene, 'tollgate_open_sockets', { side: 'upstream' })).toBeLessThanOrEqual(atOnce);
+  await eventually(() => metric(scene, 'tollgate_open_sockets', { side: 'upstream' }), (n) => n <= atOnce);
 }
