@@ -28,6 +28,8 @@ const seconds = Number(values.seconds);
 const parts = new Set(values.only.split(','));
 
 const KEY = 'bench-virtual-key-of-the-load';
+/** V8 goes on compiling for some ten thousand calls, on threads of its own, which count; a gateway runs for weeks. */
+const WARM_UP_SECONDS = 10;
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
 const running: Program[] = [];
 const loadProgram = fileURLToPath(new URL('load.js', import.meta.url));
@@ -76,9 +78,6 @@ interface Subjects {
   readonly nginx: Program;
   readonly tollgate: Program;
 }
-
-/** V8 goes on compiling for some ten thousand calls, on threads of its own, which count; a gateway runs for weeks. */
-const WARM_UP_SECONDS = 10;
 
 /** Closed loop with 32 connections: as many requests as one core serves, and what each costs. */
 async function throughput(size: string, bytes: number, { direct, nginx, tollgate }: Subjects): Promise<void> {
