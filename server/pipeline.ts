@@ -1,26 +1,25 @@
 // server/pipeline.ts: the way of a call, from its first byte to its ledger entry, in one function.
 
 import type { IncomingMessage } from 'node:http';
-import { quoteBatch, type BatchQuote } from './batch/quote-batch.ts';
 import type { Admission, AdmissionRequest, Clearance } from './domain/admission.ts';
-import type { Ask, Caller, Decision, Intent } from './domain/call.ts';
+import type { Ask, Caller, Intent } from './domain/call.ts';
 import type { Clock } from './domain/ids.ts';
-import { LedgerUnavailable, type OpenEntry, type RefusedEntry, type Settlement } from './domain/ledger.ts';
+import { LedgerUnavailable, type OpenEntry } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
-import type { Cost, Ending, Quote } from './domain/price.ts';
-import type { Passage, Turn } from './domain/provider-queue.ts';
-import { REFUSALS, granted, type Refusal, type Verdict } from './domain/refusal.ts';
+import type { Quote } from './domain/price.ts';
+import { granted, type Refusal, type Verdict } from './domain/refusal.ts';
 import type { Settings } from './domain/settings.ts';
-import type { Reading } from './domain/usage.ts';
-import { forward, type Answer } from './forward/forward.ts';
+import { refuse, settle, turnAway } from './ending.ts';
+import { forward } from './forward/forward.ts';
+import { Forwarding, POOLED, promisedBatch, visitOf } from './forwarding.ts';
 import { scanAsk } from './identify/ask.ts';
 import { scanBatch } from './identify/batch.ts';
 import { DECODE_CAPS, decodeBody } from './identify/body.ts';
 import { identify, withBodyUser } from './identify/caller.ts';
 import { PromptLayout } from './identify/prompt-layout.ts';
-import { promptMarks } from './identify/prompt-marks.ts';
-import { Forwarding, ownerHeaders, POOLED, promisedBatch, visitOf } from './forwarding.ts';
+import { intentOf, onlyModel, plan } from './planning.ts';
 import type { BatchCall, Call, InspectedBody, Services } from './served.ts';
+import { takeTurn, type TurnTaken } from './turn.ts';
 
 /** Serves one call. A client that leaves or a provider that fails is an answer, not a throw. */
 export async function serve(call: Call, services: Services): Promise<void> {
@@ -81,88 +80,6 @@ export async function serve(call: Call, services: Services): Promise<void> {
   }
 }
 
-/** A turn to go upstream; `anew` is what the call is after its wait, null when it did not wait. */
-interface TurnTaken {
-  readonly passage: Passage | null;
-  readonly waitedMs: number;
-  readonly anew: { readonly settings: Settings; readonly caller: Caller; readonly intent: Intent; readonly planned: { readonly ok: true; readonly value: Plan } } | null;
-}
-
-/**
- * Waits, where it must, until the provider has room for a background call. It waits before anything is held for it and before it has a
- * row: a wait must keep no money from others. So whatever may have changed meanwhile (key, config, prices, budgets) is asked again
- * after it. Null: the call has its answer, or nobody to give one to.
- */
-async function takeTurn(call: Call, caller: Caller, body: InspectedBody, intent: Intent, plan: Plan, services: Services): Promise<TurnTaken | null> {
-  const { upstream } = caller;
-  const { clearance: { model }, quote } = plan;
-  // Two callers' own keys look the same here. Fast mode has pools of its own, which these figures say nothing of.
-  if (upstream.kind !== 'configured' || model === null || body.ask?.speed === 'fast') return NO_WAIT;
-  // Nobody waits for room only to hear that there is no money.
-  const hopeless = services.gate.exhausted({ caller, clearance: plan.clearance, quote });
-  if (hopeless !== null) {
-    refuse(call, intent, hopeless, services);
-    return null;
-  }
-  const need = { inputTokens: quote.likelyInputTokens, maxOutputTokens: body.ask?.maxTokens ?? null };
-  const turn = await services.queue.enter({ workspace: caller.workspace, credential: upstream.name, model, need, bodyBytes: body.bytes.length, get signal() { return call.gone; } });
-  if (turn.result !== 'passed' || turn.waitedMs > 0) services.observer.queued?.(caller.workspace, turn.result, turn.waitedMs);
-  if (turn.result === 'left') {
-    await leftWaiting(call, body, intent, plan, turn, services);
-    return null;
-  }
-  if (turn.result !== 'passed') {
-    refuse(call, intent, turn.refusal, services);
-    return null;
-  }
-  const { passage, waitedMs, detail, rule } = turn;
-  if (detail === null) return passage === null ? NO_WAIT : { passage, waitedMs, anew: null };
-  const anew = await askAgain(call, body, { rule, verdict: 'allow', detail }, services);
-  if (anew !== null) return { passage, waitedMs, anew };
-  passage?.unused();
-  return null;
-}
-
-const NO_WAIT: TurnTaken = { passage: null, waitedMs: 0, anew: null };
-
-/** All that `serve` found out before a wait, found out after it. Null: the call has its refusal. */
-async function askAgain(call: Call, body: InspectedBody, waited: Decision, services: Services): Promise<TurnTaken['anew']> {
-  const settings = services.settings();
-  const identified = await identify({ credentials: call.credentials, claimed: call.claimed, bodyUserId: body.ask?.userId ?? null }, { directory: services.directory, settings, at: services.clock.now() });
-  if (!identified.ok) {
-    const { refusal, caller: owner } = identified;
-    if (owner === null) turnAway(call, refusal, services);
-    else refuse(call, intentOf(call, owner, null), refusal, services);
-    return null;
-  }
-  const caller = identified.value;
-  const intent = intentOf(call, caller, body.ask);
-  const planned = await plan(call, caller, body, services);
-  if (!planned.ok) {
-    refuse(call, intent, planned.refusal, services);
-    return null;
-  }
-  const { clearance } = planned.value;
-  return { settings, caller, intent, planned: granted({ ...planned.value, clearance: { ...clearance, decisions: [...clearance.decisions, waited] } }) as { ok: true; value: Plan } };
-}
-
-/** A row for a call whose client left while it waited: nothing was held for it and nothing sent. */
-async function leftWaiting(call: Call, body: InspectedBody, intent: Intent, { clearance, quote }: Plan, { rule, detail, waitedMs }: Extract<Turn, { result: 'left' }>, services: Services): Promise<void> {
-  const opened: OpenEntry = { ...intent, decisions: [...clearance.decisions, { rule, verdict: 'allow', detail }], modelSent: clearance.model, held: NO_MONEY, price: quote.row };
-  try {
-    await services.ledger.open(opened);
-  } catch (error) {
-    services.log.error('ledger_unavailable', { call: opened.id, workspace: opened.caller.workspace, code: error instanceof Error ? error.name : 'unknown' });
-    return;
-  }
-  services.observer.started(opened.caller.workspace, call.route.endpoint);
-  const now = services.clock.monotonic();
-  const reading: Reading = { usage: null, complete: false, contentBytes: 0, stopReason: null, errorType: null, errorCode: null, firstContentAt: null, obstacle: null };
-  const result: Answer['result'] = { stop: 'cut', head: null, reading, sent: false, answered: false, clientGone: true, clientMissed: false, errorCode: null, responseBytes: 0, headersAt: null, lastByteAt: now };
-  const pricing = services.pricing();
-  settle(call, body, null, opened, { cost: (ending) => pricing.cost(quote, ending) }, null, { outcome: 'client_abort', result, reading, attempts: [], startedAt: now }, { ...NO_WAIT, waitedMs }, services);
-}
-
 /** Null on routes whose body nobody reads. */
 async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): Promise<Verdict<InspectedBody | null>> {
   if (call.route.inspect === null) return granted(null);
@@ -186,44 +103,6 @@ async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): P
 
 /** `billing_policy` charges the organization of the profile that a header names; without one the bill is ours. */
 const payable = (ask: Ask, { headers }: IncomingMessage): Ask => (headers['anthropic-user-profile-id'] ? ask : { ...ask, billedElsewhere: false });
-
-/** What a batch's row shows as its model: the one that all of its items ask for. */
-function onlyModel(body: InspectedBody | null): Ask | null {
-  const first = body?.items?.[0]?.ask ?? null;
-  return first !== null && body!.items!.every(({ ask }) => ask.model === first.model) ? first : null;
-}
-
-/** What a call may use and what it may cost at most; `batch` is null but where it creates one. */
-interface Plan {
-  readonly clearance: Clearance;
-  readonly quote: Quote;
-  readonly batch: BatchQuote | null;
-}
-
-/** Node joins repeated headers with a comma, as the header itself does. */
-const betasOf = (header: string | readonly string[] | undefined): readonly string[] =>
-  header === undefined ? NOTHING : String(header).split(',').map((name) => name.trim()).filter((name) => name !== '');
-
-/** At once, but for a batch and for a session that must be recalled first. */
-function plan(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Verdict<Plan> | Promise<Verdict<Plan>> {
-  const betas = betasOf(call.request.headers['anthropic-beta']);
-  if (body !== null && body.items !== null) return planBatch(call, caller, body.items, betas, services);
-  const recalled = services.gate.recall(caller, body?.ask ?? null);
-  return recalled === null ? planCall(call, caller, body, betas, services) : recalled.then(() => planCall(call, caller, body, betas, services));
-}
-
-async function planBatch({ route: { endpoint }, admittedAt: at }: Call, caller: Caller, items: NonNullable<InspectedBody['items']>, betas: readonly string[], { gate, pricing }: Services): Promise<Verdict<Plan>> {
-  const book = pricing();
-  const batch = await quoteBatch(items, { at, clear: (ask) => gate.clear(caller, endpoint, ask, betas), quote: (ask, model, flatHold) => book.quote({ endpoint, ask, model, at, flatHold: flatHold ?? null }) });
-  return batch.ok ? granted({ clearance: batch.value.clearance, quote: batch.value.quote, batch: batch.value }) : batch;
-}
-
-function planCall({ route: { endpoint }, admittedAt: at }: Call, caller: Caller, body: InspectedBody | null, betas: readonly string[], { gate, pricing }: Services): Verdict<Plan> {
-  const cleared = gate.clear(caller, endpoint, body?.ask ?? null, betas);
-  if (!cleared.ok) return cleared;
-  const quoted = pricing().quote({ endpoint, ask: body?.ask ?? null, model: cleared.value.model, at, flatHold: cleared.value.flatHold ?? null });
-  return quoted.ok ? granted({ clearance: cleared.value, quote: quoted.value, batch: null }) : quoted;
-}
 
 /** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or, at once, where the call names none. */
 function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Promise<Refusal | null> | null {
@@ -263,18 +142,6 @@ class Asking implements AdmissionRequest {
   }
 }
 
-const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent => ({
-  id: call.id,
-  admittedAt: call.admittedAt,
-  caller,
-  endpoint: call.route.endpoint,
-  stream: ask?.stream ?? false,
-  modelRequested: ask?.model ?? null,
-  clientRetry: call.clientRetry,
-  decisions: [],
-  trace: call.trace,
-});
-
 const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission: Admission): OpenEntry => ({
   id: intent.id,
   // The budgets charge the period of admission, which a long body or a wait can move past the arrival's.
@@ -303,91 +170,6 @@ async function openInLedger(entry: OpenEntry, batch: BatchCall | null, { tightes
     log.error('ledger_unavailable', { call: entry.id, workspace: entry.caller.workspace, code: error instanceof Error ? error.name : 'unknown' });
     return false;
   }
-}
-
-/**
- * A batch whose name we never learned was refused, or may run all the same: then what was held for it is its cost, flagged, by model. Its
- * results cannot be looked for, as nothing tells it from another client's batch.
- */
-function endNameless(batch: BatchCall, opened: OpenEntry, admission: Admission, { result }: Answer, { batches }: Services): void {
-  const mayRun = result.sent && (result.head === null || result.head.status < 300);
-  if (mayRun) batches.lost(promisedBatch(opened, batch), admission.keep());
-  else batches.refused(promisedBatch(opened, batch));
-}
-
-/** The one place that every ending of a call with an open row passes. @param admission null where nothing was held */
-function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: { cost(ending: Ending): Cost }, admission: Admission | null, answer: Answer, turn: TurnTaken | null, services: Services): void {
-  const { result, reading } = answer;
-  const endedAt = services.clock.monotonic();
-  const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
-  if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
-  const cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
-  if (batch !== null && admission !== null && !batch.taken) endNameless(batch, opened, admission, answer, services);
-  // A wait for the provider is none of our doing.
-  const queuedMs = turn?.waitedMs ?? 0;
-  const overheadRequestMs = answer.startedAt - (body?.readAt ?? call.receivedAt) - queuedMs;
-  admission?.release(cost.total, cost.tokens);
-  if (result.sent) turn?.passage?.ended(cost.tokens.output);
-  const settlement: Settlement = {
-    id: opened.id,
-    endedAt: services.clock.now(),
-    outcome: answer.outcome,
-    status: result.answered ? result.head!.status : refusal === null ? null : REFUSALS[refusal.reason].status,
-    cost,
-    timeToFirstTokenMs: reading.firstContentAt === null ? null : reading.firstContentAt - call.receivedAt,
-    durationMs: endedAt - call.receivedAt,
-    overheadMs: overheadRequestMs + (endedAt - result.lastByteAt),
-    overheadRequestMs,
-    queuedMs,
-    attempts: answer.attempts,
-    messageId: reading.messageId ?? null,
-    stopReason: reading.stopReason,
-    upstreamRequestId: answer.attempts.at(-1)?.upstreamRequestId ?? null,
-    errorType: reading.errorType ?? result.errorCode,
-    errorCode: reading.errorCode,
-    requestBytes: body?.bytes.length ?? Number(call.request.headers['content-length'] ?? 0),
-    responseBytes: result.responseBytes,
-    // The client has its answer by now, so it waits for none of this.
-    prompt: body?.layout && body.ask ? promptMarks(body.decoded, body.layout, body.ask, services.prefixKey) : null,
-  };
-  services.ledger.settle(settlement).catch((error: unknown) => {
-    services.log.error('settlement_failed', { call: opened.id, code: error instanceof Error ? error.name : 'unknown' });
-    services.observer.lost?.('settlement');
-  });
-  services.observer.settled({ opened, settlement });
-}
-
-/** Our own words where the provider gave none. */
-function upstreamRefusal({ result }: Answer): Refusal {
-  if (result.stop === 'drained') return { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
-  if (result.stop === 'upload_cut') return { reason: 'malformed', message: 'The request body ended before it was complete, or came too slowly.', rule: null, retryAfterSeconds: null };
-  if (result.stop === 'headers_timeout' || result.stop === 'idle_timeout') return { reason: 'upstream_timeout', message: 'The provider did not answer in time.', rule: null, retryAfterSeconds: null };
-  const what = result.sent ? 'broke the connection before it answered' : 'could not be reached';
-  return { reason: 'upstream_unreachable', message: `The provider ${what} (${result.errorCode ?? 'no detail'}).`, rule: null, retryAfterSeconds: null };
-}
-
-/** A call that is refused once its caller is known: a row in the ledger, no hold, no cost. */
-function refuse(call: Call, intent: Intent, refusal: Refusal, services: Services): void {
-  call.refuse(refusal, ownerHeaders(intent.caller));
-  const entry: RefusedEntry = {
-    ...intent,
-    decisions: refusal.rule === null ? intent.decisions : [...intent.decisions, { rule: refusal.rule, verdict: 'refuse', detail: null }],
-    endedAt: services.clock.now(),
-    refusal: refusal.reason,
-    status: REFUSALS[refusal.reason].status,
-    durationMs: services.clock.monotonic() - call.receivedAt,
-  };
-  services.ledger.refuse(entry).catch((error: unknown) => {
-    services.log.error('refusal_not_recorded', { call: intent.id, code: error instanceof Error ? error.name : 'unknown' });
-    services.observer.lost?.('refusal');
-  });
-  services.observer.refused(entry);
-}
-
-/** A call that is refused before anyone knows whose it is: counted, without a row, so that strangers cannot fill the ledger. */
-function turnAway(call: Call, refusal: Refusal, services: Services): void {
-  call.refuse(refusal, []);
-  services.observer.turnedAway(refusal.reason, call.route.endpoint);
 }
 
 const NOTHING: readonly string[] = [];
