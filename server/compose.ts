@@ -16,6 +16,7 @@ import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
+import { DAY_MS } from './domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
@@ -383,7 +384,7 @@ const standingsOf = (settings: Settings, now: ReturnType<Clock['now']>, spentOf:
   );
 
 /** Sessions that are older than this begin anew. */
-const SESSION_MS = 30 * 86_400_000;
+const SESSION_MS = 30 * DAY_MS;
 
 /** The newest calls of a caller's session, for the gate. */
 async function callsOfSession({ workspace, workflow, session }: Parameters<CallsOf>[0], reports: Reports, now: EpochMs): ReturnType<CallsOf> {

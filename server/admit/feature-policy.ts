@@ -1,8 +1,8 @@
 // server/admit/feature-policy.ts: decides what of the API a call may use besides its model: tools, files, thinking, beta headers and so on.
 
 import type { Ask, Endpoint } from '../domain/call.ts';
-import { FEATURE_KINDS, type FeatureRules } from '../domain/settings.ts';
 import { matchesGlob } from '../domain/glob.ts';
+import { FEATURE_KINDS, type FeatureRules } from '../domain/settings.ts';
 
 const LISTED = 20;
 

@@ -1,7 +1,7 @@
 // server/admit/headroom.ts: what the provider's response headers last said about its own limits.
 
 import { epochMs, type EpochMs } from '../domain/ids.ts';
-import type { Headroom, HeadroomRow } from '../domain/observer.ts';
+import { HEADROOM_DIMENSIONS, type Headroom, type HeadroomDimension, type HeadroomRow } from '../domain/observer.ts';
 
 /** Provider keys come from the config, classes from model names that clients write: past this many rows the pool longest unseen goes. */
 const MAX_ROWS = 500;
@@ -9,15 +9,14 @@ const MAX_ROWS = 500;
 const MAX_NAMES = 1_000;
 const LONGEST_CLASS = 64;
 
-const DIMENSIONS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const satisfies readonly HeadroomRow['dimension'][];
 const FIGURES = ['limit', 'remaining', 'reset'] as const;
 /** The two spellings of a dimension, each of three figures. */
 const SPELLINGS = 2;
-const ALL_FIGURES = DIMENSIONS.length * SPELLINGS * FIGURES.length;
+const ALL_FIGURES = HEADROOM_DIMENSIONS.length * SPELLINGS * FIGURES.length;
 
 /** Where a header's value is kept while an answer is read: by dimension, then spelling, then figure. `anthropic-ratelimit-requests-limit`; `x-ratelimit-limit-requests` on the OpenAI-compatible endpoint. */
 const PLACES: ReadonlyMap<string, number> = new Map(
-  DIMENSIONS.flatMap((dimension, d) =>
+  HEADROOM_DIMENSIONS.flatMap((dimension, d) =>
     FIGURES.flatMap((figure, f): [string, number][] => {
       const word = dimension.replace('_', '-');
       const at = d * SPELLINGS * FIGURES.length + f;
@@ -32,7 +31,7 @@ export interface Listener {
   /** Shares of a limit below which it wants to be told. */
   readonly tellBelow: number;
   /** @param fullInMs until the bucket is full again, by the provider's own clock where it told the time; null where it did not say */
-  told(credential: string, modelClass: string, dimension: HeadroomRow['dimension'], limit: number, remaining: number, fullInMs: number | null): void;
+  told(credential: string, modelClass: string, dimension: HeadroomDimension, limit: number, remaining: number, fullInMs: number | null): void;
   /** The answer has no more figures. @param restMs how long the provider asked to be left alone; 0 where it did not. @returns whether it wants to be told on */
   heard(credential: string, modelClass: string, restMs: number): boolean;
 }
@@ -50,7 +49,7 @@ interface Figure {
 
 /** What was told of one pool. */
 class SeenPool {
-  readonly figures: (Figure | null)[] = DIMENSIONS.map(() => null);
+  readonly figures: (Figure | null)[] = HEADROOM_DIMENSIONS.map(() => null);
   seenAt = epochMs(0);
   /** Whether the listener asked to be told on. */
   told = false;
@@ -88,13 +87,13 @@ class SeenHeadroom implements Headroom {
     if (!this.#read(raw) && !rests) return;
     const pool = this.#poolOf(credential, model);
     let least = 1;
-    for (let d = 0; d < DIMENSIONS.length; d++) least = Math.min(least, this.#take(pool, d, at));
+    for (let d = 0; d < HEADROOM_DIMENSIONS.length; d++) least = Math.min(least, this.#take(pool, d, at));
     const listener = this.#listener;
     if (listener === null || (!rests && !pool.told && least >= listener.tellBelow)) return;
-    for (let d = 0; d < DIMENSIONS.length; d++) {
+    for (let d = 0; d < HEADROOM_DIMENSIONS.length; d++) {
       const figure = pool.figures[d];
       if (figure == null || figure.at !== at) continue;
-      listener.told(pool.credential, pool.modelClass, DIMENSIONS[d]!, figure.limit, figure.remaining, fullIn(figure));
+      listener.told(pool.credential, pool.modelClass, HEADROOM_DIMENSIONS[d]!, figure.limit, figure.remaining, fullIn(figure));
     }
     pool.told = listener.heard(pool.credential, pool.modelClass, rests ? restOf(status, this.#retryAfter) : 0);
   }
@@ -107,7 +106,7 @@ class SeenHeadroom implements Headroom {
         const { limit } = figure;
         const resetAt = instantOf(figure.reset, figure.at);
         const remaining = resetAt !== null && resetAt <= at ? limit : figure.remaining;
-        return [{ credential, modelClass, dimension: DIMENSIONS[d]!, limit, remaining, resetAt, seenAt: figure.at, lowestRatio: Math.min(ratioOf(remaining, limit), figure.lowest.at(at)) }];
+        return [{ credential, modelClass, dimension: HEADROOM_DIMENSIONS[d]!, limit, remaining, resetAt, seenAt: figure.at, lowestRatio: Math.min(ratioOf(remaining, limit), figure.lowest.at(at)) }];
       }),
     );
   }

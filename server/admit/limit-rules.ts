@@ -2,8 +2,8 @@
 
 import type { Bucket } from '../domain/admission.ts';
 import type { Caller } from '../domain/call.ts';
-import type { LimitRule } from '../domain/settings.ts';
 import { matchesGlob } from '../domain/glob.ts';
+import type { LimitRule } from '../domain/settings.ts';
 import { modelClassOf } from './headroom.ts';
 import { ScopeLimits } from './scope-limits.ts';
 

@@ -2,10 +2,10 @@
 
 import type { Clearance } from '../domain/admission.ts';
 import type { Ask, Decision, Endpoint } from '../domain/call.ts';
+import { matchesGlob } from '../domain/glob.ts';
 import { granted, refused, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { CheaperModels, ModelRules, Policy } from '../domain/settings.ts';
 import { allowedOfKind, featuresOf, forbiddenFeature } from './feature-policy.ts';
-import { matchesGlob } from '../domain/glob.ts';
 
 /** The rules of one scope, `workspace` or `workspace/workflow`. */
 export interface ScopedPolicy {

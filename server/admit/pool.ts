@@ -1,9 +1,8 @@
 // server/admit/pool.ts: one pool of the provider's rate limits, as it probably stands between two of the answers that tell it.
 
-import type { HeadroomRow } from '../domain/observer.ts';
+import { MINUTE_MS } from '../domain/durations.ts';
+import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/observer.ts';
 import type { Need, Passage } from '../domain/provider-queue.ts';
-
-export type Dimension = HeadroomRow['dimension'];
 
 interface Level {
   readonly limit: number;
@@ -15,8 +14,6 @@ interface Level {
   readonly refill: number;
 }
 
-/** Limits are per minute, so an empty bucket is full again after one. */
-const MINUTE_MS = 60_000;
 /** Before any call of a pool has ended, one is taken to write so much. */
 const FIRST_GUESS_OUTPUT = 500;
 /**
@@ -31,9 +28,9 @@ const LEARNING = 0.1;
 export class Pool {
   readonly credential: string;
   readonly modelClass: string;
-  readonly #levels = new Map<Dimension, Level>();
+  readonly #levels = new Map<HeadroomDimension, Level>();
   /** What calls that were let go take, until the provider's own figures count it. */
-  readonly #taken: Record<Dimension, number> = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0 };
+  readonly #taken: Record<HeadroomDimension, number> = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0 };
   /** Figures told so far. */
   #told = 0;
   #outputGuess = FIRST_GUESS_OUTPUT;
@@ -51,9 +48,10 @@ export class Pool {
    * error or by a clock that is off, would close the pool for good.
    * @param fullInMs null where the answer did not say
    */
-  told(dimension: Dimension, limit: number, remaining: number, fullInMs: number | null, now: number): void {
+  told(dimension: HeadroomDimension, limit: number, remaining: number, fullInMs: number | null, now: number): void {
     if (limit <= 0) return void this.#levels.delete(dimension);
     this.#told++;
+    // Limits are per minute, so an empty bucket is full again after one.
     const steady = limit / MINUTE_MS;
     const refill = fullInMs === null || fullInMs <= 0 ? steady : Math.max(steady, (limit - remaining) / fullInMs);
     const below = remaining > 0 || fullInMs === null ? 0 : steady * Math.max(0, Math.min(fullInMs, 2 * MINUTE_MS) - MINUTE_MS);
@@ -70,8 +68,8 @@ export class Pool {
   }
 
   /** The tightest dimension as it is now, and its share left, 0 to 1; null when none was told. */
-  tightest(now: number): { readonly dimension: Dimension; readonly left: number } | null {
-    let tightest: { dimension: Dimension; left: number } | null = null;
+  tightest(now: number): { readonly dimension: HeadroomDimension; readonly left: number } | null {
+    let tightest: { dimension: HeadroomDimension; left: number } | null = null;
     for (const [dimension, level] of this.#levels) {
       const left = Math.max(0, roomOf(level, now)) / level.limit;
       if (tightest === null || left < tightest.left) tightest = { dimension, left };
@@ -86,7 +84,7 @@ export class Pool {
     return { requests: 1, input_tokens: input, output_tokens: output, tokens: Math.min(input + output, this.#most('tokens')) };
   }
 
-  #most(dimension: Dimension): number {
+  #most(dimension: HeadroomDimension): number {
     return (this.#levels.get(dimension)?.limit ?? Infinity) * MOST_OF_A_LIMIT;
   }
 
@@ -123,14 +121,13 @@ export class Pool {
     return wait;
   }
 
-  /** Lets a call go with its share. */
-  /** @param onFreed told when some of it is free again */
+  /** Lets a call go with its share. @param onFreed told when some of it is free again */
   take(share: Share, now: () => number, onFreed: () => void): Passage {
-    for (const dimension of DIMENSIONS) this.#taken[dimension] += share[dimension];
+    for (const dimension of HEADROOM_DIMENSIONS) this.#taken[dimension] += share[dimension];
     const toldBefore = this.#told;
     return new OpenPassage(share, {
       free: (part) => {
-        for (const dimension of DIMENSIONS) this.#taken[dimension] -= part[dimension];
+        for (const dimension of HEADROOM_DIMENSIONS) this.#taken[dimension] -= part[dimension];
         onFreed();
       },
       // An answer that tells no figures has been counted by the provider all the same.
@@ -146,14 +143,12 @@ export class Pool {
   }
 
   /** `tokens` repeats the tightest of the other two where those are told. */
-  *#counted(): Generator<[Dimension, Level]> {
+  *#counted(): Generator<[HeadroomDimension, Level]> {
     for (const entry of this.#levels) if (entry[0] !== 'tokens' || !(this.#levels.has('input_tokens') || this.#levels.has('output_tokens'))) yield entry;
   }
 }
 
-export type Share = Readonly<Record<Dimension, number>>;
-
-export const DIMENSIONS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const satisfies readonly Dimension[];
+export type Share = Readonly<Record<HeadroomDimension, number>>;
 
 interface Account {
   readonly free: (part: Share) => void;

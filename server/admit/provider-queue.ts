@@ -1,12 +1,14 @@
 // server/admit/provider-queue.ts: where background calls wait while the provider has little room left, so that interactive ones find some.
 
+import { MINUTE_MS } from '../domain/durations.ts';
 import type { Clock } from '../domain/ids.ts';
+import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/observer.ts';
 import type { Passage, ProviderQueue, QueuedCall, Turn } from '../domain/provider-queue.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import type { Settings } from '../domain/settings.ts';
 import { FairLine, type Place } from './fair-line.ts';
 import { modelClassOf, type Listener } from './headroom.ts';
-import { DIMENSIONS, Pool, type Dimension, type Share } from './pool.ts';
+import { Pool, type Share } from './pool.ts';
 
 /** Background calls are counted from here on, not only once little is left, so that a crowd of them does not pass on one stale figure. */
 const COUNTED_BELOW = 0.5;
@@ -25,7 +27,6 @@ const SHARE_OF_BODIES = 0.25;
 const MAX_POOLS = 500;
 /** Clients obey a `retry-after` to the letter, however long it is. */
 const LONGEST_RETRY_S = 60;
-const MINUTE_MS = 60_000;
 
 /** `setTimeout`, handed in so that a test can move time; returns what takes the timer back. */
 export type Schedule = (ms: number, run: () => void) => () => void;
@@ -42,7 +43,6 @@ export interface ReloadableProviderQueue extends ProviderQueue, Listener {
 }
 
 interface Waiter {
-  readonly call: QueuedCall;
   readonly share: Share;
   readonly since: number;
   readonly maxWaitMs: number;
@@ -109,7 +109,7 @@ class RunningQueue implements ReloadableProviderQueue {
     return this.#watched > 0;
   }
 
-  told(credential: string, modelClass: string, dimension: Dimension, limit: number, remaining: number, fullInMs: number | null): void {
+  told(credential: string, modelClass: string, dimension: HeadroomDimension, limit: number, remaining: number, fullInMs: number | null): void {
     if (this.#below === 0) return;
     this.#doorOf(credential, modelClass, true)!.pool.told(dimension, limit, remaining, fullInMs, this.#now());
   }
@@ -181,7 +181,7 @@ class RunningQueue implements ReloadableProviderQueue {
         this.#end(door, place, { result: 'left', waitedMs, detail: `waited ${inSeconds(waitedMs)} for room at the provider, then the client left`, rule });
       };
       const cancel = this.#schedule(maxWaitMs, () => this.#expire(door, place));
-      const place = door.line.enter(call.workspace, { call, share, since: now, maxWaitMs, behind: door.line.size, leave }, door.pool.costOf(share));
+      const place = door.line.enter(call.workspace, { share, since: now, maxWaitMs, behind: door.line.size, leave }, door.pool.costOf(share));
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiting++;
       this.#waitingBytes += call.bodyBytes;
@@ -266,8 +266,8 @@ class RunningQueue implements ReloadableProviderQueue {
   #refusal({ pool, line }: Door, share: Share, why: string, now: number): Refusal {
     const tightest = pool.tightest(now);
     // Those in line go first.
-    const ahead: Record<Dimension, number> = { ...share };
-    for (const { member } of line) for (const dimension of DIMENSIONS) ahead[dimension] += member.share[dimension];
+    const ahead: Record<HeadroomDimension, number> = { ...share };
+    for (const { member } of line) for (const dimension of HEADROOM_DIMENSIONS) ahead[dimension] += member.share[dimension];
     const inMs = Math.min(LONGEST_RETRY_S * 1000, pool.refillsIn(ahead, this.#below, now));
     const seconds = Math.min(LONGEST_RETRY_S, Math.max(1, Math.ceil(inMs / 1000)));
     const left = pool.isResting(now) ? 'the provider asked to wait' : tightest === null ? 'the provider has no room' : `${inPercent(tightest.left)} of the ${WORDS[tightest.dimension]} of ${pool.modelClass} with key ${pool.credential} are left at the provider`;
@@ -309,7 +309,7 @@ class RunningQueue implements ReloadableProviderQueue {
 }
 
 const PASSED_UNCOUNTED: Turn = { result: 'passed', waitedMs: 0, passage: null, detail: null, rule: 'headroom' };
-const WORDS: Readonly<Record<Dimension, string>> = { requests: 'requests', tokens: 'tokens', input_tokens: 'input tokens', output_tokens: 'output tokens' };
+const WORDS: Readonly<Record<HeadroomDimension, string>> = { requests: 'requests', tokens: 'tokens', input_tokens: 'input tokens', output_tokens: 'output tokens' };
 /** Of the key alone, as the class is named after what clients write. */
 const ruleOf = ({ pool }: Door): string => `headroom:${pool.credential}`;
 const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

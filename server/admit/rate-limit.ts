@@ -1,6 +1,6 @@
 // server/admit/rate-limit.ts: one bucket per limit, refilled continuously, in whole numbers only.
 
-const MINUTE_MS = 60_000;
+import { MINUTE_MS } from '../domain/durations.ts';
 
 /**
  * A limit per minute as a bucket that holds one minute's worth: in any interval t no more than limit + limit × t / 1 min is

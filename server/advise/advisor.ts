@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { AdviceError, type Advice, type Advisor, type Saving, type SavingDecision, type SavingDecisions } from '../domain/advice.ts';
 import { periodAt } from '../domain/calendar.ts';
+import { DAY_MS, MINUTE_MS } from '../domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from '../domain/ids.ts';
 import type { Log } from '../domain/observer.ts';
 import { ReportsUnavailable } from '../domain/reports.ts';
@@ -13,9 +14,8 @@ import { baselineOf, savingOf, savingsOf } from './standing.ts';
 import type { Task } from './thread.ts';
 
 const WINDOW_DAYS = 30;
-const DAY_MS = 86_400_000;
 /** Savings move slowly. */
-const KEPT_MS = 10 * 60_000;
+const KEPT_MS = 10 * MINUTE_MS;
 /** A look may take this part of the time at most, however large the ledger. */
 const SHARE_OF_TIME = 60;
 /** While the first calls come in, a look is worth more often. */

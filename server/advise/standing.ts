@@ -1,11 +1,11 @@
 // server/advise/standing.ts: how a finding stands after what people decided about it, and what came of it.
 
 import { LEVERS, type Advice, type Baseline, type Effect, type Finding, type Saving, type SavingDecision, type WorkflowDays } from '../domain/advice.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
 
 const BASELINE_DAYS = 14;
-const DAY_MS = 86_400_000;
 /** Below this an effect is chance. */
 const LEAST_ACTIONS = 20;
 /** After so many whole days it shows whether a finding has come back: at half its old rate or more. */

@@ -1,7 +1,8 @@
 // server/alert/alerts.ts: looks on a timer and after settlements, keeps where every alert stands, and has told who is to be told.
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { atLeast, ALERT_RULES, SEVERITIES, type AlertDesk, type AlertHappening, type AlertState, type AlertStore, type Notice, type Severity, type TestRequest } from '../domain/alert.ts';
+import { atLeast, ALERT_RULES, isActive, SEVERITIES, type AlertDesk, type AlertHappening, type AlertState, type AlertStore, type Notice, type Severity, type TestRequest } from '../domain/alert.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from '../domain/ids.ts';
 import type { Log, Observer } from '../domain/observer.ts';
 import type { Settings } from '../domain/settings.ts';
@@ -13,7 +14,7 @@ import { Outbox } from './outbox.ts';
 import { reachOf } from './post.ts';
 import { Pulse } from './pulse.ts';
 import { replay } from './replay.ts';
-import { isActive, readingsOf, round } from './round.ts';
+import { readingsOf, round } from './round.ts';
 import { nodeTimers, type Timers } from './timers.ts';
 import { Watch, type Sources } from './watch.ts';
 
@@ -21,8 +22,8 @@ const LOOK_EVERY_MS = 60_000;
 /** After a settlement: soon, but once for all that settle meanwhile. */
 const DEBOUNCE_MS = 1_000;
 const LONGEST_TIMER_MS = 60_000;
-const SHOWN_RESOLVED_MS = 7 * 86_400_000;
-const SHOWN_SILENCES_MS = 90 * 86_400_000;
+const SHOWN_RESOLVED_MS = 7 * DAY_MS;
+const SHOWN_SILENCES_MS = 90 * DAY_MS;
 
 export interface AlertsOptions extends Sources {
   readonly store: AlertStore;

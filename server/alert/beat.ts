@@ -39,7 +39,7 @@ export function beatOfRefusal({ endedAt, caller, modelRequested, refusal }: Refu
   };
 }
 
-/** What a row kept: not which credential it went out with, nor the code of a spend limit. A row that was priced anew since has the price it lacked. */
+/** What a row kept: not which credential it went out with, how long it waited in a queue, nor the code of a spend limit. A row that was priced anew since has the price it lacked. */
 export function beatOfRow(row: CallRow): Beat {
   const cap = row.status === 402 ? capOf(402, row.errorType) : null;
   return {

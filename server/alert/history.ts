@@ -2,17 +2,15 @@
 
 import type { Budget } from '../domain/budget.ts';
 import { periodAt } from '../domain/calendar.ts';
+import { DAY_MS, HOUR_MS, WEEK_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
 import type { Reports, UsageRow } from '../domain/reports.ts';
 import type { SpendNow } from './figures.ts';
 import { filterOf, KEY_HABIT_DAYS, KeyUses } from './key-uses.ts';
 
-const HOUR_MS = 3_600_000;
 const QUARTER_MS = 900_000;
 const MOST_QUARTERS = 1_000;
-const DAY_MS = 86_400_000;
-const WEEK_MS = 7 * DAY_MS;
 /** What a forecast learns from: five weeks hold four whole ones. */
 const FORECAST_MS = 35 * DAY_MS;
 /** Calls are booked in the hour in which they came, and may end hours later. */

@@ -1,6 +1,6 @@
 // server/alert/hush.ts: what becomes of an alert's message under a silence: kept back while it lasts, told when it is over and the alert still fires. Pure.
 
-import type { AlertState } from '../domain/alert.ts';
+import { isActive, type AlertState } from '../domain/alert.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { silenceOf, type Silence } from '../domain/silence.ts';
 import type { Told } from './round.ts';
@@ -15,8 +15,7 @@ export function keptBack({ event, state, before }: Told, silences: readonly Sile
 /** A state whose silence is over, and whether it is told now; null: nothing changes. Who took it on, or saw it end, needs no message. */
 export function released(state: AlertState, silences: readonly Silence[], now: EpochMs): { readonly state: AlertState; readonly told: boolean } | null {
   if (state.silence == null) return null;
-  const active = state.state === 'firing' || state.state === 'acked';
-  const silence = active ? silenceOf(silences, state, now) : null;
+  const silence = isActive(state) ? silenceOf(silences, state, now) : null;
   if (silence !== null) return silence.id === state.silence ? null : { state: { ...state, silence: silence.id }, told: false };
   const told = state.state === 'firing';
   return { state: { ...state, silence: null, ...(told ? { announced: true, lastSentAt: now } : {}) }, told };

@@ -1,12 +1,11 @@
 // server/alert/key-uses.ts: what each key did up to an instant: when it was last used, with which models, how busily.
 
 import type { VirtualKey } from '../domain/directory.ts';
+import { DAY_MS, HOUR_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import type { Filter, Reports } from '../domain/reports.ts';
 import type { Figures } from './figures.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** What a key used to do is what it did in this time. */
 export const KEY_HABIT_DAYS = 28;
 const KEY_HABIT_MS = KEY_HABIT_DAYS * DAY_MS;

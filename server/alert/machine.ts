@@ -1,9 +1,9 @@
 // server/alert/machine.ts: what becomes of an alert when a rule has looked again. Pure; its states are kept in the database.
 
-import type { AlertState, Reading } from '../domain/alert.ts';
+import { isActive, type AlertState, type Reading } from '../domain/alert.ts';
+import { HOUR_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 
-const HOUR_MS = 3_600_000;
 /** What went on while nobody looked, as in a restart, is not made up. */
 const LONGEST_GAP_MS = 600_000;
 
@@ -26,7 +26,7 @@ export const fingerprintOf = ({ rule, scope, period }: Pick<Reading, 'rule' | 's
 export function step(before: AlertState | null, reading: Reading, now: EpochMs, incident: () => string): Step {
   if (before === null && reading.tier === 0) return { state: null, event: null };
   const known = takeUp(before, reading, now);
-  return known.state === 'firing' || known.state === 'acked' ? whileActive(withExtra(known, before, reading, now), reading, now) : whileCalm(known, reading, now, incident);
+  return isActive(known) ? whileActive(withExtra(known, before, reading, now), reading, now) : whileCalm(known, reading, now, incident);
 }
 
 /** An alert that no rule speaks of any more: its period is over, its budget or key is gone, or the rule is off. */

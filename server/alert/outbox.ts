@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { DateTime } from 'luxon';
 import { atLeast, type Delivery, type Notice, type OutboxMessage } from '../domain/alert.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { WEEKDAYS, type Channel, type QuietHours } from '../domain/settings.ts';
 import type { Letter, Sender } from './channels/channel.ts';
@@ -18,7 +19,6 @@ const MAIL_SPACING_MS = 3_600_000;
 const FALLBACK_AFTER = 3;
 const MOST_NOTICES = 100;
 const DELIVERIES_KEPT = 500;
-const DAY_MS = 86_400_000;
 
 export interface OutboxOptions {
   /** How long the first notice of a message waits for others. */

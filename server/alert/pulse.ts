@@ -1,8 +1,8 @@
 // server/alert/pulse.ts: what calls did lately, minute by minute, in memory: what rules look at, so that no look reads the ledger.
 
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../domain/durations.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
 
-const MINUTE_MS = 60_000;
 /** The longest window of a burn rate. */
 const MINUTES = 3 * 1440;
 /** Money and keys are looked at over an hour or two. */
@@ -221,7 +221,7 @@ export class Pulse {
   /** Who spends most in a workspace in this hour and the one before. */
   topContributor(workspace: string, now: number): Contributor | null {
     const spend = this.spend.get(workspace);
-    const hour = Math.floor(now / 3_600_000);
+    const hour = Math.floor(now / HOUR_MS);
     const top = spend === undefined ? null : topOf(spend.by, hour);
     if (spend === undefined || top === null) return null;
     const [workflow = '', model = ''] = top.name.split('\n');
@@ -241,7 +241,7 @@ export class Pulse {
 
   /** `refused`: whether the latest call was turned away for want of a price. */
   unpriced(now: number, ms: number): readonly { readonly model: string; readonly count: number; readonly refused: boolean }[] {
-    for (const [model, { at }] of this.unknown) if (at <= now - 7 * 86_400_000) this.unknown.delete(model);
+    for (const [model, { at }] of this.unknown) if (at <= now - 7 * DAY_MS) this.unknown.delete(model);
     return [...this.unknown].filter(([, { at }]) => at > now - ms).map(([model, { count, refused }]) => ({ model, count, refused }));
   }
 
@@ -259,7 +259,7 @@ export class Pulse {
     const spend = this.spendOf(workspace);
     if (spend === null) return;
     spend.ring.add(at, 0, Number(cost));
-    const hour = Math.floor(at / 3_600_000);
+    const hour = Math.floor(at / HOUR_MS);
     addTo(spend.by, `${workflow}\n${model ?? ''}`, hour, cost);
     if (user !== null) addTo(spend.byUser, user, hour, cost);
   }

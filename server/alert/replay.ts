@@ -4,6 +4,7 @@ import type { AlertRule, AlertState, Replay, Replayed } from '../domain/alert.ts
 import { covers, type Standing } from '../domain/budget.ts';
 import { periodAt } from '../domain/calendar.ts';
 import type { VirtualKey } from '../domain/directory.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../domain/durations.ts';
 import { wasInForce, type Grant } from '../domain/grant.ts';
 import { epochMs, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, NO_MONEY, type Nanodollars } from '../domain/money.ts';
@@ -12,15 +13,13 @@ import type { Settings } from '../domain/settings.ts';
 import { beatOfRow } from './beat.ts';
 import type { Figures, Outlook } from './figures.ts';
 import { History } from './history.ts';
+import { filterOf, KeyUses } from './key-uses.ts';
 import { Pulse } from './pulse.ts';
 import { readingsOf, round } from './round.ts';
-import { filterOf, KeyUses } from './key-uses.ts';
 import { outlookOf, serviceNow, spendNow, trafficNow, warmUp } from './watch.ts';
 
-const LOOK_EVERY_MS = 5 * 60_000;
-const OUTLOOK_EVERY_MS = 30 * 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+const LOOK_EVERY_MS = 5 * MINUTE_MS;
+const OUTLOOK_EVERY_MS = 30 * MINUTE_MS;
 
 /** What the ledger does not hold, by rule. */
 export const GAPS: Replay['gaps'] = [

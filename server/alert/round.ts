@@ -1,6 +1,7 @@
 // server/alert/round.ts: one round of all rules over all alerts: what changed, and what is to be told. Shared by the gateway and by the replay.
 
-import type { AlertRule, AlertState, Reading } from '../domain/alert.ts';
+import { isActive, type AlertRule, type AlertState, type Reading } from '../domain/alert.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import type { Figures } from './figures.ts';
 import { fingerprintOf, step, stepGone, type AlertEvent } from './machine.ts';
@@ -12,7 +13,7 @@ import { billDrift } from './rules/reconciliation.ts';
 import { errorBurn, firstTokenBurn, noTraffic, providerCap, providerHeadroom } from './rules/service.ts';
 
 /** A year's period and more: until then a resolved alert is remembered, so that its tiers are told once. */
-const REMEMBERED_MS = 400 * 86_400_000;
+const REMEMBERED_MS = 400 * DAY_MS;
 
 export interface Told {
   readonly event: AlertEvent;
@@ -28,8 +29,6 @@ export interface Round {
   /** What began, rose or ended, told or not. */
   readonly moved: readonly Told[];
 }
-
-export const isActive = ({ state }: Pick<AlertState, 'state'>): boolean => state === 'firing' || state === 'acked';
 
 export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
   ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),

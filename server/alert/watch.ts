@@ -3,6 +3,7 @@
 import type { AlertRule } from '../domain/alert.ts';
 import { limitOf, type Standing } from '../domain/budget.ts';
 import type { VirtualKey } from '../domain/directory.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../domain/durations.ts';
 import { forecast, reachesLimitAt } from '../domain/forecast.ts';
 import type { Grant } from '../domain/grant.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
@@ -17,9 +18,6 @@ import { History } from './history.ts';
 import { filterOf } from './key-uses.ts';
 import type { Pulse, Window } from './pulse.ts';
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 /** A forecast moves slowly and costs milliseconds. */
 const OUTLOOK_KEPT_MS = 5 * MINUTE_MS;
 const HEADROOM_MINUTES = 10;

@@ -2,6 +2,7 @@
 
 import type { Share, StandingHold } from '../domain/admission.ts';
 import type { Batch, BatchCare, OwnCredential, Provider } from '../domain/batch.ts';
+import { DAY_MS, MINUTE_MS } from '../domain/durations.ts';
 import { nanodollars } from '../domain/money.ts';
 import type { Log } from '../domain/observer.ts';
 import type { Settings } from '../domain/settings.ts';
@@ -9,10 +10,10 @@ import { bookEstimate, bookResults, type Bookkeeping, type CaredFor } from './bo
 
 const ANSWER_LOST = 'all that was held for the batch, because the answer to its creation was lost';
 /** The provider keeps results for 29 days. */
-const RESULTS_KEPT_MS = 29 * 86_400_000;
+const RESULTS_KEPT_MS = 29 * DAY_MS;
 /** Batches that are asked for, or read, at once. */
 const AT_ONCE = 4;
-const LONGEST_PAUSE_MS = 10 * 60_000;
+const LONGEST_PAUSE_MS = 10 * MINUTE_MS;
 /** An answer waits this long for its batch to be on disk. */
 const DURABLE_WITHIN_MS = 5_000;
 /** A client that reads its batch over and over does not make the gateway do the same. */

@@ -2,6 +2,7 @@
 
 import type { BatchCare, OwnCredential, Provider } from '../domain/batch.ts';
 import type { Caller, Route } from '../domain/call.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { kindOf, type Objects } from './objects.ts';
@@ -38,7 +39,6 @@ export interface Desk {
 
 /** A list may begin with this many pages of other workspaces' objects before a page without any of one's own is given out. */
 const PAGES_AT_MOST = 50;
-const DAY_MS = 86_400_000;
 
 export function createDesk({ objects, care, provider }: { objects: Objects; care: BatchCare; provider: Provider }): Desk {
   /** Turns pages until there is something to show: SDKs take an empty page for the last one. */

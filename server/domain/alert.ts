@@ -205,6 +205,9 @@ export interface TestResult {
   readonly delivery: Delivery | null;
 }
 
+/** Whether it fires, taken on or not. */
+export const isActive = ({ state }: Pick<AlertState, 'state'>): boolean => state === 'firing' || state === 'acked';
+
 /** Something that open pages show at once. `state` null: a silence was made or ended. */
 export interface AlertHappening {
   readonly at: EpochMs;

@@ -1,6 +1,7 @@
 // server/domain/calendar.ts: windows of time. A period is computed from an instant and a zone; no job ever resets one.
 
 import { DateTime } from 'luxon';
+import { HOUR_MS, MINUTE_MS } from './durations.ts';
 import { epochMs, type EpochMs } from './ids.ts';
 
 export const PERIODS = ['hour', 'day', 'week', 'month', 'quarter', 'year'] as const;
@@ -31,9 +32,6 @@ export function periodAt(kind: PeriodKind, at: EpochMs, zone: string): Period {
   // Where clocks go back over midnight the old date comes again for a while, after the new one has begun.
   return at < to ? { kind, from: firstInstantOf(start, zone), to } : { kind, from: to, to: firstInstantOf(next(next(start)), zone) };
 }
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
 
 /** Milliseconds to add to UTC. */
 const offsetAt = (at: number, zone: string): number => DateTime.fromMillis(at, { zone }).offset * MINUTE_MS;

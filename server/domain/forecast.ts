@@ -2,11 +2,10 @@
 
 import { Info } from 'luxon';
 import { periodAt, type Period } from './calendar.ts';
+import { DAY_MS, HOUR_MS } from './durations.ts';
 import { epochMs, type EpochMs } from './ids.ts';
 import { nanodollars, type Nanodollars } from './money.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const WINDOW_DAYS = 28;
 /** Weekday patterns are trusted once each hour of the week has been seen three times; before that every hour is an average hour. */
 const PATTERN_DAYS = 21;

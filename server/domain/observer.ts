@@ -35,12 +35,16 @@ export interface Headroom {
   rows(at: EpochMs): readonly HeadroomRow[];
 }
 
+/** What the provider limits per minute. `tokens` stands where it does not tell input and output apart, or sums the two. */
+export const HEADROOM_DIMENSIONS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const;
+export type HeadroomDimension = (typeof HEADROOM_DIMENSIONS)[number];
+
 export interface HeadroomRow {
   /** The name of the provider key; never the key. */
   readonly credential: string;
   /** Models that share one pool at the provider, e.g. `opus-4`, `haiku-4-5`. */
   readonly modelClass: string;
-  readonly dimension: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens';
+  readonly dimension: HeadroomDimension;
   readonly limit: number;
   readonly remaining: number;
   /** The least that was left in the past minute, as a part of the limit, 0 to 1: a dip between two looks is not missed. 1 where the limit is 0. */

@@ -222,11 +222,6 @@ export interface Page<Row> {
   readonly nextCursor: string | null;
 }
 
-/**
- * Reads, off the main thread, so that a chart never stalls a stream.
- * @throws BadQuery for a cursor that is not one of ours
- * @throws ReportsUnavailable when too many reads wait, one takes too long, or the store cannot be read; asking again later may help
- */
 /** What calls of one key and model held at first and cost in the end, in nano-dollars, the oldest first; packed, since there are many. */
 export interface HeldAndCost {
   readonly workspace: string;
@@ -238,6 +233,11 @@ export interface HeldAndCost {
   readonly cost: BigInt64Array;
 }
 
+/**
+ * Reads, off the main thread, so that a chart never stalls a stream.
+ * @throws BadQuery for a cursor that is not one of ours
+ * @throws ReportsUnavailable when too many reads wait, one takes too long, or the store cannot be read; asking again later may help
+ */
 export interface Reports {
   usage(query: UsageQuery): Promise<UsageReport>;
   requests(query: { filter: Filter; limit: number; cursor: string | null }): Promise<Page<CallRow>>;

@@ -1,6 +1,7 @@
 // server/domain/silence.ts: alerts that somebody wants no messages about for a while: which, until when, and why. It ends by itself.
 
 import type { AlertRule, AlertState } from './alert.ts';
+import { DAY_MS } from './durations.ts';
 import { matchesGlob } from './glob.ts';
 import type { EpochMs } from './ids.ts';
 
@@ -27,7 +28,7 @@ export type SilenceRequest = Pick<Silence, 'rule' | 'scope' | 'until' | 'reason'
 /** In force at once: who asks for quiet wants it now. More is a sign that a rule belongs in the config. */
 export const MOST_SILENCES = 100;
 /** What is not wanted for longer is turned off in the config, where others see it. */
-export const LONGEST_SILENCE_MS = 90 * 86_400_000;
+export const LONGEST_SILENCE_MS = 90 * DAY_MS;
 
 /** Computed whenever it is asked, so that no job has to end a silence. */
 export const isSilencing = ({ until, liftedAt }: Silence, at: EpochMs): boolean => liftedAt === null && at < until;

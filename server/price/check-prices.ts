@@ -1,10 +1,10 @@
 // server/price/check-prices.ts: what is missing or old in the price book, measured by the models that are in use.
 
+import { DAY_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import type { PriceWarning } from '../domain/price.ts';
 import type { PriceBook } from './book.ts';
 
-const DAY_MS = 86_400_000;
 /** How long before its end a contract's price is worth a word. */
 const CONTRACT_NOTICE_DAYS = 30;
 

@@ -5,7 +5,7 @@ import { UNLISTED, type Cost, type PriceRow } from '../domain/price.ts';
 import type { CallDetail } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
 import { CONTAINER_TIME } from './cost.ts';
-import { costAt, guessesOf, standsAtHold, storedCost } from './explain.ts';
+import { costAt, guessesOf, standsAtHold, storedCost, type NameOf } from './explain.ts';
 
 /** A call is quoted when it arrives and booked when it is admitted; a price that changes in between stays the quoted one. */
 const QUOTE_TO_BOOKING_MS = 60_000;
@@ -26,7 +26,8 @@ export function repriced(detail: CallDetail, book: PriceBook): Repriced {
   const [own] = prices;
   if (own === undefined || row.outcome === null || row.cost === 0n) return { kind: 'free' };
   if (standsAtHold(detail)) return { kind: 'unexplained' };
-  const guess = guessesOf(detail).find((each) => storedCost(detail, own, each, (name) => book.lookup(name, row.admittedAt)?.row.model ?? null).total === row.cost);
+  const nameOf: NameOf = (name) => book.lookup(name, row.admittedAt)?.row.model ?? null;
+  const guess = guessesOf(detail).find((each) => storedCost(detail, own, each, nameOf).total === row.cost);
   if (guess === undefined) return { kind: 'unexplained' };
 
   const model = row.modelSent ?? own.model;

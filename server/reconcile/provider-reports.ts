@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Provider } from '../domain/batch.ts';
+import { DAY_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
 import type { Billed } from '../domain/reconciliation.ts';
@@ -134,4 +135,4 @@ function jsonOf(text: string): unknown {
 }
 
 /** The first instant of the UTC day that `at` is in. */
-export const utcDay = (at: number): EpochMs => epochMs(Math.floor(at / 86_400_000) * 86_400_000);
+export const utcDay = (at: number): EpochMs => epochMs(Math.floor(at / DAY_MS) * DAY_MS);

@@ -1,6 +1,7 @@
 // server/reconcile/reconciler.ts: asks for the provider's reports once an hour, and sets the ledger's days beside them.
 
 import type { Provider } from '../domain/batch.ts';
+import { DAY_MS, HOUR_MS } from '../domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from '../domain/ids.ts';
 import type { Log } from '../domain/observer.ts';
 import type { Billed, ReconciledDay, Reconciler, Reconciliation } from '../domain/reconciliation.ts';
@@ -8,8 +9,6 @@ import type { Filter, Reports } from '../domain/reports.ts';
 import type { Settings } from '../domain/settings.ts';
 import { NOTHING_BILLED, plus, readReports, ReportUnreadable, utcDay, type BilledByDay } from './provider-reports.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 /** Reports run some minutes to some hours late; a day that changes afterwards is read again with every look. */
 const SETTLED_AFTER_MS = 3 * HOUR_MS;
 const DAYS = 14;

@@ -1,13 +1,13 @@
 // server/advise/levers/prompt-cache.ts: replays what the provider's cache held: breaks that should have been hits, writes that nobody read, lifetimes that were too short or too long.
 
+import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { promptTokens } from '../../domain/usage.ts';
 import type { Mark, PromptMarks } from '../../identify/prompt-marks.ts';
 import { spread, total, worth, written, type Group, type LeverWatch, type Seen } from '../seen.ts';
 
-const MINUTES_5 = 5 * 60_000;
-const HOUR = 60 * 60_000;
+const MINUTES_5 = 5 * MINUTE_MS;
 /** By then it is known of a write whether it was read in its lifetime, or asked for again within the longer one. */
-const SETTLED_MS = 2 * HOUR;
+const SETTLED_MS = 2 * HOUR_MS;
 /** Two prefixes of nearly one length that differ hold something that changes with each call, a time or an id; other texts differ in length. */
 const NEAR = { bytes: 64, share: 0.002 } as const;
 /** Reads of so much more than the entry that was found cannot be of it alone. */
@@ -143,8 +143,8 @@ export function watchPromptCache(): LeverWatch {
       let kept = entries.get(scope);
       if (kept === undefined) entries.set(scope, (kept = new Map()));
       const alive = deepest(marks, kept, (entry) => entry.availableAt <= at && entry.lastUse + entry.lifeMs >= at);
-      const lapsed = deepest(marks, kept, (entry) => entry.availableAt <= at && entry.lastUse + entry.lifeMs < at && entry.lastUse + HOUR >= at);
-      const lifeMs = tokens.cacheWrite1h > 0 || (wrote === 0 && marks.cacheTtl === '1h') ? HOUR : MINUTES_5;
+      const lapsed = deepest(marks, kept, (entry) => entry.availableAt <= at && entry.lastUse + entry.lifeMs < at && entry.lastUse + HOUR_MS >= at);
+      const lifeMs = tokens.cacheWrite1h > 0 || (wrote === 0 && marks.cacheTtl === '1h') ? HOUR_MS : MINUTES_5;
       const beforeKey = `${scope}\n${group.workflow}\n${call.session ?? ''}`;
       const last = before.get(beforeKey) ?? null;
 
@@ -186,7 +186,7 @@ export function watchPromptCache(): LeverWatch {
           for (const each of lapsed!.entry.writes) each.lapsed = true;
         }
         sums.extra[day]! += worth(tokens.cacheWrite5m - again, rates.cacheWrite1h - rates.cacheWrite5m);
-      } else if (lifeMs === HOUR) {
+      } else if (lifeMs === HOUR_MS) {
         sums.gain[day]! += worth(tokens.cacheWrite1h, rates.cacheWrite1h - rates.cacheWrite5m);
         if (read > 0 && alive === null) sums.unsureLoss[day]! += worth(read, rates.cacheWrite5m - rates.cacheRead);
         else if (alive !== null && alive.entry.lastUse + MINUTES_5 < at) sums.loss[day]! += worth(read, rates.cacheWrite5m - rates.cacheRead);

@@ -1,11 +1,12 @@
 // server/advise/levers/repeats.ts: calls that were made before: an answer that was there already, and tries that a later one replaced.
 
+import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { LeverWatch, Seen } from '../seen.ts';
 
 /** An identical body within so long could have been answered from the first answer. */
-const REPEAT_MS = 24 * 3_600_000;
+const REPEAT_MS = 24 * HOUR_MS;
 /** A try that failed or was cut, and its replacement. */
-const SUPERSEDED_MS = 10 * 60_000;
+const SUPERSEDED_MS = 10 * MINUTE_MS;
 const SWEEP_EVERY = 50_000;
 
 interface Body {

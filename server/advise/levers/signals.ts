@@ -1,11 +1,12 @@
 // server/advise/levers/signals.ts: what may be worth a look: money at stake, of which nothing is claimed.
 
+import { MINUTE_MS } from '../../domain/durations.ts';
 import { promptTokens } from '../../domain/usage.ts';
 import { Histogram } from '../histogram.ts';
 import { worth, written, type Group, type LeverWatch, type Seen } from '../seen.ts';
 import { tokensAt } from './prompt-cache.ts';
 
-const ASKED_AGAIN_MS = 10 * 60_000;
+const ASKED_AGAIN_MS = 10 * MINUTE_MS;
 /** Fewer calls tell nothing. */
 const LEAST_CALLS = 20;
 /** A maximum is loose from so many times the longest of a hundred answers on. */

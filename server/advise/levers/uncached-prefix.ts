@@ -1,11 +1,12 @@
 // server/advise/levers/uncached-prefix.ts: prompts that begin alike and are paid in full each time: what caching their beginning would have saved.
 
+import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { promptTokens } from '../../domain/usage.ts';
 import type { Mark } from '../../identify/prompt-marks.ts';
 import { spread, total, worth, type Group, type LeverWatch, type Seen } from '../seen.ts';
 
-const LIFETIMES = [{ ttl: '5m', ms: 5 * 60_000, write: 'cacheWrite5m' }, { ttl: '1h', ms: 60 * 60_000, write: 'cacheWrite1h' }] as const;
-const FORGET_MS = 2 * 60 * 60_000;
+const LIFETIMES = [{ ttl: '5m', ms: 5 * MINUTE_MS, write: 'cacheWrite5m' }, { ttl: '1h', ms: HOUR_MS, write: 'cacheWrite1h' }] as const;
+const FORGET_MS = 2 * HOUR_MS;
 /** How far a prefix's share of the tokens can be from its share of the bytes. */
 const SHARE = { least: 0.75, most: 1.25 } as const;
 

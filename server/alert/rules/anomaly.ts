@@ -1,12 +1,11 @@
 // server/alert/rules/anomaly.ts: an hour that costs far more than the same hour of past weeks.
 
 import type { Reading } from '../../domain/alert.ts';
+import { DAY_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { nanoFromUsd, nanodollars, usdNumber, type Nanodollars } from '../../domain/money.ts';
 import type { Figures, SpendNow } from '../figures.ts';
 import { dollars, percent, ratioOf } from './show.ts';
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 /** Below this many weeks the spread of an hour is not known, and yesterday is all there is. */
 const LEAST_WEEKS = 3;
 const YESTERDAY_FACTOR = 3n;

@@ -2,11 +2,11 @@
 
 import type { Reading } from '../../domain/alert.ts';
 import { limitOf, type Standing } from '../../domain/budget.ts';
+import { DAY_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { nanodollars, NO_MONEY, usdNumber } from '../../domain/money.ts';
 import type { Figures } from '../figures.ts';
 import { dollars, percent, ratioOf, when } from './show.ts';
 
-const MINUTE_MS = 60_000;
 const HYSTERESIS_MILLIONTHS = 50_000n;
 /** Shorter periods have hours of sleep in them that make any morning look fast. */
 const PACED = new Set(['week', 'month', 'quarter', 'year']);
@@ -44,7 +44,7 @@ export function burnPace({ standings, now, zone, rules, notify }: Figures): Read
     const early = gone >= 0.05;
     // What is spent already is the thresholds' to tell.
     const fires = early && used >= rules.pace.spent && used < 1 && pace >= rules.pace.factor;
-    const days = (ms: number): number => Math.ceil(ms / 86_400_000);
+    const days = (ms: number): number => Math.ceil(ms / DAY_MS);
     return {
       rule: 'pace', scope: budget.id, period: period.from, basis: String(limit), tier: fires ? 1 : 0, keeps: fires || (early && used >= rules.pace.spent && pace >= rules.pace.factor * 0.9) ? 1 : 0,
       severity: 'warning', forMs: 0, clearMs: 60 * MINUTE_MS, rearmMs: null,

@@ -1,11 +1,9 @@
 // server/alert/rules/keys.ts: keys that nobody uses, and keys that somebody else seems to use.
 
 import type { Reading } from '../../domain/alert.ts';
+import { DAY_MS, HOUR_MS } from '../../domain/durations.ts';
 import type { Figures } from '../figures.ts';
 import { percent } from './show.ts';
-
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 
 /** A key that could be used and was not for so many days. One that was never seen counts from its making; one whose making is not known does not count. */
 export function unusedKeys({ keys, now, rules, notify }: Figures): Reading[] {

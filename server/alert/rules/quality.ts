@@ -1,10 +1,9 @@
 // server/alert/rules/quality.ts: whether the figures can be trusted: a ledger that cannot be written, models without price, old prices, alerts that do not arrive.
 
 import type { Reading } from '../../domain/alert.ts';
+import { DAY_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { Figures } from '../figures.ts';
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 /** A message that waits longer has failed several times. */
 const LATE_MS = 10 * MINUTE_MS;
 

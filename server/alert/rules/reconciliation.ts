@@ -1,12 +1,11 @@
 // server/alert/rules/reconciliation.ts: a day on which the ledger and the provider's bill are too far apart.
 
 import type { Reading } from '../../domain/alert.ts';
+import { HOUR_MS } from '../../domain/durations.ts';
 import { nanoFromUsd } from '../../domain/money.ts';
 import { differenceOf, differenceRatio, latestDay, type ReconciledDay } from '../../domain/reconciliation.ts';
 import type { Figures } from '../figures.ts';
 import { dollars, percent } from './show.ts';
-
-const HOUR_MS = 3_600_000;
 
 /** The latest day that was compared; a day that comes closer later, as reports that are late make it, ends the alert. */
 export function billDrift({ reconciled, rules, notify }: Figures): Reading[] {

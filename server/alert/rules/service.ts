@@ -1,12 +1,10 @@
 // server/alert/rules/service.ts: whether calls are answered, and soon: burn rates of two service levels, room at the provider, and its caps.
 
 import type { Reading } from '../../domain/alert.ts';
+import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { BurnWindows, Figures } from '../figures.ts';
 import type { Window } from '../pulse.ts';
 import { percent } from './show.ts';
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
 
 /** Multiples of the error budget that a pair of windows may burn; the short one says that it is still so. From the Site Reliability Workbook, chapter 5. */
 const PAIRS = [

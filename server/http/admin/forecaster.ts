@@ -1,6 +1,7 @@
 // server/http/admin/forecaster.ts: where budgets will stand at the end of their periods, computed when asked and kept for a minute.
 
 import type { Standing } from '../../domain/budget.ts';
+import { DAY_MS } from '../../domain/durations.ts';
 import { forecast } from '../../domain/forecast.ts';
 import { epochMs, type Clock } from '../../domain/ids.ts';
 import type { Nanodollars } from '../../domain/money.ts';
@@ -8,7 +9,7 @@ import type { Reports } from '../../domain/reports.ts';
 
 const KEPT_MS = 60_000;
 /** What the forecast learns from: five weeks hold four whole ones. */
-const HISTORY_MS = 35 * 86_400_000;
+const HISTORY_MS = 35 * DAY_MS;
 
 type Outlook = { readonly p50: Nanodollars; readonly p90: Nanodollars } | null;
 

@@ -2,6 +2,7 @@
 
 import { DateTime } from 'luxon';
 import type { z } from 'zod';
+import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { ACTION_GROUPINGS, REASON_GROUPINGS, GROUPINGS, type ActionGrouping, type Filter, type ReasonGrouping, type Grouping } from '../../domain/reports.ts';
 import { badBody, badQuery } from './errors.ts';
@@ -101,7 +102,7 @@ interface RangeQuery {
 /** Seven days up to now, unless told. @throws AdminError 400 for a range that is empty or turned around */
 export function rangeOf(query: RangeQuery, now: EpochMs, zone: string): { from: EpochMs; to: EpochMs } {
   const to = query.to === undefined ? now : instantAt('to', query.to, now, zone);
-  const from = query.from === undefined ? epochMs(Math.max(0, to - 7 * 86_400_000)) : instantAt('from', query.from, now, zone);
+  const from = query.from === undefined ? epochMs(Math.max(0, to - 7 * DAY_MS)) : instantAt('from', query.from, now, zone);
   if (from >= to) throw badQuery(`from: expected an instant before to (${new Date(to).toISOString()}), found ${new Date(from).toISOString()}`);
   return { from, to };
 }

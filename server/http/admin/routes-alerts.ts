@@ -1,7 +1,8 @@
 // server/http/admin/routes-alerts.ts: what fires and who was told of it; acknowledging, testing a channel, and what would have fired.
 
-import { ALERT_RULES, type AlertRule, type AlertState, type Delivery } from '../../domain/alert.ts';
+import { ALERT_RULES, isActive, type AlertRule, type AlertState, type Delivery } from '../../domain/alert.ts';
 import type { Standing } from '../../domain/budget.ts';
+import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { isSilencing, LONGEST_SILENCE_MS, MOST_SILENCES, silenceOf, type Silence } from '../../domain/silence.ts';
@@ -13,7 +14,7 @@ import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
 const TESTS_A_MINUTE = 5;
-const LONGEST_REPLAY_MS = 366 * 86_400_000;
+const LONGEST_REPLAY_MS = 366 * DAY_MS;
 /** A replay reads every row of its time; two at once would keep everybody else's reports waiting. */
 let replaying = false;
 let tests: number[] = [];
@@ -150,7 +151,7 @@ function oneTestMore(now: EpochMs): void {
 
 /** How the thresholds of a budget stand, each with when it was reached. */
 export function alertsOf(states: readonly AlertState[], { budget, period }: Standing): wire.BudgetRow['alerts'] {
-  const state = states.find((s) => s.rule === 'budget' && s.scope === budget.id && s.period === period.from && (s.state === 'firing' || s.state === 'acked'));
+  const state = states.find((s) => s.rule === 'budget' && s.scope === budget.id && s.period === period.from && isActive(s));
   return budget.alertAt.map((at, index) => {
     const firing = state !== undefined && state.tier > index;
     return { at, state: firing ? 'firing' : 'ok', since: firing ? isoOrNull(state.reachedAt[index] ?? null) : null };

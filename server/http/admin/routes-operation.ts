@@ -1,5 +1,6 @@
 // server/http/admin/routes-operation.ts: running it: sign-in, status, backup, live figures, metrics, health.
 
+import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs } from '../../domain/ids.ts';
 import { usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
@@ -172,7 +173,7 @@ async function status(services: AdminServices, now: ReturnType<typeof epochMs>):
   const settings = services.settings();
   const gateway = services.gateway();
   const ledger = services.ledger.health();
-  const from = epochMs(Math.max(0, now - 7 * 86_400_000));
+  const from = epochMs(Math.max(0, now - 7 * DAY_MS));
   const everything = { workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] };
   const [{ total }, latest, keys] = await Promise.all([
     services.reports.usage({ filter: { from, to: now, ...everything }, groupBy: [], limit: 1 }),

@@ -1,10 +1,10 @@
 // server/http/admin/routes-rules.ts: what is in force: budgets, limits, policies, prices, alerts, and the audit log.
 
+import { toldOf } from '../../domain/budget.ts';
 import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
 import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
-import { toldOf } from '../../domain/budget.ts';
 import { budgetRow, grantRow, iso, limitRule, policy, priceRow } from './encode.ts';
 import { limitsAnswer } from './encode-limits.ts';
 import { AdminError, badBody } from './errors.ts';

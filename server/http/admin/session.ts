@@ -2,15 +2,16 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from '../../domain/ids.ts';
 import { AdminError } from './errors.ts';
 
 export const COOKIE = 'tollgate_session';
-export const SESSION_MS = 12 * 3_600_000;
+export const SESSION_MS = 12 * HOUR_MS;
 const MOST_SESSIONS = 1_000;
 const MOST_ADDRESSES = 10_000;
 const FREE_FAILURES = 5;
-const LONGEST_WAIT_MS = 15 * 60_000;
+const LONGEST_WAIT_MS = 15 * MINUTE_MS;
 
 export interface Session {
   /** For the audit log; says nothing about the secret. */

@@ -2,11 +2,11 @@
 
 import type { Database } from 'better-sqlite3';
 import type { AlertChanges, AlertsKept, AlertState, Delivery, OutboxMessage } from '../../domain/alert.ts';
+import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs } from '../../domain/ids.ts';
 import type { Silence } from '../../domain/silence.ts';
 import type { AlertsOp } from './operations.ts';
 
-const DAY_MS = 86_400_000;
 /** Tries are kept for as long as anyone asks who was told. */
 const DELIVERIES_KEPT_MS = 90 * DAY_MS;
 const MESSAGES_KEPT_MS = 7 * DAY_MS;

@@ -1,6 +1,7 @@
 // server/store/sqlite/buckets.ts: the roll-up buckets that an instant falls into, remembered, because the calendar is slow.
 
 import { periodAt } from '../../domain/calendar.ts';
+import { MINUTE_MS } from '../../domain/durations.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 
 export interface Buckets {
@@ -11,7 +12,7 @@ export interface Buckets {
 }
 
 // Every offset in use is a multiple of a quarter of an hour and changes on one, so a whole quarter shares its buckets.
-const QUARTER_MS = 15 * 60_000;
+const QUARTER_MS = 15 * MINUTE_MS;
 const REMEMBERED = 2_000;
 
 /** @throws RangeError for a zone that the runtime does not know */

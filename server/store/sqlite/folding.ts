@@ -3,6 +3,7 @@
 import type { Database } from 'better-sqlite3';
 import { dayOf, periodAt } from '../../domain/calendar.ts';
 import { OUTCOMES } from '../../domain/call.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
@@ -20,9 +21,7 @@ const ROWS_AT_ONCE = 400;
 const CALLS_AT_ONCE = 2_000;
 const BYTES_AT_ONCE = 128 * 1024;
 /** Calls may end after their hour; this long they are waited for, while any is in flight ten times as long. */
-const SETTLING_MS = 2 * 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
+const SETTLING_MS = 2 * MINUTE_MS;
 
 export interface Folding {
   /** Does a bounded piece of work. @returns false when there is nothing to do for now @throws SqliteError as any write may */

@@ -1,6 +1,7 @@
 // server/store/sqlite/grants.ts: temporary raises of budgets, in memory for whoever decides, and on disk.
 
 import { randomBytes } from 'node:crypto';
+import { DAY_MS } from '../../domain/durations.ts';
 import { GrantError, type Grant, type GrantBook } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type Clock, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars } from '../../domain/money.ts';
@@ -9,7 +10,7 @@ import { OP } from './operations.ts';
 import { OperationFailed, type WriterClient } from './writer-client.ts';
 
 /** How long a grant is listed after its end. */
-const LISTED_MS = 90 * 86_400_000;
+const LISTED_MS = 90 * DAY_MS;
 
 export class SqliteGrants implements GrantBook {
   readonly #writer: WriterClient;

@@ -1,6 +1,7 @@
 // server/store/sqlite/reports-actions.ts: what user actions cost, from folds where there are any, else from the rows of the calls that make them up.
 
 import { periodAt } from '../../domain/calendar.ts';
+import { HOUR_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, Filter } from '../../domain/reports.ts';
@@ -12,8 +13,6 @@ import { cover, gathering, isTime, type Choice } from './reports-folds.ts';
 import { conditionOf, matchesOf, type Matches, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts } from './reports-time.ts';
 import { addEncoded, count, middleOf, quantile, type Sketch } from './sketch.ts';
-
-const HOUR_MS = 3_600_000;
 
 /** Within one workflow and one local day. */
 interface Action {

@@ -3,6 +3,7 @@
 import { nanodollars } from '../../domain/money.ts';
 import { epochMs } from '../../domain/ids.ts';
 import type { Endpoint, Outcome } from '../../domain/call.ts';
+import { HOUR_MS } from '../../domain/durations.ts';
 import { BadQuery, type CallRow, type Filter, type Page } from '../../domain/reports.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
 import { correctionsIn, type StoredCorrection } from './reports-corrections.ts';
@@ -120,8 +121,6 @@ function* busyHours(source: Source, { from, to, order }: Search, condition: Cond
     }
   }
 }
-
-const HOUR_MS = 3_600_000;
 
 function merged(walks: readonly (readonly Columns[])[], { order, limit }: Search): Columns[] {
   const sign = order === 'newest' ? -1 : 1;

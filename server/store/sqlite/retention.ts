@@ -2,12 +2,12 @@
 
 import type { Database } from 'better-sqlite3';
 import { periodAt } from '../../domain/calendar.ts';
+import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs } from '../../domain/ids.ts';
 
 const ROWS_AT_ONCE = 500;
 /** Freed pages given back to the file system per chunk; 500 rows are some 60 pages. */
 const PAGES_AT_ONCE = 128;
-const DAY_MS = 86_400_000;
 
 /**
  * Deletes one chunk of calls admitted before the local day that began `days` days ago, each with its attempts and corrections.

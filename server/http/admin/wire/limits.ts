@@ -1,6 +1,7 @@
 // server/http/admin/wire/limits.ts: room at the provider, our own rate limits, and the further tries that are left.
 
 import { z } from 'zod';
+import { HEADROOM_DIMENSIONS } from '../../../domain/observer.ts';
 import { Count, Instant, Milliseconds } from './atoms.ts';
 
 export const LimitsAnswer = z.object({
@@ -9,14 +10,14 @@ export const LimitsAnswer = z.object({
     .object({
       at: z.array(Instant).describe('the end of each minute, oldest first; at most six hours, since the start of the gateway'),
       in_flight: z.array(Count),
-      series: z.array(z.object({ credential: z.string(), model_class: z.string(), dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']), lowest: z.array(z.number().min(0).max(1).nullable()).describe("the least left of the provider's limit in each minute; null where nothing was told") })),
+      series: z.array(z.object({ credential: z.string(), model_class: z.string(), dimension: z.enum(HEADROOM_DIMENSIONS), lowest: z.array(z.number().min(0).max(1).nullable()).describe("the least left of the provider's limit in each minute; null where nothing was told") })),
     })
     .describe('room at the provider and calls in flight, minute by minute'),
   provider: z.array(
     z.object({
       credential: z.string().describe('the name of the provider key, never the key'),
       model_class: z.string(),
-      dimension: z.enum(['requests', 'tokens', 'input_tokens', 'output_tokens']),
+      dimension: z.enum(HEADROOM_DIMENSIONS),
       limit: Count,
       remaining: Count,
       reset_at: Instant.nullable(),
