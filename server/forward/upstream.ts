@@ -84,8 +84,12 @@ function openPool(origin: string, settings: UpstreamSettings): Pool {
         if (connected[0] === null) withoutContinue(connected[1]);
         callback(...connected);
       }),
-    // Shorter than any server's own, so that a call is rarely written to a socket that is being closed at the other end.
+    // An idle socket goes before the other end closes it, so that a call is rarely written to one that is being closed: two seconds before
+    // the end that a `Keep-Alive: timeout=` tells, and after four where none does. Not later than a minute: something on the way may
+    // forget an idle connection without a word, and a call written to it then hears nothing.
     keepAliveTimeout: 4_000,
+    keepAliveTimeoutThreshold: 2_000,
+    keepAliveMaxTimeout: 60_000,
     maxHeaderSize: 65_536,
   });
 }
