@@ -1,10 +1,25 @@
 // test/vitest.config.ts: how the tests run. The tests import the sources; what must be built (worker threads, the gateway itself) is built once, first.
 
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Soaks of minutes, behind `npm run test:long`. */
 const long = process.env['TOLLGATE_LONG'] === '1';
+
+/** Files that take longest: started first, so that none of them runs alone at the end while the other workers have nothing left to do. */
+const LONGEST = ['flow/attempts', 'browser/pages', 'flow/batches', 'flow/telemetry', 'faults/shutdown', 'grafana/live', 'browser/dashboard', 'store/kill', 'store/folds'].map((name) => `/test/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((name) => moduleId.endsWith(name));
+      return at === -1 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -15,5 +30,8 @@ export default defineConfig({
     testTimeout: long ? 600_000 : 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
+    // Left to itself it would use one core less than there are: one of two. Many files wait for most of their time, for a client to come back or a process to start.
+    maxWorkers: long ? 1 : availableParallelism() + 1,
   },
 });

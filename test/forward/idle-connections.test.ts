@@ -27,7 +27,7 @@ test.each([
   const upstream = createUpstream(upstreamTo(`http://127.0.0.1:${(provider.address() as AddressInfo).port}`), () => 0);
   try {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const { body } = await upstream.own.get('/v1/models', new Map(), new AbortController().signal);
+    const { body } = await upstream.own.get('/v1/models', [], new AbortController().signal);
     for await (const _ of body) continue;
     // It is free for another call one turn of the event loop after its answer, and idle from then on.
     for (let n = 0; n < 3; n++) await turn();
