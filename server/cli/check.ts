@@ -19,10 +19,12 @@ export function checkCommand(program: Command, terminal: Terminal): void {
     .command('check')
     .description('check a config: every mistake as file:line:column, or what is in force')
     .argument('[file]', 'the config (default: TOLLGATE_CONFIG, or config/tollgate.yaml)')
+    .option('--config <file>', 'the config, as other commands are told of it')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', example('check', 'check /etc/tollgate.yaml'))
-    .action((named: string | undefined, { json }: { json?: boolean }) => {
-      const file = configFile(named, terminal.env);
+    .action((named: string | undefined, { config, json }: { config?: string; json?: boolean }) => {
+      if (named !== undefined && config !== undefined) throw new CommandError('the config is named twice, by the argument and by --config: leave one out', 2);
+      const file = configFile(named ?? config, terminal.env);
       const loaded = loadSettings({ file, env: terminal.env });
       if (!loaded.ok) {
         if (json) terminal.out(asJson({ ok: false, file, mistakes: loaded.mistakes }));

@@ -66,6 +66,7 @@ test.each([
   { args: ['keys', 'create', 'ci', '--workspace', 'a', '--expires', '2001-01-01'], err: 'a time in the future' },
   { args: ['keys', 'rotate'], err: "missing required argument 'id'" },
   { args: ['check', 'a.yaml', 'b.yaml'], err: 'too many arguments' },
+  { args: ['check', 'a.yaml', '--config', 'b.yaml'], err: 'named twice' },
   { args: ['export', 'requests', '--json'], err: '--json tells what was written; it needs --output' },
   { args: ['keys', 'list', '--url', '127.0.0.1:4101'], err: 'expected an address such as http://127.0.0.1:4101' },
 ])('`tollgate $args` ends with 2, and says what is wrong', async ({ args, err }) => {
@@ -112,6 +113,7 @@ test('the result of a check can be read by a program', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ ok: true, file: fine, summary: { access: 'open', provider_keys: ['default'] }, warnings: [] });
   expect(out).not.toContain('sk-provider-secret');
+  expect(await tollgate(['check', '--config', fine, '--json'], { PROVIDER: 'sk-provider-secret' })).toEqual({ code, out, err: '' });
   const wrong = await tollgate(['check', fine, '--json']);
   expect({ ...wrong, out: JSON.parse(wrong.out) as unknown }).toMatchObject({ code: 1, err: '', out: { ok: false, mistakes: [{ file: fine, line: 2, column: 31, what: 'the environment has no variable PROVIDER' }] } });
 });
