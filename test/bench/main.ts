@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LARGEST, measureScrapes, SMALL } from './scrape.ts';
-import { startFixedUpstream, startGateway, startNginxProxy, startStandin } from './subjects.ts';
+import { startBareForwarder, startFixedUpstream, startGateway, startNginxProxy, startStandin } from './subjects.ts';
 import { cpuSeconds, LOAD_CORE, residentBytes, startOn, stop, type Program } from './system.ts';
 
 const { values } = parseArgs({
@@ -67,9 +67,10 @@ async function againstFixedUpstream(): Promise<void> {
   const upstream = keep(await startFixedUpstream(folder, message(2048)));
   const direct: Program = { ...upstream, name: 'direct' };
   const nginx = keep(await startNginxProxy(folder, 'proxy-json', upstream.url));
+  const bare = keep(await startBareForwarder(upstream.url));
   const tollgate = keep(await startGateway(folder, 'gateway-json', upstream.url, KEY));
-  if (parts.has('json')) await throughput('2 KB', 2048, { direct, nginx, tollgate });
-  if (parts.has('large')) await throughput('100 KB', 100 * 1024, { direct, nginx, tollgate });
+  if (parts.has('json')) await throughput('2 KB', 2048, { direct, nginx, bare, tollgate });
+  if (parts.has('large')) await throughput('100 KB', 100 * 1024, { direct, nginx, bare, tollgate });
   if (parts.has('latency')) await addedLatency({ direct, nginx, tollgate }, tollgate.adminUrl);
 }
 
@@ -78,22 +79,28 @@ interface Subjects {
   readonly nginx: Program;
   readonly tollgate: Program;
 }
+/** `bare` is what the runtime costs without us. */
+type WithBare = Subjects & { readonly bare: Program };
 
 /** Closed loop with 32 connections: as many requests as one core serves, and what each costs. */
-async function throughput(size: string, bytes: number, { direct, nginx, tollgate }: Subjects): Promise<void> {
+async function throughput(size: string, bytes: number, { direct, nginx, bare, tollgate }: WithBare): Promise<void> {
   const perSecond = row(`requests/s, ${size} body, ÷ nginx`, '×', 0.22, 0.3, true);
   const cpu = row(`CPU per request, ${size} body, ÷ nginx`, '×', 4.5, 3.3);
+  const floor = row(`  of which a bare forwarder on Node, ÷ nginx`, '×', NaN, NaN);
   const script = wrkScript(bytes);
   await wrk(nginx, script, 1);
+  await wrk(bare, script, WARM_UP_SECONDS / 2);
   await wrk(tollgate, script, WARM_UP_SECONDS);
   for (let round = 0; round < rounds; round++) {
     const plain = await wrk(direct, script, seconds);
     const proxied = await wrk(nginx, script, seconds);
+    const forwarded = await wrk(bare, script, seconds);
     const governed = await wrk(tollgate, script, seconds);
     perSecond.values.push(governed.perSecond / proxied.perSecond);
     cpu.values.push(governed.cpuMicros / proxied.cpuMicros);
+    floor.values.push(forwarded.cpuMicros / proxied.cpuMicros);
     console.log(
-      `${size} round ${round + 1}: direct ${plain.perSecond.toFixed(0)}/s; nginx ${proxied.perSecond.toFixed(0)}/s ${proxied.cpuMicros.toFixed(1)} µs; tollgate ${governed.perSecond.toFixed(0)}/s ${governed.cpuMicros.toFixed(1)} µs`,
+      `${size} round ${round + 1}: direct ${plain.perSecond.toFixed(0)}/s; nginx ${proxied.perSecond.toFixed(0)}/s ${proxied.cpuMicros.toFixed(1)} µs; bare ${forwarded.perSecond.toFixed(0)}/s ${forwarded.cpuMicros.toFixed(1)} µs; tollgate ${governed.perSecond.toFixed(0)}/s ${governed.cpuMicros.toFixed(1)} µs`,
     );
   }
 }
@@ -129,28 +136,31 @@ async function addedLatency({ direct, nginx, tollgate }: Subjects, adminUrl: str
 async function againstStandin(): Promise<void> {
   const standin = keep(await startStandin());
   const nginx = keep(await startNginxProxy(folder, 'proxy-sse', standin.url));
+  const bare = keep(await startBareForwarder(standin.url));
   const tollgate = keep(await startGateway(folder, 'gateway-sse', standin.url, KEY));
   if (parts.has('events')) {
-    await streamed('lone SSE events (50 streams, one event each 20 ms)', 'CPU per lone SSE event ÷ nginx', 1.8, 1.6, 50, { events: 200, every: 20 }, nginx, tollgate);
-    await streamed('SSE back to back (50 streams of 5,000 events)', 'CPU per SSE event back to back ÷ nginx', Number.NaN, Number.NaN, 50, { events: 5_000, every: 0 }, nginx, tollgate);
+    await streamed('lone SSE events (50 streams, one event each 20 ms)', 'CPU per lone SSE event ÷ nginx', 1.8, 1.6, 50, { events: 200, every: 20 }, { nginx, bare, tollgate });
+    await streamed('SSE back to back (50 streams of 5,000 events)', 'CPU per SSE event back to back ÷ nginx', NaN, NaN, 50, { events: 5_000, every: 0 }, { nginx, bare, tollgate });
   }
   if (parts.has('memory')) await memoryPerStream(nginx, tollgate);
 }
 
-async function streamed(title: string, what: string, must: number, goal: number, count: number, sse: { events: number; every: number }, nginx: Program, tollgate: Program): Promise<void> {
+async function streamed(title: string, what: string, must: number, goal: number, count: number, sse: { events: number; every: number }, { nginx, bare, tollgate }: Omit<WithBare, 'direct'>): Promise<void> {
   const ratio = row(what, '×', must, goal);
+  const floor = row('  of which a bare forwarder on Node, ÷ nginx', '×', NaN, NaN);
   const headers = { 'x-standin-sse': `events=${sse.events},bytes=120,every=${sse.every}` };
   for (let round = -1; round < rounds; round++) {
     const perEvent: number[] = [];
-    for (const subject of [nginx, tollgate]) {
+    for (const subject of [nginx, bare, tollgate]) {
       const before = cpuSeconds(subject.process);
       const { failed } = await load('streams', subject, 2048, headers, String(count));
       if (failed) throw new Error(`${failed} streams failed through ${subject.name}`);
       perEvent.push(((cpuSeconds(subject.process) - before) / (count * sse.events)) * 1e6);
     }
     if (round < 0) continue;
-    ratio.values.push(perEvent[1]! / perEvent[0]!);
-    console.log(`${title}, round ${round + 1}: nginx ${perEvent[0]!.toFixed(2)} µs, tollgate ${perEvent[1]!.toFixed(2)} µs per event`);
+    floor.values.push(perEvent[1]! / perEvent[0]!);
+    ratio.values.push(perEvent[2]! / perEvent[0]!);
+    console.log(`${title}, round ${round + 1}: nginx ${perEvent[0]!.toFixed(2)} µs, bare ${perEvent[1]!.toFixed(2)} µs, tollgate ${perEvent[2]!.toFixed(2)} µs per event`);
   }
 }
 

@@ -56,6 +56,14 @@ server { listen 127.0.0.1:${port} backlog=4096; ${location} } }
   return child;
 }
 
+/** A forwarder on the gateway's own runtime that does nothing else. */
+export async function startBareForwarder(upstream: string): Promise<Program> {
+  const port = await freePort();
+  const { child, output } = startOn(SUBJECT_CORE, process.execPath, [join(dist, 'test/bench/bare.js'), String(port), upstream]);
+  await untilOpen(port, child, output);
+  return { name: 'bare', url: `http://127.0.0.1:${port}`, process: child };
+}
+
 /** The gateway as it is shipped: keys demanded, a budget to hold against, limits to count against, every call in the ledger. */
 export async function startGateway(folder: string, name: string, upstream: string, key: string): Promise<Program & { readonly adminUrl: string }> {
   const home = join(folder, name);
