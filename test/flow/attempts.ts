@@ -72,7 +72,8 @@ const ASK: Record<ClientName, (question: Question) => Promise<Heard>> = {
 async function watched(target: string, onRefusal: () => string | null): Promise<{ url: string; met: Met[]; close(): void }> {
   const met: Met[] = [];
   let origin = target;
-  const server = createServer((incoming, reply) => {
+  // A connection that a client keeps while it waits must not be closed just as it comes back.
+  const server = createServer({ keepAliveTimeout: 65_000 }, (incoming, reply) => {
     const cameAt = performance.now();
     const onward = httpRequest(origin + incoming.url!, { method: incoming.method!, headers: incoming.headers, agent: false }, (answer) => {
       const { 'x-tollgate-refusal': refusal = 'served', 'retry-after': after } = answer.headers;
@@ -187,8 +188,8 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
     await Promise.all(answers);
   });
   await eventually('they are at the provider', async () => (scene.standin.requests() === before + inTheWay.length ? true : null));
-  const ended = leaving.stop('SIGTERM');
-  closing.push(() => ended);
+  // It goes when its stream has come to its end.
+  void leaving.stop('SIGTERM');
   await refusing(leaving, 'draining');
   disk?.fill();
   // What is left in the ledger's own files may take a commit or two.
