@@ -57,10 +57,13 @@ export async function serve(options: ServeOptions): Promise<void> {
   greet(gateway, loaded.settings);
 }
 
+/** Connections that wait to be taken in. One that finds no place is tried again by its client's kernel after a second, then after three. */
+const BACKLOG = 4_096;
+
 function listen(server: Server, at: HostPort, field: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(new StartFailure(listenTrouble(error, at, field), 1)));
-    server.listen(at.port, at.host, () => {
+    server.listen({ port: at.port, host: at.host, backlog: BACKLOG }, () => {
       server.removeAllListeners('error');
       resolve();
     });

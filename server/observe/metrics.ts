@@ -96,7 +96,9 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   const write = async ({ registry, shown }: Format): Promise<string> => {
     const texts: string[] = [];
-    // A few hundred samples a turn of the event loop: a scrape must not hold up the streams that are going by.
+    // A few hundred samples a turn of the event loop: a scrape must not hold up the streams that are going by. Small metrics share a
+    // turn, for turns are long where there is much to do.
+    let inTurn = 0;
     for (const key of keys) {
       const samples = await read[key]();
       for (let from = 0; from === 0 || from < samples.length; from += SLICE) {
@@ -104,7 +106,10 @@ export function createMetrics(sources: MetricSources): Metrics {
         const text = await registry.getSingleMetricAsString(METRICS[key].name);
         // Help and type are said once.
         texts.push(from === 0 ? text : text.slice(text.indexOf('\n', text.indexOf('\n') + 1) + 1));
+        inTurn += shown.values.length;
+        if (inTurn < SLICE) continue;
         await new Promise(setImmediate);
+        inTurn = 0;
       }
     }
     eventLoop.reset();

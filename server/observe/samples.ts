@@ -33,6 +33,8 @@ export interface SampleSources {
   readonly eventLoop: ReturnType<typeof monitorEventLoopDelay>;
 }
 
+/** How long a scrape waits for forecasts, all together. */
+const PATIENCE_MS = 250;
 /** Series of one key of a virtual-key gauge at most. */
 const MOST_KEYS = 500;
 const MOST_BUDGETS = 100;
@@ -91,8 +93,11 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     budgetElapsed: () => standings().map(({ budget, period }) => ({ labels: { budget: budget.id }, value: (now() - period.from) / (period.to - period.from) })),
     async budgetForecast() {
       const samples: Sample[] = [];
-      for (const standing of standings()) {
-        const forecast = await sources.forecast(standing);
+      // A forecast reads the ledger, and a scrape waits for no disk: what is not there in time is missing this once.
+      const asked = standings().map((standing) => ({ standing, outlook: sources.forecast(standing).catch(() => null) }));
+      const late = new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null).unref());
+      for (const { standing, outlook } of asked) {
+        const forecast = await Promise.race([outlook, late]);
         if (forecast === null) continue;
         for (const bound of ['p50', 'p90'] as const) samples.push({ labels: { budget: standing.budget.id, bound }, value: usdNumber(forecast[bound]) });
       }

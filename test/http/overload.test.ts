@@ -3,27 +3,57 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ask, eventually, heldUsd, metric, newSession, openScene, type Scene } from '../faults/scene.ts';
-import { closesAfter, refuseFor, refusesConnections, type Load } from '../../server/http/data/overload.ts';
+import { closesAfter, refuseFor, refusesConnections, roomAfter, type Lateness, type Load } from '../../server/http/data/overload.ts';
 
-const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, loopLagMs: 3, exhaustion: 0.1 };
+const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, room: Infinity, exhaustion: 0.1 };
 
 test.each<{ name: string; load: Partial<Load>; refuses: ReturnType<typeof refuseFor>; closes: boolean; drops: boolean }>([
   { name: 'nothing much', load: {}, refuses: null, closes: false, drops: false },
   { name: 'four fifths of all calls', load: { inFlight: 1_600 }, refuses: null, closes: false, drops: false },
   { name: 'more than four fifths of all calls', load: { inFlight: 1_601 }, refuses: null, closes: true, drops: false },
-  { name: 'all calls', load: { inFlight: 2_000 }, refuses: 'in_flight', closes: true, drops: false },
+  { name: 'all calls', load: { inFlight: 2_000 }, refuses: 'in_flight', closes: false, drops: false },
   { name: 'more than four fifths of the bodies', load: { heldBodyBytes: 205 }, refuses: null, closes: true, drops: false },
-  { name: 'all bodies', load: { heldBodyBytes: 256 }, refuses: 'held_bodies', closes: true, drops: false },
+  { name: 'all bodies', load: { heldBodyBytes: 256 }, refuses: 'held_bodies', closes: false, drops: false },
   { name: 'four fifths of the journal', load: { journal: 8_000 }, refuses: 'journal', closes: false, drops: false },
   { name: 'a journal just below that', load: { journal: 7_999 }, refuses: null, closes: false, drops: false },
-  { name: 'a loop that was 200 ms late for a second', load: { loopLagMs: 200 }, refuses: null, closes: false, drops: false },
-  { name: 'a loop that was later', load: { loopLagMs: 201 }, refuses: 'loop_lag', closes: false, drops: false },
+  { name: 'all but one of the calls that a late loop has room for', load: { inFlight: 399, room: 400 }, refuses: null, closes: false, drops: false },
+  { name: 'as many calls as a late loop has room for', load: { inFlight: 400, room: 400 }, refuses: 'loop_lag', closes: false, drops: false },
   { name: 'more than four fifths of the connections', load: { connections: 81 }, refuses: null, closes: true, drops: false },
   { name: 'all connections', load: { connections: 100 }, refuses: null, closes: true, drops: true },
+  { name: 'all calls and most connections', load: { inFlight: 2_000, connections: 81 }, refuses: 'in_flight', closes: true, drops: false },
   { name: 'a heap or a table of files that is all but full', load: { exhaustion: 1 }, refuses: null, closes: false, drops: true },
 ])('under $name', ({ load, refuses, closes, drops }) => {
   const now = { ...calm, ...load };
-  expect({ refuses: refuseFor(now), closes: closesAfter(now), drops: refusesConnections(now) }).toEqual({ refuses, closes, drops });
+  const reason = refuseFor(now);
+  expect({ refuses: reason, closes: closesAfter(now, reason !== null), drops: refusesConnections(now) }).toEqual({ refuses, closes, drops });
+});
+
+const calmLoop: Lateness = { room: Infinity, lateForMs: 0 };
+/** What a loop has room for after looks of a quarter of a second, each with its mean delay and the calls then in flight. */
+const looked = (...looks: [meanLagMs: number, inFlight: number][]): number => looks.reduce((before, [meanLagMs, inFlight]) => roomAfter(before, { meanLagMs, ms: 250, inFlight, maxInFlight: 2_000 }), calmLoop).room;
+const times = (count: number, look: [number, number]): [number, number][] => Array.from({ length: count }, () => look);
+
+test('a loop that is late for less than a second takes everything, as a burst is over by then', () => {
+  expect(looked(...times(3, [400, 1_900]))).toBe(Infinity);
+  expect(looked(...times(3, [400, 1_900]), [10, 1_900], ...times(3, [400, 1_900]))).toBe(Infinity);
+  expect(looked(...times(100, [50, 1_900]))).toBe(Infinity);
+});
+
+test('a loop that is late for a second has room for less than is in flight, and for less at every further look', () => {
+  expect(looked(...times(4, [51, 1_000]))).toBe(900);
+  expect(looked(...times(5, [51, 1_000]))).toBeCloseTo(810);
+  // Where fewer are left than there was room for, they are what it is measured by.
+  expect(looked(...times(4, [51, 1_000]), [51, 500])).toBe(450);
+});
+
+test('a loop that is late however little it serves still serves a tenth of the most', () => {
+  expect(looked(...times(100, [900, 0]))).toBe(200);
+});
+
+test('a loop that is in time again takes a little more at every look, until it takes everything', () => {
+  const late = times(4, [60, 1_000] as [number, number]);
+  expect(looked(...late, [20, 900])).toBeCloseTo(946);
+  expect(looked(...late, ...times(17, [20, 900]))).toBe(Infinity);
 });
 
 const open: Scene[] = [];
@@ -37,16 +67,18 @@ async function crowded(config: Record<string, unknown>): Promise<Scene> {
 }
 
 test('calls beyond the most in flight are refused before they hold anything, and the gateway stays in reach', async () => {
-  const scene = await crowded({ max_in_flight: 5 });
-  const stalled = Array.from({ length: 5 }, () => ask(scene.gateway.dataUrl, { stream: true, fault: 'stall:3' }));
-  await eventually(() => scene.standin.requests(), (n) => n === 5);
-  const refused = await ask(scene.gateway.dataUrl, {});
-  expect(refused).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'overloaded', 'retry-after': '1', connection: 'close' } });
+  const scene = await crowded({ max_in_flight: 6 });
+  const stalled = Array.from({ length: 6 }, () => ask(scene.gateway.dataUrl, { stream: true, fault: 'stall:3' }));
+  await eventually(() => scene.standin.requests(), (n) => n === 6);
+  const refused = await ask(scene.gateway.dataUrl, { headers: { connection: 'keep-alive' } });
+  expect(refused).toMatchObject({ status: 503, headers: { 'x-tollgate-refusal': 'overloaded', 'retry-after': '1' } });
+  // It may come back on the connection that it has, which costs both sides less than a new one.
+  expect(refused.headers.connection).toBe('keep-alive');
   expect(JSON.parse(refused.body.toString())).toMatchObject({ error: { type: 'overloaded_error' } });
   for (const url of [new URL('/healthz', scene.gateway.dataUrl), new URL('/healthz', scene.gateway.adminUrl), new URL('/readyz', scene.gateway.adminUrl)]) expect((await fetch(url)).status).toBe(200);
   await eventually(() => metric(scene, 'tollgate_overload_total', { rung: 'in_flight' }), (n) => n === 1);
-  expect(await metric(scene, 'tollgate_overload_total', { rung: 'close' })).toBeGreaterThanOrEqual(1);
-  expect(scene.standin.requests()).toBe(5);
+  expect(await metric(scene, 'tollgate_overload_total', { rung: 'close' })).toBe(1);
+  expect(scene.standin.requests()).toBe(6);
   // Once a second, by what there was too much of.
   await eventually(() => scene.gateway.output(), (text) => text.includes('"reason":"in_flight"'));
   expect(scene.gateway.output().split('\n').filter((line) => line.includes('"event":"overloaded"') && line.includes('"reason":"in_flight"')).map((line) => JSON.parse(line) as object)).toEqual([expect.objectContaining({ level: 'warn', count: 1 })]);

@@ -85,8 +85,9 @@ export class Connections {
     const now = this.#monotonic();
     const least = (this.#limits().bodyBytesPerSecond * sinceMs) / 1_000;
     for (const [socket, line] of this.#lines) {
-      const { request, reply } = line;
-      if (request === null || request.complete || reply?.writableEnded) continue;
+      const { request } = line;
+      // Also one that was answered before it had all come, and of which the rest is thrown away.
+      if (request === null || request.complete) continue;
       const came = socket.bytesRead - line.bytesThen;
       line.bytesThen = socket.bytesRead;
       if (now - line.since < GRACE_MS + sinceMs || came >= least || request.isPaused()) continue;

@@ -15,56 +15,91 @@ export interface Load {
   /** Changes that wait for the ledger, and how many may. */
   readonly journal: number;
   readonly maxJournal: number;
-  /** The least delay of the event loop during the last second. */
-  readonly loopLagMs: number;
+  /** How many calls may be in flight with the event loop as late as it is; without bounds while it is in time. */
+  readonly room: number;
   /** 0 to 1; of file descriptors or of the heap, whichever is nearer its end. */
   readonly exhaustion: number;
 }
 
 const CLOSE_ABOVE = 0.8;
 const JOURNAL_FULL = 0.8;
-const LAG_MS = 200;
 
 /** The reason to refuse a new call; null when there is none. Pure. */
 export function refuseFor(load: Load): Exclude<OverloadRung, 'close' | 'accept'> | null {
   if (load.inFlight >= load.maxInFlight) return 'in_flight';
   if (load.heldBodyBytes >= load.maxHeldBodyBytes) return 'held_bodies';
   if (load.journal >= load.maxJournal * JOURNAL_FULL) return 'journal';
-  return load.loopLagMs > LAG_MS ? 'loop_lag' : null;
+  return load.inFlight >= load.room ? 'loop_lag' : null;
 }
 
-/** Whether connections are let go after their answer, so that clients spread over other replicas and idle ones make room. Pure. */
-export const closesAfter = (load: Load): boolean =>
-  load.inFlight > load.maxInFlight * CLOSE_ABOVE || load.heldBodyBytes > load.maxHeldBodyBytes * CLOSE_ABOVE || load.connections > load.maxConnections * CLOSE_ABOVE;
+/**
+ * Whether connections are let go after their answer, so that clients spread over other replicas and idle ones make room. A refused
+ * client comes back, and a connection costs several refusals: it keeps its own unless connections are what is short. Pure.
+ */
+export const closesAfter = (load: Load, refuses: boolean): boolean =>
+  load.connections > load.maxConnections * CLOSE_ABOVE || (!refuses && (load.inFlight > load.maxInFlight * CLOSE_ABOVE || load.heldBodyBytes > load.maxHeldBodyBytes * CLOSE_ABOVE));
 
 /** Whether new connections are turned away before a byte of them is read. Pure. */
 export const refusesConnections = (load: Load): boolean => load.connections >= load.maxConnections || load.exhaustion >= 1;
 
-const SAMPLE_MS = 250;
-const SAMPLES = 4;
+/** A loop that comes round this much later than it should, by its mean, has more to do than it can: what comes now waits in line for all that came before. */
+const LATE_MS = 50;
+/** For how long it has been so before calls are refused: a burst is no overload. */
+const LATE_FOR_MS = 1_000;
+/** What is given up at each look while the loop is late, and tried again while it is not. */
+const LESS = 0.9;
+const MORE = 1.05;
+/** Never fewer than this share of the most calls in flight: where refusals alone keep the loop late, some calls are still served. */
+const LEAST = 0.1;
+
+/** The loop as last looked at; `lateForMs` is how long it has been late without a break. */
+export interface Lateness {
+  readonly room: number;
+  readonly lateForMs: number;
+}
+
+/** How many calls may be in flight after a look at the loop. Pure. @param meanLagMs of all rounds in the last `ms` */
+export function roomAfter(before: Lateness, { meanLagMs, ms, inFlight, maxInFlight }: { meanLagMs: number; ms: number; inFlight: number; maxInFlight: number }): Lateness {
+  const late = meanLagMs > LATE_MS;
+  const lateForMs = late ? before.lateForMs + ms : 0;
+  if (late && lateForMs >= LATE_FOR_MS) return { room: Math.max(maxInFlight * LEAST, Math.min(before.room, inFlight) * LESS), lateForMs };
+  // Not late for long enough to take anything, but no reason to give more.
+  if (late || before.room === Infinity) return { room: before.room, lateForMs };
+  const room = before.room * MORE + 1;
+  return { room: room >= maxInFlight ? Infinity : room, lateForMs };
+}
+
+const TICK_MS = 25;
+const LOOK_MS = 250;
+const RESOURCES_MS = 1_000;
 const HEAP_FULL = 0.9;
 const DESCRIPTORS_FULL = 0.95;
 
-/** Measures what nobody tells: the delay of the event loop, the heap, and the file descriptors. */
+/** Measures what nobody tells: how late the event loop is, the heap, and the file descriptors. */
 export class Strain {
-  /** A loop that was busy for four samples in a row was busy for a second. */
-  readonly #lags = [0, 0, 0, 0];
-  #at = 0;
-  #last: number;
+  #ticks = 0;
+  #lookedAt: number;
+  #countedAt: number;
+  #lateness: Lateness = { room: Infinity, lateForMs: 0 };
   #exhaustion = 0;
   readonly #timer: NodeJS.Timeout;
   readonly #monotonic: () => number;
+  readonly #calls: () => { inFlight: number; maxInFlight: number };
+  readonly #onLate: () => void;
   readonly #mostDescriptors = descriptorLimit();
 
-  constructor(monotonic: () => number) {
+  /** @param onLate told at every look that finds the loop late */
+  constructor(monotonic: () => number, calls: () => { inFlight: number; maxInFlight: number }, onLate: () => void) {
     this.#monotonic = monotonic;
-    this.#last = monotonic();
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#calls = calls;
+    this.#onLate = onLate;
+    this.#lookedAt = this.#countedAt = monotonic();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
   }
 
-  get loopLagMs(): number {
-    return Math.min(...this.#lags);
+  get room(): number {
+    return this.#lateness.room;
   }
 
   get exhaustion(): number {
@@ -75,12 +110,17 @@ export class Strain {
     clearInterval(this.#timer);
   }
 
-  #sample(): void {
+  #tick(): void {
+    this.#ticks++;
     const now = this.#monotonic();
-    this.#lags[this.#at % SAMPLES] = Math.max(0, now - this.#last - SAMPLE_MS);
-    this.#last = now;
-    this.#at++;
-    if (this.#at % SAMPLES !== 0) return;
+    const ms = now - this.#lookedAt;
+    if (ms < LOOK_MS) return;
+    this.#lateness = roomAfter(this.#lateness, { meanLagMs: ms / this.#ticks - TICK_MS, ms, ...this.#calls() });
+    if (this.#lateness.lateForMs > 0) this.#onLate();
+    this.#ticks = 0;
+    this.#lookedAt = now;
+    if (now - this.#countedAt < RESOURCES_MS) return;
+    this.#countedAt = now;
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
     this.#exhaustion = Math.max(used / (limit * HEAP_FULL), openDescriptors() / (this.#mostDescriptors * DESCRIPTORS_FULL));
   }

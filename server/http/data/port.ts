@@ -14,6 +14,7 @@ import { newCallId } from './call-id.ts';
 import { answerClientError, answerRaw } from './client-error.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { framingFault } from './framing.ts';
+import { Doors } from './doors.ts';
 import { closesAfter, noOverloads, refuseFor, refusesConnections, Strain, type Load } from './overload.ts';
 import { sendRefusal } from './refusal-reply.ts';
 import { matchRoute, type Matched } from './routes.ts';
@@ -47,7 +48,7 @@ export function createDataPort(services: Services): DataPort {
   const settings = services.settings;
   const bodies = new BodyBudget(() => settings().body.heldBytes);
   const connections = new Connections(() => settings().clients, () => services.clock.monotonic());
-  const strain = new Strain(() => services.clock.monotonic());
+  const strain = new Strain(() => services.clock.monotonic(), () => ({ inFlight, maxInFlight: settings().maxInFlight }), () => doors.open());
   const overload = noOverloads();
   let inFlight = 0;
   let draining = false;
@@ -62,6 +63,7 @@ export function createDataPort(services: Services): DataPort {
     keepAliveTimeout: 75_000,
     maxHeaderSize: 32_768,
   });
+  const doors = new Doors(server, services.log);
   server.on('connection', (socket) => {
     if (refusesConnections(load()) || !connections.opened(socket)) {
       overload.accept++;
@@ -97,11 +99,11 @@ export function createDataPort(services: Services): DataPort {
       return turnAway(DRAINING);
     }
     const pressure = load();
-    if (closesAfter(pressure)) {
+    const tooMuch = refuseFor(pressure);
+    if (closesAfter(pressure, tooMuch !== null)) {
       overload.close++;
       reply.shouldKeepAlive = false;
     }
-    const tooMuch = refuseFor(pressure);
     if (tooMuch !== null) {
       overload[tooMuch]++;
       return turnAway(OVERLOADED);
@@ -143,7 +145,7 @@ export function createDataPort(services: Services): DataPort {
       maxConnections: clients.connections,
       journal: services.ledger.health().queued,
       maxJournal: MOST_JOURNALED,
-      loopLagMs: strain.loopLagMs,
+      room: strain.room,
       exhaustion: strain.exhaustion,
     };
   }
@@ -171,6 +173,7 @@ export function createDataPort(services: Services): DataPort {
       if (inFlight > 0) await idleWithin(SETTLE_MS);
       clearInterval(sweep);
       strain.close();
+      doors.close();
       server.close();
       server.closeAllConnections();
     },

@@ -1,6 +1,6 @@
 // server/http/data/refusal-reply.ts: puts our own no on the wire, in the shape of the API's errors.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { exhaustedHeaders, isClaudeCode } from '../../admit/claude-code.ts';
 import { REFUSALS, type Refusal } from '../../domain/refusal.ts';
 import { lingerOn } from '../../forward/linger.ts';
@@ -10,6 +10,18 @@ import { lingerOn } from '../../forward/linger.ts';
  * `retry-after` for nonsense and come back after half a second. Source: the retry rules of the SDKs, measured.
  */
 const LONGEST_WAIT_SECONDS = 60;
+
+/** A body up to this size is sooner read and thrown away than its client has a new connection, which costs both far more than a refusal. */
+const THROWN_AWAY_BYTES = 64 * 1024;
+
+/** Whether a body is still to come that nobody wants: the connection ends with the answer, as the rest would be taken for the next request. */
+function isUnread({ headers, complete }: IncomingMessage): boolean {
+  if (complete) return false;
+  if (headers['transfer-encoding'] !== undefined) return true;
+  const length = headers['content-length'];
+  // One that waits to be asked for may come or not.
+  return length !== undefined && (Number(length) > THROWN_AWAY_BYTES || headers.expect !== undefined);
+}
 
 /**
  * Answers with a refusal. Clients read `error.message`, `request-id`, `retry-after` and `x-should-retry`; a retry-after that
@@ -23,9 +35,7 @@ export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: 
   if (kind.retry === 'never' || (refusal.retryAfterSeconds ?? 0) > LONGEST_WAIT_SECONDS) headers.push('x-should-retry', 'false');
   if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
   if (refusal.budget !== undefined && isClaudeCode(reply.req.headers)) headers.push(...exhaustedHeaders(refusal.budget));
-  // What was sent of a body that we will not read would be taken for the next request.
-  const { headers: asked, complete } = reply.req;
-  const unread = !complete && (asked['content-length'] !== undefined || asked['transfer-encoding'] !== undefined);
+  const unread = isUnread(reply.req);
   if (unread) headers.push('connection', 'close');
   reply.writeHead(kind.status, headers);
   if (!unread) return void reply.end(reply.req.method === 'HEAD' ? undefined : body);
