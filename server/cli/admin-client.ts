@@ -30,7 +30,8 @@ export function adminClient(options: GatewayOptions, env: NodeJS.ProcessEnv): Ad
   const ask = async (method: string, path: string, body: object | undefined, timeoutMs: number | null): Promise<Response> => {
     const headers: Record<string, string> = { accept: 'application/json, text/csv' };
     if (token !== null) headers.authorization = `Bearer ${token}`;
-    if (body) headers['content-type'] = 'application/json';
+    // The gateway takes no change without it, whether or not there is a body: a foreign page could not send it.
+    if (method !== 'GET') headers['content-type'] = 'application/json';
     let response: Response;
     try {
       response = await fetch(new URL(path, base), {

@@ -9,7 +9,7 @@ import { dollars, minute, table } from './show.ts';
 import { laterInstant } from './times.ts';
 
 export function budgetsCommand(program: Command, terminal: Terminal): void {
-  const budgets = program.command('budgets').description('how budgets stand').helpCommand(false).addHelpText('after', example('budgets list'));
+  const budgets = program.command('budgets').description('how budgets stand, and raising one for a while').helpCommand(false).addHelpText('after', example('budgets list', "budgets grant support-month --usd 50 --until 3d --reason 'launch week'"));
   withGateway(budgets.command('list').description('list every budget with what is spent, held and left'))
     .addHelpText('after', example('budgets list', 'budgets list --json'))
     .action(async (options: AskOptions) => {

@@ -9,7 +9,7 @@ import { minute, table } from './show.ts';
 import { laterInstant } from './times.ts';
 
 export function keysCommand(program: Command, terminal: Terminal): void {
-  const keys = program.command('keys').description('issue, list, rotate and revoke Tollgate keys').helpCommand(false).addHelpText('after', example('keys list'));
+  const keys = program.command('keys').description('issue, list, rotate and revoke Tollgate keys').helpCommand(false).addHelpText('after', example('keys create triage-prod --workspace support --workflow ticket-triage', 'keys list'));
 
   withGateway(keys.command('create').description('issue a key; its secret is shown once').argument('<id>', 'the public name of the key'))
     .requiredOption('--workspace <id>', 'the workspace it stands for')

@@ -10,6 +10,7 @@ import { CommandError, EXIT } from './exit.ts';
 import { explainCommand } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { keysCommand } from './keys.ts';
+import { ownFirst } from './options.ts';
 import { planCommand } from './plan.ts';
 import { pricesCommand } from './prices.ts';
 import { reportCommand } from './report.ts';
@@ -42,6 +43,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
+    .configureHelp({ visibleOptions: ownFirst })
     .showHelpAfterError('Add --help to see what it takes.')
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })

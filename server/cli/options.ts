@@ -1,7 +1,18 @@
 // server/cli/options.ts: the options that several commands share.
 
-import type { Command } from 'commander';
+import { Help, type Command, type Option } from 'commander';
 import type { GatewayOptions } from './admin-client.ts';
+
+/** The options of a command that asks a running gateway. */
+const OF_THE_GATEWAY = ['--config', '--url', '--token', '--json'];
+
+/** What is special to a command comes first in its help, what it shares with others last. */
+export function ownFirst(command: Command): Option[] {
+  const options = new Help().visibleOptions(command);
+  if (!options.some(({ long }) => long === '--url')) return options;
+  const isShared = ({ long }: Option): boolean => long === '--help' || OF_THE_GATEWAY.includes(long ?? '');
+  return [...options.filter((option) => !isShared(option)), ...options.filter(isShared)];
+}
 
 /** For a command that asks a running gateway. */
 export function withGateway(command: Command): Command {

@@ -111,9 +111,22 @@ export function planText({ models, by_hand: byHand }: PlanAnswer): string {
     own.described.kinds.map((line) => [line.kind, count(line.tokens_per_month), finely(line.month_usd)]),
     ['tokens', 'cost'],
   );
-  const notes = models.flatMap((m) => m.warnings.map((warning) => `note: ${warning.message}`));
+  const notes = notesOf(models);
   const hand = byHand === null ? [] : ['', `By hand: ${count(Math.round(byHand.hours_per_month * 10) / 10)} hours a month${byHand.worth_month_usd === null ? '' : `, worth ${dollars(byHand.worth_month_usd)}`}.`];
-  return [compared, '', kinds, ...hand, ...(notes.length > 0 ? ['', ...new Set(notes)] : []), '', 'plain, cached and in batches are months too.'].join('\n');
+  return [compared, '', kinds, ...hand, ...(notes.length > 0 ? ['', ...notes] : []), '', 'plain, cached and in batches are months too.'].join('\n');
+}
+
+/** What holds of several models is said once. */
+function notesOf(models: readonly PlanModelAnswer[]): string[] {
+  const about = new Map<string, string[]>();
+  for (const { model, warnings } of models) {
+    for (const { message } of warnings) {
+      const own = message.startsWith(`${model} `);
+      const said = own ? message.slice(model.length + 1) : message;
+      about.set(said, [...(about.get(said) ?? []), ...(own ? [model] : [])]);
+    }
+  }
+  return [...about].map(([said, names]) => `note: ${names.length < 2 ? [...names, said].join(' ') : `${names.join(', ')}: each ${said}`}`);
 }
 
 /** Dollars to the last place that is not zero, at least two: parts of a cent are what a call is made of. */

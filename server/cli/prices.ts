@@ -24,6 +24,7 @@ export function pricesCommand(program: Command, terminal: Terminal): void {
       const query = new URLSearchParams({ from: options.from ?? 'now-30d', ...(options.maxAge === undefined ? {} : { max_age_days: options.maxAge }) });
       const answer = await adminClient(options, terminal.env).json<PricesCheckAnswer>('GET', `/api/prices/check?${query.toString()}`);
       if (options.json) terminal.out(asJson(answer));
+      else if (answer.models === 0) terminal.out(`No model was in use since ${answer.from.slice(0, 10)}.\n`);
       else if (answer.warnings.length === 0) terminal.out(`${answer.models === 1 ? 'The one model' : `All ${count(answer.models)} models`} in use since ${answer.from.slice(0, 10)} ${answer.models === 1 ? 'has' : 'have'} a price that was looked at.\n`);
       else terminal.out(`${answer.warnings.map((w) => `warning: ${w.model} (${count(w.calls)} calls): ${w.message}`).join('\n')}\n`);
       if (options.strict && answer.warnings.length > 0) throw new CommandError('');

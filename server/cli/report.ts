@@ -11,15 +11,17 @@ import { count, dollars, table } from './show.ts';
 
 export function reportCommand(program: Command, terminal: Terminal): void {
   withRange(program.command('report').description('usage and cost over a time, grouped'))
-    .option('--by <names>', `group by these, comma-separated: ${GROUPINGS.join(', ')}`, groupings, ['workspace', 'workflow', 'model'] as Grouping[])
+    .option('--by <names>', `group by these, comma-separated: ${GROUPINGS.join(', ')} (default: workspace,workflow,model)`, groupings)
     .option('--limit <rows>', 'at most this many rows, the dearest; the total counts all')
     .addHelpText('after', example('report', 'report --from now-30d --by workspace,model', 'report --from 2026-01-01 --to 2026-02-01 --by day --workspace support --json'))
-    .action(async (options: RangeOptions & { by: Grouping[]; limit?: string }) => {
-      const query = queryOf(options, { group_by: options.by.join(','), limit: options.limit });
+    .action(async (options: RangeOptions & { by?: Grouping[]; limit?: string }) => {
+      const query = queryOf(options, { group_by: (options.by ?? DEFAULT_GROUPS).join(','), limit: options.limit });
       const answer = await adminClient(options, terminal.env).json<UsageAnswer>('GET', `/api/usage?${query}`);
       terminal.out(options.json ? asJson(answer) : `${reportText(answer)}\n`);
     });
 }
+
+const DEFAULT_GROUPS: readonly Grouping[] = ['workspace', 'workflow', 'model'];
 
 /** @throws InvalidArgumentError for a name that nothing is grouped by */
 export function groupings(text: string): Grouping[] {

@@ -32,7 +32,7 @@ export function verifyText(run: VerifyRun): string {
   const lines = [
     `${run.from} to ${run.to}`,
     `  ${count(run.calls)} calls, ${dollars(run.cost_usd)}, of which ${dollars(run.estimated_cost_usd)} is estimated`,
-    `  ${count(run.days)} days of sums, ${count(run.budgets)} budgets`,
+    `  ${count(run.days)} ${run.days === 1 ? 'day' : 'days'} of sums, ${count(run.budgets)} ${run.budgets === 1 ? 'budget' : 'budgets'}`,
     ...(run.at_hold > 0 ? [`  ${count(run.at_hold)} calls stand at what was held for them: a crash, or a batch without results, took their usage`] : []),
   ];
   if (run.drift === 0) return [...lines, 'Every figure is what its rows give.'].join('\n');

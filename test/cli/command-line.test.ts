@@ -27,15 +27,22 @@ function write(name: string, text: string): string {
   return file;
 }
 
-test.each(['', 'serve', 'check', 'keys', 'keys create', 'keys list', 'keys rotate', 'keys revoke', 'budgets', 'budgets list', 'budgets grant', 'budgets revoke', 'report', 'export', 'export requests', 'export usage', 'backup'])(
-  '`tollgate %s --help` explains itself with an example',
-  async (verb) => {
-    const { code, out, err } = await inProcess([...verb.split(' ').filter(Boolean), '--help']);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toContain(`Usage: tollgate${verb === '' ? '' : ` ${verb}`}`);
-    expect(out).toMatch(new RegExp(`Examples?:\\n {2}\\$ npx tollgate ${verb}`));
-  },
-);
+/** Every command that the help of another names; '' is the command itself. */
+async function everyCommand(above: readonly string[] = []): Promise<string[]> {
+  const { out } = await inProcess([...above, '--help']);
+  const [, listed = ''] = /^Commands:\n([^]*?)\n\n/m.exec(out) ?? [];
+  const names = [...listed.matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name as string);
+  return [above.join(' '), ...(await Promise.all(names.map((name) => everyCommand([...above, name])))).flat()];
+}
+
+test.each(await everyCommand())('`tollgate %s --help` explains itself with an example, what is special to it before what it shares', async (verb) => {
+  const { code, out, err } = await inProcess([...verb.split(' ').filter(Boolean), '--help']);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain(`Usage: tollgate${verb === '' ? '' : ` ${verb}`}`);
+  expect(out).toMatch(new RegExp(`Examples?:\\n {2}\\$ npx tollgate ${verb}`));
+  const options = [...out.matchAll(/^ {2}(?:-., )?(--[a-z-]+)/gm)].map(([, name]) => name as string);
+  if (options.includes('--url')) expect(options.slice(-5)).toEqual(['--config', '--url', '--token', '--json', '--help']);
+});
 
 test('as a process, too, help goes to standard output and mistakes to standard error', async () => {
   expect(await tollgate(['--help'])).toMatchObject({ code: 0, err: '' });

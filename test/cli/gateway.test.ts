@@ -93,7 +93,10 @@ test('a key is issued, listed without its secret, rotated and revoked; what it l
 
 test.each([
   { name: 'a taken id', args: ['keys', 'create', 'taken', '--workspace', 'support'], err: /taken/ },
-  { name: 'a workspace that is not there', args: ['keys', 'create', 'other', '--workspace', 'suport'], err: /suport/ },
+  { name: 'a workspace that is not there', args: ['keys', 'create', 'other', '--workspace', 'suport'], err: /no workspace suport in the config; it has support\n/ },
+  { name: 'a workflow that is not there', args: ['keys', 'create', 'other', '--workspace', 'support', '--workflow', 'trage'], err: /no workflow trage; it has triage\n/ },
+  { name: 'a name that is none', args: ['keys', 'create', 'Other!', '--workspace', 'support'], err: /^id: expected 1 to 64 lower-case letters, .*, found "Other!"\n/ },
+  { name: 'a comparison without the key for it', args: ['reconcile'], err: /no `reconciliation\.admin_key`/ },
   { name: 'a key that is not there', args: ['keys', 'revoke', 'nobody'], err: /nobody/ },
   { name: 'a time that is none', args: ['report', '--from', 'yesterday'], err: /yesterday/ },
 ])('the gateway\'s no to $name ends with 1 and its reason', async ({ args, err }) => {

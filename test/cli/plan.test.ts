@@ -15,6 +15,11 @@ test('a plan is printed for people, with the sums of the task and of other model
   expect(out).toContain('claude-sonnet-5-5 makes about 30 % more tokens');
 });
 
+test('what holds of several models is said once', async () => {
+  const { out } = await tollgate([...TICKETS, '--compare', 'claude-sonnet-5-5,claude-opus-5']);
+  expect(out.match(/^note: .*/gm)).toEqual([expect.stringMatching(/^note: claude-sonnet-5-5, claude-opus-5: each makes about 30 % more tokens/)]);
+});
+
 test('minutes without a rate are shown as hours', async () => {
   const { code, out } = await tollgate([...TICKETS, '--minutes', '1.5', '--compare', 'claude-haiku-4-5']);
   expect(code).toBe(0);

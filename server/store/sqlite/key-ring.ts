@@ -71,9 +71,9 @@ export class SqliteKeyRing implements KeyRing {
     const { id, workspace, workflow, expiresAt, actor } = request;
     if (this.declared.keys.some((key) => key.id === id)) throw new KeyRingError('declared_in_config', `a key ${id} is declared in the config`);
     const known = this.declared.workspaces.get(workspace);
-    if (known === undefined) throw new KeyRingError('unknown_workspace', `there is no workspace ${workspace} in the config`);
+    if (known === undefined) throw new KeyRingError('unknown_workspace', `there is no workspace ${workspace} in the config; it has ${listed([...this.declared.workspaces.keys()])}`);
     if (workflow !== null && !known.openWorkflows && !known.workflows.some((w) => w.id === workflow)) {
-      throw new KeyRingError('unknown_workflow', `workspace ${workspace} has no workflow ${workflow}`);
+      throw new KeyRingError('unknown_workflow', `workspace ${workspace} has no workflow ${workflow}; it has ${listed(known.workflows.map(({ id: name }) => name))}`);
     }
     const { secret, hash, hint } = newSecret();
     await this.change([OP.keyCreate, id, workspace, workflow, hash, hint, this.clock.now(), expiresAt, actor]);
@@ -171,3 +171,8 @@ function newSecret(): { secret: string; hash: string; hint: string } {
   const secret = `tg_${randomBytes(32).toString('base64url')}`;
   return { secret, hash: hashSecret(secret), hint: secret.slice(0, 9) };
 }
+
+const MOST_LISTED = 10;
+
+/** For whoever mistyped a name; a config may have hundreds. */
+const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.length > MOST_LISTED ? `${names.slice(0, MOST_LISTED).join(', ')} and ${names.length - MOST_LISTED} more` : names.join(', '));

@@ -13,7 +13,7 @@ export const Rate = z.string().regex(/^-?\d+\.\d{6}$/).describe('US dollars per 
 export const Instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/).describe('ISO 8601, UTC, milliseconds');
 export const Count = z.int().nonnegative();
 export const Milliseconds = z.number().nonnegative().describe('milliseconds');
-export const Name = z.string().regex(NAME_PATTERN).describe('lower-case letters, digits, dot, underscore, hyphen; 1 to 64 characters');
+export const Name = z.string().regex(NAME_PATTERN, { error: 'expected 1 to 64 lower-case letters, digits, dots, dashes and underscores, with a letter or digit at both ends' }).describe('lower-case letters, digits, dot, underscore, hyphen; 1 to 64 characters');
 
 export const TokenCounts = z.object({
   input: Count.describe('prompt tokens neither read from nor written to the cache'),
