@@ -44,6 +44,13 @@ export interface PriceRow {
 export type PriceKind = 'list' | 'contract' | 'ceiling';
 export const priceKind = (version: string): PriceKind => (version.startsWith('ceiling@') ? 'ceiling' : version.includes('+contract#') ? 'contract' : 'list');
 
+/**
+ * Whose price a settled cost is at: the row's version is that of the model that was asked for, which says nothing where another one
+ * answered that the book does not know. How it was estimated does.
+ */
+export const settledPriceKind = (version: string | null, estimateMethod: string | null): PriceKind | null =>
+  version === null ? null : estimateMethod?.includes(UNLISTED) === true ? 'ceiling' : priceKind(version);
+
 /** Versions of the rows that a call of an instant is priced with: per model the contract's where one is in force, else the latest list price. */
 export function rowsInForce(rows: readonly PriceRow[], at: EpochMs): ReadonlySet<string> {
   const inForce = new Map<string, PriceRow>();

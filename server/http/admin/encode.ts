@@ -5,7 +5,7 @@ import type { VirtualKey } from '../../domain/directory.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
-import { priceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
+import { priceKind, settledPriceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
@@ -130,7 +130,7 @@ export function requestRow(row: CallRow): wire.RequestRow {
     estimate_method: row.estimateMethod,
     cache_savings_usd: usdString(row.cacheSavings),
     price_version: row.priceVersion,
-    price_kind: row.priceVersion === null ? null : priceKind(row.priceVersion),
+    price_kind: settledPriceKind(row.priceVersion, row.estimateMethod),
     ttft_ms: row.timeToFirstTokenMs,
     duration_ms: row.durationMs,
     overhead_ms: row.overheadMs,
@@ -182,7 +182,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       estimated: c.estimated,
       estimate_method: c.estimateMethod,
       price_version: c.priceVersion,
-      price_kind: priceKind(c.priceVersion),
+      price_kind: settledPriceKind(c.priceVersion, c.estimateMethod) ?? priceKind(c.priceVersion),
     })),
     decisions: detail.decisions.map(({ rule, verdict, detail: figures }) => ({ rule, verdict, detail: figures })),
     usage_parts: detail.parts.map((part) => ({ type: part.type, model: part.model, tokens: tokens(part.tokens) })),
