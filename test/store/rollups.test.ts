@@ -1,11 +1,14 @@
 // test/store/rollups.test.ts: roll-ups are the sums of their rows, in any zone, for any history; and spend is exact at any instant.
 
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../server/domain/call.ts';
 import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
-import { attempt, caller, cost, openEntry, refusedEntry, settlement, tokens } from './samples.ts';
+import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
+import { recut } from '../../server/store/sqlite/recovery.ts';
+import { attempt, caller, cost, logbook, openEntry, refusedEntry, settlement, tokens } from './samples.ts';
 import { scratch, type Scratch } from './scratch.ts';
 import { recomputedSums, storedSums } from './sums.ts';
 
@@ -95,5 +98,33 @@ test('a ledger that is opened in another zone has its roll-ups cut anew, and aga
     await ledger.close();
     expect(storedSums(place)).toEqual(recomputedSums(place, zone));
   }
+  place.remove();
+});
+
+test.each([
+  { name: 'is finished by the next start', next: 'Asia/Kathmandu', finishes: true },
+  { name: 'is begun anew by a start in yet another zone', next: 'America/New_York', finishes: false },
+  { name: 'is undone by a start in the zone of before', next: 'Europe/Berlin', finishes: false },
+])('a cut that a kill ended half-way $name', { timeout: 60_000 }, async ({ next, finishes }) => {
+  const place = scratch();
+  await live(place, 'Europe/Berlin', Date.UTC(2026, 2, 29, 1), fc.sample(aCall, { numRuns: 120, seed: 8 }));
+  // The next start would end the calls left open; they are none of this.
+  await (await place.open({ timezone: 'Europe/Berlin' })).ledger.close();
+  const db = new Database(place.file);
+  const steps: number[] = [];
+  const cutShort = (): unknown => recut(db, bucketsIn('Asia/Kathmandu'), 'Asia/Kathmandu', (done) => {
+    if (steps.push(done) === 3) throw new Error('killed');
+  }, 20);
+  expect(cutShort).toThrow('killed');
+  db.close();
+  expect(storedSums(place)).not.toEqual(recomputedSums(place, 'Asia/Kathmandu'));
+
+  const log = logbook();
+  const { ledger } = await place.open({ timezone: next, log });
+  await ledger.close();
+  expect(storedSums(place)).toEqual(recomputedSums(place, next));
+  expect(place.read('SELECT value FROM meta WHERE key = ?', 'timezone')).toEqual([{ value: next }]);
+  expect(place.read("SELECT key FROM meta WHERE key LIKE 'recut%'")).toEqual([]);
+  expect(JSON.stringify(log)).toContain(finishes ? 'the rest of it' : `to ${next}`);
   place.remove();
 });

@@ -44,35 +44,56 @@ export function recover(db: Database, rollups: Rollups, now: number): Recovery {
   return { crashed, crashedCost: nanodollars(crashedCost) };
 }
 
+/** Rows per transaction of a recut. Rows that stand together are of the same hours and days, so that most sums are written once. */
+const RECUT_ROWS = 20_000;
+/** What the ledger says of its zone meanwhile; also to an earlier version, which then does all of it anew. */
+export const recutting = (zone: string): string => `being cut in ${zone}`;
+
 /**
  * Cuts the roll-ups on the hours and days of another zone, from the rows. Sums from before `rowsFrom`, whose rows retention has
- * deleted, stay as they were cut. One transaction: a kill in the midst of it leaves the old cut, and the next start does it again.
+ * deleted, stay as they were cut. In steps: a kill in the midst of it leaves word of how far it came, and the next start goes on from there.
+ * @param told after every step, how many calls are done and how many there are
  */
-export function recut(db: Database, bucketsAt: (at: EpochMs) => Buckets, zone: string): { calls: number } {
-  const rowsFrom = epochMs(Number(db.prepare("SELECT value FROM meta WHERE key = 'rows_from'").pluck().get() ?? 0));
+export function recut(db: Database, bucketsAt: (at: EpochMs) => Buckets, zone: string, told: (done: number, all: number) => void = () => undefined, rowsAtOnce: number = RECUT_ROWS): { calls: number } {
+  const meta = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();
+  const setMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
+  const rowsFrom = epochMs(Number(meta.get('rows_from') ?? 0));
   // A bucket that begins before the cut is named by the cut, so that the next recut finds all that this one wrote.
   const notBefore = (bucket: EpochMs): EpochMs => (bucket < rowsFrom ? rowsFrom : bucket);
   const rollups = rollupsOf(db, (at) => ({ hour: notBefore(bucketsAt(at).hour), day: notBefore(bucketsAt(at).day) }), foldedOf(db));
-  let calls = 0;
-  db.transaction(() => {
-    // Retention cuts at the beginning of a day, so no bucket has rows on both sides of the cut.
-    db.prepare('DELETE FROM rollup WHERE bucket >= ?').run(rowsFrom);
-    // Folds of hours and days of the other cut; what is left of them makes way when they are made anew.
-    db.prepare('DELETE FROM fold_done').run();
-    // Pages of rows, because a statement that is being read keeps the connection from writing.
-    const page = db.prepare<[bigint], Row>(`SELECT ${COLUMNS} FROM call WHERE n > ? ORDER BY n LIMIT 5000`).safeIntegers();
-    for (let after = 0n; ; ) {
+  if (meta.get('timezone') !== recutting(zone)) {
+    db.transaction(() => {
+      // Retention cuts at the beginning of a day, so no bucket has rows on both sides of the cut.
+      db.prepare('DELETE FROM rollup WHERE bucket >= ?').run(rowsFrom);
+      // Folds of hours and days of the other cut; what is left of them makes way when they are made anew.
+      db.prepare('DELETE FROM fold_done').run();
+      setMeta.run('timezone', recutting(zone));
+      setMeta.run('recut_after', '0');
+      setMeta.run('recut_calls', '0');
+    }).immediate();
+  }
+  const last = db.prepare<[], bigint | null>('SELECT max(n) FROM call').pluck().safeIntegers().get() ?? 0n;
+  const page = db.prepare<[bigint], Row>(`SELECT ${COLUMNS} FROM call WHERE n > ? ORDER BY n LIMIT ${rowsAtOnce}`).safeIntegers();
+  let after = BigInt(meta.get('recut_after') ?? 0);
+  let calls = Number(meta.get('recut_calls') ?? 0);
+  while (after < last) {
+    db.transaction(() => {
       const rows = page.all(after);
-      if (rows.length === 0) break;
       for (const row of rows) {
         if (row['outcome'] === null || Number(row['admittedAt']) < rowsFrom) continue;
         rollups.add(endedCall(row));
         calls += 1;
       }
       rollups.flush();
-      after = rows[rows.length - 1]?.['n'] as bigint;
-    }
-    db.prepare("INSERT INTO meta (key, value) VALUES ('timezone', ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(zone);
+      after = (rows[rows.length - 1]?.['n'] ?? last) as bigint;
+      setMeta.run('recut_after', String(after));
+      setMeta.run('recut_calls', String(calls));
+    }).immediate();
+    told(Number(after), Number(last));
+  }
+  db.transaction(() => {
+    setMeta.run('timezone', zone);
+    db.prepare("DELETE FROM meta WHERE key IN ('recut_after', 'recut_calls')").run();
   }).immediate();
   return { calls };
 }

@@ -8,7 +8,7 @@ import { bucketsIn } from './buckets.ts';
 import { metaOf, openForWriting } from './database.ts';
 import type { Ask, FromWriter, ToWriter, WriterSettings } from './messages.ts';
 import { namesOf } from './names.ts';
-import { recover, recut } from './recovery.ts';
+import { recover, recut, recutting } from './recovery.ts';
 import { LedgerRefused } from './refusal.ts';
 import { foldedOf } from './folded.ts';
 import { foldingOf } from './folding.ts';
@@ -25,6 +25,7 @@ const RETENTION_PAUSE_MS = 20;
 const FOLDING_PAUSE_MS = 10;
 const FOLDING_EVERY_MS = 15_000;
 const FOLDING_TOLD_MS = 10_000;
+const RECUT_TOLD_MS = 2_000;
 
 const settings = workerData as WriterSettings;
 const port = parentPort;
@@ -157,8 +158,14 @@ function startUp(db: Database, bucketsAt: ReturnType<typeof bucketsIn>): ReturnT
   const cutIn = db.prepare<[], string>("SELECT value FROM meta WHERE key = 'timezone'").pluck().get();
   if (cutIn !== settings.timezone) {
     const started = performance.now();
-    const { calls } = recut(db, bucketsAt, settings.timezone);
-    if (cutIn !== undefined) post({ log: { level: 'info', event: 'rollups_recut', count: calls, ms: Math.round(performance.now() - started), detail: `${cutIn} to ${settings.timezone}` } });
+    let toldAt = started;
+    // Nothing is served until it is done, as budgets and pages would read half of it; so it says how far it is.
+    const { calls } = recut(db, bucketsAt, settings.timezone, (done, all) => {
+      if (performance.now() - toldAt < RECUT_TOLD_MS || done >= all) return;
+      toldAt = performance.now();
+      post({ log: { level: 'info', event: 'rollups_recutting', count: done, detail: `of ${all} calls; the gateway is ready when all are done` } });
+    });
+    if (cutIn !== undefined) post({ log: { level: 'info', event: 'rollups_recut', count: calls, ms: Math.round(performance.now() - started), detail: cutIn === recutting(settings.timezone) ? `to ${settings.timezone}, the rest of it` : `${cutIn} to ${settings.timezone}` } });
   }
   return recovery;
 }
