@@ -65,6 +65,8 @@ export interface Gateway {
   reloadFailed(mistakes: readonly string[]): void;
   /** Resolves, with the reason, when the ledger can never be written again by this process. */
   readonly ledgerLost: Promise<string>;
+  /** Resolves, with a sentence for the operator, when damage was found in the ledger while it served. */
+  readonly ledgerDamaged: Promise<string>;
   /** Lets calls finish for `drainMs`, settles all, and closes everything. */
   close(drainMs: number): Promise<void>;
 }
@@ -98,6 +100,8 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const ledgerFile = join(initial.dataDir, 'tollgate.db');
   let onDeath: (trouble: string) => void = () => {};
   const ledgerLost = new Promise<string>((resolve) => (onDeath = resolve));
+  let onDamage: (trouble: string) => void = () => {};
+  const ledgerDamaged = new Promise<string>((resolve) => (onDamage = resolve));
   const opening = openLedger({
     file: ledgerFile,
     workerEntry: new URL('store/sqlite/writer.js', import.meta.url),
@@ -108,6 +112,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     log,
     clock,
     onDeath,
+    onDamage,
   });
   // Read while the writing thread opens the ledger.
   let book: PriceBook;
@@ -301,6 +306,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     adminServer,
     recovery: store.recovery,
     ledgerLost,
+    ledgerDamaged,
     settings: () => settings,
     async reload(next) {
       const repriced = next.prices.digest !== settings.prices.digest;

@@ -45,13 +45,20 @@ export async function serve(options: ServeOptions): Promise<void> {
     onReload: (settings) => gateway.reload(settings),
     onMistakes: (mistakes) => gateway.reloadFailed(mistakes.map(mistakeText)),
   });
-  stopOnSignals(async () => {
+  const stop = async (): Promise<void> => {
     await watch.close();
     await gateway.close(gateway.settings().drainMs);
-  });
+  };
+  stopOnSignals(stop);
   void gateway.ledgerLost.then((trouble) => {
     // Every call from here on would be refused, and those in flight cannot be settled; the next start books them at what was held.
     process.stderr.write(`tollgate: the ledger cannot be written any more (${trouble}); stopping, so that a supervisor can start the gateway anew\n`);
+    process.exit(3);
+  });
+  void gateway.ledgerDamaged.then(async (trouble) => {
+    // Calls in flight end as they should; to take more would be to write into what is broken.
+    process.stderr.write(`tollgate: ${trouble}\n`);
+    await stop().catch(() => undefined);
     process.exit(3);
   });
   greet(gateway, loaded.settings);

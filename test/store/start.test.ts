@@ -7,7 +7,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, truncateSyn
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openEntry, settlement } from './samples.ts';
+import { logbook, openEntry, settlement } from './samples.ts';
 import { scratch, type Scratch } from './scratch.ts';
 
 const opener = fileURLToPath(new URL('./opener.mjs', import.meta.url));
@@ -47,6 +47,45 @@ test.each(Object.entries(damage))('a ledger with %s is refused as damaged, uncha
   const before = sha256(place.file);
   await expect(place.open()).rejects.toMatchObject({ name: 'LedgerRefused', code: 'corrupt', message: expect.stringMatching(/damaged.*backup/s) });
   expect(sha256(place.file)).toBe(before);
+});
+
+/** Overwrites a page of rows: one that hangs from the root of the table of calls, so that neither the schema nor any other table is hurt. */
+function harmRows(file: string): void {
+  const bytes = readFileSync(file);
+  const db = new Database(file, { readonly: true });
+  const { rootpage } = db.prepare<[], { rootpage: number }>("SELECT rootpage FROM sqlite_schema WHERE name = 'call'").get() as { rootpage: number };
+  db.close();
+  // An interior page of a table: the pointer of its first cell, see "B-tree Pages" in SQLite's file format.
+  const root = (rootpage - 1) * 4096;
+  expect(bytes[root]).toBe(5);
+  const leaf = bytes.readUInt32BE(root + bytes.readUInt16BE(root + 12));
+  bytes.fill(0xa5, (leaf - 1) * 4096, leaf * 4096);
+  writeFileSync(file, bytes);
+}
+
+test('a ledger too large to be checked before it serves is checked beside the calls; what is found stops it, and the next start looks at all of it', async () => {
+  await aLedger(200);
+  const good = readFileSync(place.file);
+  const log = logbook();
+  const whole = await place.open({ wholeBytes: 0, log });
+  await expect.poll(() => log.lines.map(({ event }) => event)).toContain('ledger_checked');
+  await whole.ledger.close();
+  expect(existsSync(`${place.file}.damaged`)).toBe(false);
+
+  harmRows(place.file);
+  const damaged = readFileSync(place.file);
+  let trouble: string | null = null;
+  const hurt = await place.open({ wholeBytes: 0, onDamage: (what) => (trouble = what) });
+  await expect.poll(() => trouble).toMatch(/is damaged.*backup/s);
+  await hurt.ledger.close();
+  // However large it is, and whoever starts it.
+  await expect(place.open({ wholeBytes: 0 })).rejects.toMatchObject({ name: 'LedgerRefused', code: 'corrupt' });
+  expect(damaged.length).toBe(readFileSync(place.file).length);
+
+  writeFileSync(place.file, good);
+  const mended = await place.open({ wholeBytes: 0 });
+  expect(existsSync(`${place.file}.damaged`)).toBe(false);
+  await mended.ledger.close();
 });
 
 test('a ledger whose file went missing while its write-ahead log stayed is not replaced by a fresh one', async () => {

@@ -10,10 +10,11 @@ import { corrupt, LedgerRefused, refusalOf } from './refusal.ts';
 /**
  * Opens a ledger for writing, after looking at it closely; makes one where there is none.
  * @param durability `full` syncs every commit, so that it survives the loss of power; `normal` syncs checkpoints only, which survives any end of the process; see also `SyncEachSecond`
+ * @param wholeBytes larger files are checked in part; `checked` is then false
  * @throws LedgerRefused, with the file unchanged
  */
-export function openForWriting(file: string, durability: 'full' | 'normal'): { db: Database.Database; checked: boolean } {
-  const found = inspect(file);
+export function openForWriting(file: string, durability: 'full' | 'normal', wholeBytes?: number): { db: Database.Database; checked: boolean } {
+  const found = inspect(file, wholeBytes);
   try {
     if (found === 'absent') create(file);
     const db = new Database(file, { timeout: 5_000, fileMustExist: true });

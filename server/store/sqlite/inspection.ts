@@ -1,21 +1,25 @@
 // server/store/sqlite/inspection.ts: looks at a ledger file before it is opened for writing, without changing a byte of it.
 
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './migrations.ts';
 import { corrupt, LedgerRefused, readOnly, refusalOf } from './refusal.ts';
 
-/** Files up to this size are checked whole (some 3 s); of larger ones, everything but the rows and attempts of calls, and what can be worked out anew. */
-const CHECKED_WHOLE_BYTES = 1_000_000_000;
-const LARGE_TABLES = ['call', 'attempt', 'fold'];
+/** Files up to this size are checked whole before the start, in about a second; of larger ones only the small tables, and the rest beside the calls. */
+export const CHECKED_WHOLE_BYTES = 300_000_000;
+const LARGE_TABLES = ['call', 'attempt', 'rollup', 'correction', 'fold'];
+
+/** Lies beside a ledger in which damage was found while it served: the next start looks at all of it first, however long that takes. */
+export const suspicionOf = (file: string): string => `${file}.damaged`;
 
 /**
  * Decides whether a file is a ledger that this program may write.
+ * @param wholeBytes larger files are checked in part, unless one was suspected before
  * @returns `absent` when there is none and one may be made; else whether all of it was checked
  * @throws LedgerRefused for anything else; a broken file is never replaced by a fresh one
  */
-export function inspect(file: string): 'absent' | 'checked' | 'checked_in_part' {
+export function inspect(file: string, wholeBytes: number = CHECKED_WHOLE_BYTES): 'absent' | 'checked' | 'checked_in_part' {
   if (!existsSync(file)) {
     if (existsSync(`${file}-wal`)) throw corrupt(file, 'it is missing, but its write-ahead log is there');
     return 'absent';
@@ -28,7 +32,7 @@ export function inspect(file: string): 'absent' | 'checked' | 'checked_in_part' 
     throw readOnly(file, String((error as { code?: unknown }).code));
   }
   try {
-    return checkContent(file);
+    return checkContent(file, wholeBytes);
   } catch (error) {
     throw error instanceof LedgerRefused ? error : (refusalOf(error, file) ?? error);
   }
@@ -51,7 +55,7 @@ function checkHeader(file: string): void {
   }
 }
 
-function checkContent(file: string): 'checked' | 'checked_in_part' {
+function checkContent(file: string, wholeBytes: number): 'checked' | 'checked_in_part' {
   const db = new Database(file, { readonly: true, timeout: 5_000 });
   try {
     const version = db.pragma('user_version', { simple: true }) as number;
@@ -66,13 +70,32 @@ function checkContent(file: string): 'checked' | 'checked_in_part' {
       const missing = expected.find((table) => !tables.includes(table));
       if (missing !== undefined) throw corrupt(file, `table ${missing} is missing`);
     }
-    const whole = statSync(file).size <= CHECKED_WHOLE_BYTES;
-    const targets = whole ? [''] : tables.filter((table) => !LARGE_TABLES.includes(table)).map((table) => `('${table}')`);
-    for (const target of targets) {
-      const finding = db.pragma(`quick_check${target}`, { simple: true });
-      if (finding !== 'ok') throw corrupt(file, String(finding).split('\n')[0] ?? '');
-    }
+    const suspected = existsSync(suspicionOf(file));
+    const whole = suspected || statSync(file).size <= wholeBytes;
+    const finding = whole ? findingIn(db, null) : tables.filter((table) => !LARGE_TABLES.includes(table)).map((table) => findingIn(db, table)).find((one) => one !== null);
+    if (finding != null) throw corrupt(file, finding);
+    // Put right, or replaced by a backup.
+    if (suspected) rmSync(suspicionOf(file), { force: true });
     return whole ? 'checked' : 'checked_in_part';
+  } finally {
+    db.close();
+  }
+}
+
+/** What SQLite finds wrong with a table, or with all of the file; null where nothing is. */
+function findingIn(db: Database.Database, table: string | null): string | null {
+  const finding = db.pragma(`quick_check${table === null ? '' : `('${table}')`}`, { simple: true });
+  return finding === 'ok' ? null : (String(finding).split('\n')[0] ?? '');
+}
+
+/** What is wrong with the tables that a start leaves out where they are large, looked for one after the other; null where nothing is. */
+export function findingInLargeTables(file: string): string | null {
+  const db = new Database(file, { readonly: true, timeout: 5_000 });
+  try {
+    return LARGE_TABLES.map((table) => findingIn(db, table)).find((one) => one !== null) ?? null;
+  } catch (error) {
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(String((error as { code?: unknown }).code))) return String((error as Error).message);
+    throw error;
   } finally {
     db.close();
   }

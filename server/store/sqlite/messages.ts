@@ -15,6 +15,8 @@ export interface WriterSettings {
   readonly timezone: string;
   readonly durability: 'full' | 'normal';
   readonly retentionDays: number;
+  /** Larger files are checked in part before they are opened. */
+  readonly wholeBytes: number;
   /** The gateway's wall clock at the start, in milliseconds. */
   readonly now: number;
 }
@@ -54,6 +56,8 @@ export interface OpFailure {
 }
 
 export interface Opened {
+  /** False where large tables are still to be checked. */
+  readonly checked: boolean;
   readonly crashed: number;
   readonly crashedCost: bigint;
   readonly keys: readonly StoredKey[];

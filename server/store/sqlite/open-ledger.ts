@@ -10,7 +10,9 @@ import type { Ledger, OpenEntry, Recovery, Settlement } from '../../domain/ledge
 import { nanodollars } from '../../domain/money.ts';
 import type { Log } from '../../domain/observer.ts';
 import type { BackupDone } from './backup.ts';
+import { checkBeside } from './check-beside.ts';
 import { SqliteGrants } from './grants.ts';
+import { CHECKED_WHOLE_BYTES } from './inspection.ts';
 import { SqliteKeyRing, type Declared } from './key-ring.ts';
 import { lockLedger } from './lock.ts';
 import { batchStoreOf } from './batch-store.ts';
@@ -37,6 +39,10 @@ export interface LedgerOptions {
   readonly clock: Clock;
   /** Told once when the writing thread ended by itself: the process has to be started anew. */
   readonly onDeath?: (trouble: string) => void;
+  /** Told, with a sentence for the operator, when damage was found in a ledger that was too large to be checked before it was opened. */
+  readonly onDamage?: (trouble: string) => void;
+  /** Larger files are checked beside the calls. */
+  readonly wholeBytes?: number;
 }
 
 export interface OpenLedger {
@@ -72,15 +78,19 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   }
   const lock = lockLedger(file);
   try {
-    const { timezone, durability, retentionDays, clock } = options;
-    const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, now: clock.now() }, log, options.onDeath);
+    const { timezone, durability, retentionDays, clock, wholeBytes = CHECKED_WHOLE_BYTES } = options;
+    const { client, opened } = await WriterClient.start(options.workerEntry, { file, timezone, durability, retentionDays, wholeBytes, now: clock.now() }, log, options.onDeath);
     const keys = new SqliteKeyRing(client, opened.keys, options.declared, clock);
     const grants = await SqliteGrants.open(client, clock);
     const recovery = { crashed: opened.crashed, crashedCost: nanodollars(opened.crashedCost) };
     if (recovery.crashed > 0) log.warn('calls_crashed', { count: recovery.crashed });
     const priceRef: PriceRefOf = (row) => [row.version, client.knowsPrice(row.version) ? null : priceContent(row)];
+    const stopCheck = opened.checked ? null : checkBeside(new URL('check-thread.js', options.workerEntry), file, log, (trouble) => options.onDamage?.(trouble));
     return {
-      ledger: ledgerOf(client, priceRef, keys, lock.release),
+      ledger: ledgerOf(client, priceRef, keys, async () => {
+        await stopCheck?.();
+        lock.release();
+      }),
       keys,
       alerts: {
         load: () => client.ask<AlertsKept>({ kind: 'alerts' }),
@@ -102,7 +112,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   }
 }
 
-function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRing, release: () => void): Ledger {
+function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRing, release: () => Promise<void>): Ledger {
   const open = (entry: OpenEntry) => openOp(entry, priceRef);
   const settle = (settlement: Settlement) => settleOp(settlement, priceRef);
   return {
@@ -118,7 +128,7 @@ function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRin
     async close() {
       await keys.close();
       await client.close();
-      release();
+      await release();
     },
   };
 }

@@ -4,7 +4,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { inspect } from './inspection.ts';
 
 try {
-  inspect(workerData as string);
+  // All of it, whatever its size: it is what a broken ledger will be replaced by.
+  inspect(workerData as string, Infinity);
   parentPort?.postMessage(null);
 } catch (error) {
   parentPort?.postMessage(error instanceof Error ? error.message : String(error));

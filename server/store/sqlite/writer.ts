@@ -43,7 +43,7 @@ try {
 }
 
 function start(): void {
-  const { db, checked } = openForWriting(settings.file, settings.durability);
+  const { db, checked } = openForWriting(settings.file, settings.durability, settings.wholeBytes);
   try {
     serve(db, checked);
   } catch (error) {
@@ -53,7 +53,6 @@ function start(): void {
 }
 
 function serve(db: Database, checked: boolean): void {
-  if (!checked) post({ log: { level: 'info', event: 'ledger_checked_in_part', detail: 'the file is large: rows of calls were not checked' } });
   const broken = firstBrokenAudit(db);
   if (broken !== null) post({ log: { level: 'warn', event: 'audit_log_broken', detail: `line ${broken} was changed, or a line before it was taken out` } });
   const bucketsAt = bucketsIn(settings.timezone);
@@ -129,7 +128,11 @@ function serve(db: Database, checked: boolean): void {
         clearTimeout(retention);
         clearTimeout(foldingTimer);
         sync?.close();
-        db.pragma('optimize');
+        try {
+          db.pragma('optimize');
+        } catch {
+          // Only statistics for the planner; a damaged file is told of by what finds it.
+        }
         db.close();
         return null;
     }
@@ -149,7 +152,7 @@ function serve(db: Database, checked: boolean): void {
       (error: unknown) => post({ answer: message.ask, error: error instanceof Error ? error.message : String(error) }),
     );
   });
-  post({ opened: { ...recovery, keys: transactions.keys.all(), installSecret: metaOf(db, 'install_secret') } });
+  post({ opened: { checked, ...recovery, keys: transactions.keys.all(), installSecret: metaOf(db, 'install_secret') } });
 }
 
 /** All that must be done before calls flow. */
