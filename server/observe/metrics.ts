@@ -83,10 +83,22 @@ export interface Metrics {
 
 const FRESH_MS = 1000;
 const SLICE = 250;
+/** Those that calls make more series of. */
+const GROWING: readonly MetricKey[] = ['requests', 'tokens', 'cost', 'duration', 'timeToFirstToken', 'requestTokens', 'outputSpeed', 'requestCost'];
+const PREPARE_AFTER_MS = 500;
 
 export function createMetrics(sources: MetricSources): Metrics {
   const labels = createLabels((model) => sources.bookName(model));
-  const tallies = createTallies(labels);
+  let preparing: NodeJS.Timeout | null = null;
+  const tallies = createTallies(labels, () => {
+    if (closed) return;
+    preparing ??= setTimeout(() => {
+      preparing = null;
+      // What goes wrong here goes wrong at the scrape, which says so.
+      void prepare().catch(() => {});
+    }, PREPARE_AFTER_MS).unref();
+  });
+  let closed = false;
   const eventLoop = monitorEventLoopDelay({ resolution: 10 });
   eventLoop.enable();
   const read = samplesOf({ sources, labels, tallies, eventLoop });
@@ -116,6 +128,19 @@ export function createMetrics(sources: MetricSources): Metrics {
     return `${texts.join('\n')}\n`;
   };
 
+  /** The registry keeps the text of labels that it has written once, which is most of a scrape: whoever scrapes first after many series came up does not wait for all of theirs. */
+  const prepare = async (): Promise<void> => {
+    const { registry, shown } = formatOf(Registry.PROMETHEUS_CONTENT_TYPE);
+    for (const key of GROWING) {
+      const samples = await read[key]();
+      for (let from = 0; from < samples.length && !closed; from += SLICE) {
+        shown.values = samples.slice(from, from + SLICE);
+        await registry.getSingleMetricAsString(METRICS[key].name);
+        await new Promise(setImmediate);
+      }
+    }
+  };
+
   return {
     observer: tallies.observer,
     committed: (ms) => observe(tallies.ledgerWrite, ms / 1000),
@@ -137,7 +162,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     corrected: (workspace, difference) => tallies.corrected(workspace, difference),
     unpriced: () => tallies.unpriced(),
     inFlight: () => [...tallies.inFlight.values()].reduce((sum, n) => sum + n, 0),
-    close: () => void eventLoop.disable(),
+    close() {
+      closed = true;
+      if (preparing !== null) clearTimeout(preparing);
+      eventLoop.disable();
+    },
   };
 }
 

@@ -89,7 +89,8 @@ const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_K
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
 const add = (counts: number[], at: number, by: number): void => void (counts[at] = (counts[at] ?? 0) + by);
 
-export function createTallies(labels: Labels): Tallies {
+/** @param grew told whenever a set of labels came up that was not there before */
+export function createTallies(labels: Labels, grew: () => void = () => {}): Tallies {
   const calls: CallSeries[] = [];
   const callTree = new Map<string, Map<string, Map<string, CallSeries>>>();
   const pairs: PairSeries[] = [];
@@ -121,6 +122,7 @@ export function createTallies(labels: Labels): Tallies {
     }
     const made: CallSeries = { workspace, workflow, model, outcomes: METRIC_ENDPOINTS.map(() => null), tokens: zeros(TOKEN_KINDS.length), cost: COST_KINDS.map(() => 0n) };
     calls.push(made);
+    grew();
     branch(branch(callTree, workspace, () => new Map<string, Map<string, CallSeries>>()), workflow, () => new Map<string, CallSeries>()).set(model, made);
     return made;
   };
@@ -142,6 +144,7 @@ export function createTallies(labels: Labels): Tallies {
       cachePremium: 0n,
     };
     pairs.push(made);
+    grew();
     branch(pairTree, workspace, () => new Map<string, PairSeries>()).set(model, made);
     return made;
   };
@@ -163,6 +166,7 @@ export function createTallies(labels: Labels): Tallies {
     if (known) return known;
     if (outcomeSets >= SET_CAPS.outcomes && series.workspace !== OTHER) return null;
     outcomeSets++;
+    grew();
     return (series.outcomes[at] = zeros(METRIC_OUTCOMES.length));
   };
   const decide = (workspace: string, rule: string, action: (typeof POLICY_ACTIONS)[number]): void => {

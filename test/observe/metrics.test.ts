@@ -1,7 +1,8 @@
 // test/observe/metrics.test.ts: what a scrape says after calls of every kind.
 
 import { spawnSync } from 'node:child_process';
-import { afterEach, expect, test } from 'vitest';
+import { Registry } from 'prom-client';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { CostLine } from '../../server/domain/price.ts';
 import type { KeyId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
 import { nanodollars, picodollars } from '../../server/domain/money.ts';
@@ -249,6 +250,16 @@ test('a config of hundreds of workflows, a busy book and every endpoint stay und
   expect((await metrics.render('application/openmetrics-text')).body.length).toBeLessThan(5_000_000);
   const counted = [...samples].filter(([name]) => name.startsWith('tollgate_requests_total')).reduce((sum, [, value]) => sum + value, 0);
   expect(counted).toBe(80 * 5 * 4 * 60);
+});
+
+test('labels of new series are written out before anybody scrapes, so that the first scrape is as quick as the later ones', async () => {
+  const written = vi.spyOn(Registry.prototype, 'getSingleMetricAsString');
+  onTestFinished(() => written.mockRestore());
+  const { metrics } = started();
+  await vi.waitFor(() => expect(written.mock.calls.flat()).toContain('tollgate_requests_total'), 5_000);
+  written.mockClear();
+  metrics.observer.settled({ opened: openEntry('1', { caller: caller({ workspace: 'shop', workflow: 'texts' }) }), settlement: settlement('1', { cost: cost({ prices: [price('claude-opus-5')] }) }) });
+  await vi.waitFor(() => expect(written.mock.calls.flat()).toContain('tollgate_tokens_total'), 5_000);
 });
 
 test('a scrape is kept for a second, however often it is asked for', async () => {
