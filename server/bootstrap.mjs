@@ -30,7 +30,7 @@ function main(goal) {
   withLock(() => {
     install(root, 'packages', 'the first time, SQLite is compiled, which takes a minute or two');
     if (goal === 'test') install(join(root, 'test'), 'test clients', 'real SDKs, Claude Code and a browser, about 500 MB');
-    if (goal === 'test') debian(['prometheus', 'strace']);
+    if (goal === 'test') debian(['prometheus', 'prometheus-alertmanager', 'strace']);
     if (goal === 'bench') debian(['nginx-light', 'wrk']);
     if (goal !== 'test') build();
   });
@@ -108,7 +108,7 @@ function build() {
 
 /** Debian packages that tests and benchmarks drive; installed only as root, said plainly otherwise. */
 function debian(packages) {
-  const programs = { prometheus: 'prometheus', strace: 'strace', 'nginx-light': 'nginx', wrk: 'wrk' };
+  const programs = { prometheus: 'prometheus', 'prometheus-alertmanager': 'prometheus-alertmanager', strace: 'strace', 'nginx-light': 'nginx', wrk: 'wrk' };
   const missing = packages.filter((name) => !onPath(programs[name]));
   if (missing.length === 0) return;
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !onPath('apt-get')) {

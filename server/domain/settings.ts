@@ -105,7 +105,7 @@ export interface Workspace extends Policy {
 
 export interface Channel {
   readonly id: string;
-  readonly type: 'slack' | 'teams' | 'pagerduty' | 'webhook' | 'email';
+  readonly type: 'slack' | 'teams' | 'pagerduty' | 'webhook' | 'email' | 'alertmanager';
   /** The channel's own fields as written, secrets resolved; each channel parses its own. */
   readonly fields: ReadonlyMap<string, unknown>;
   /** What is less urgent is not told here. */

@@ -114,7 +114,8 @@ const key = section({
 });
 
 const url = () => z.string({ error: 'an http or https address' }).regex(/^https?:\/\/[^\s/]+[^\s]*$/, { error: 'an http or https address' });
-const CHANNEL = 'a mapping with type: slack, teams, pagerduty, webhook or email';
+const CHANNEL_TYPES = 'slack, teams, pagerduty, webhook, email or alertmanager';
+const CHANNEL = `a mapping with type: ${CHANNEL_TYPES}`;
 /** What every kind of channel may say besides. */
 const telling = {
   min_severity: choice(SEVERITIES).prefault('info').describe('What is less urgent is not told here. Default: info, everything.'),
@@ -151,7 +152,13 @@ const channel = z.discriminatedUnion('type', [
     to: list(words('a mail address'), 'mail addresses').min(1, { error: 'at least one mail address' }).describe('Who gets it.'),
     ...telling,
   }),
-], { error: (issue) => (issue.code === 'invalid_union' ? 'slack, teams, pagerduty, webhook or email' : CHANNEL) });
+  section({
+    type: z.literal('alertmanager'),
+    url: url().describe('Where an Alertmanager of Prometheus is, e.g. http://127.0.0.1:9093; alerts are pushed to its API v2.'),
+    ...telling,
+    repeat: duration().prefault('1h').describe('What fires is pushed again after so long, because an Alertmanager that restarts forgets it. Default: 1h.'),
+  }),
+], { error: (issue) => (issue.code === 'invalid_union' ? CHANNEL_TYPES : CHANNEL) });
 
 const COLLECTOR = 'an http or https address such as http://127.0.0.1:4318';
 const RESOURCE = 'names of attributes such as deployment.environment.name';

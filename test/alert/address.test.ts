@@ -110,7 +110,7 @@ test('a name of this machine is none of the world, as the system itself resolves
   expect(touched).toBe(0);
 });
 
-test.each(['slack', 'teams', 'webhook', 'pagerduty'] as const)('a channel of the kind %s is guarded', async (type) => {
+test.each(['slack', 'teams', 'webhook', 'pagerduty', 'alertmanager'] as const)('a channel of the kind %s is guarded', async (type) => {
   expect(await sent(channelTo(`http://127.0.0.1:${port}/hook`, type))).toMatchObject({ result: 'dead', status: null, detail: expect.stringContaining('private_addresses') });
   expect(touched).toBe(0);
 });

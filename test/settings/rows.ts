@@ -117,7 +117,7 @@ export const ROWS: readonly Row[] = [
   { name: 'a channel where there is none', yaml: BUDGET('scope: { organization: true }, notify: [ops]'), said: ['3:81 "ops" is not a channel in alerts.channels; expected a channel in alerts.channels to be declared first'] },
 
   // Channels.
-  { name: 'a channel of a kind that is none', yaml: 'alerts: { channels: { ops: { type: slak } } }\n', said: ['1:36 "slak" does not fit alerts.channels.ops.type; expected slack, teams, pagerduty, webhook or email; did you mean "slack"?'] },
+  { name: 'a channel of a kind that is none', yaml: 'alerts: { channels: { ops: { type: slak } } }\n', said: ['1:36 "slak" does not fit alerts.channels.ops.type; expected slack, teams, pagerduty, webhook, email or alertmanager; did you mean "slack"?'] },
   { name: 'a channel without kind', yaml: 'alerts: { channels: { ops: { url: https://hooks.example/1 } } }\n', said: ['1:23 alerts.channels.ops needs "type"'] },
   { name: 'a channel with a field of another kind', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, to: [me@example.com] } } }\n', said: ['1:73 alerts.channels.ops has no key "to"; expected type, url, min_severity, quiet, repeat or fallback'] },
   { name: 'a fallback that is not there', yaml: 'alerts: { channels: { ops: { type: slack, url: https://hooks.example/1, fallback: opps } } }\n', said: ['1:83 this value is not a channel in alerts.channels; expected ops; did you mean "ops"?'] },

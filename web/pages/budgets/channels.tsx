@@ -7,7 +7,7 @@ import { Snippet } from '../../parts/marks.tsx';
 import { ask, Failure, refresh } from '../../server.ts';
 import { now, zone } from '../../state/period.ts';
 
-const TYPES = { slack: 'Slack', teams: 'Teams', pagerduty: 'PagerDuty', webhook: 'webhook', email: 'e-mail' } as const;
+const TYPES = { slack: 'Slack', teams: 'Teams', pagerduty: 'PagerDuty', webhook: 'webhook', email: 'e-mail', alertmanager: 'Alertmanager' } as const;
 const STARTER = `alerts:
   channels:
     ops: { type: slack, url: "\${SLACK_URL}", min_severity: warning }

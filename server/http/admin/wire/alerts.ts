@@ -57,7 +57,7 @@ export type SilenceRow = z.infer<typeof SilenceRow>;
 
 export const AlertsAnswer = z.object({
   at: Instant,
-  channels: z.array(z.object({ id: z.string(), type: z.enum(['slack', 'teams', 'pagerduty', 'webhook', 'email']), min_severity: z.enum(SEVERITIES), fallback: z.string().nullable() })),
+  channels: z.array(z.object({ id: z.string(), type: z.enum(['slack', 'teams', 'pagerduty', 'webhook', 'email', 'alertmanager']), min_severity: z.enum(SEVERITIES), fallback: z.string().nullable() })),
   rules: z.array(z.object({ rule: z.enum(ALERT_RULES), enabled: z.boolean(), yaml: z.string().describe('as in the config, with the values in force; empty where there is nothing to write') })),
   firing: z.array(AlertFiring).describe('firing or acknowledged, the newest first'),
   pending: z.array(AlertFiring),
