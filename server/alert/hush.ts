@@ -3,6 +3,7 @@
 import { isActive, type AlertState } from '../domain/alert.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { silenceOf, type Silence } from '../domain/silence.ts';
+import { severityTold } from './machine.ts';
 import type { Told } from './round.ts';
 
 /** The state whose beginning or rise is kept back, or null: it is told. An end is told where its beginning was, silence or not, so that no incident stays open at a receiver. */
@@ -18,5 +19,5 @@ export function released(state: AlertState, silences: readonly Silence[], now: E
   const silence = isActive(state) ? silenceOf(silences, state, now) : null;
   if (silence !== null) return silence.id === state.silence ? null : { state: { ...state, silence: silence.id }, told: false };
   const told = state.state === 'firing';
-  return { state: { ...state, silence: null, ...(told ? { announced: true, lastSentAt: now } : {}) }, told };
+  return { state: { ...state, silence: null, ...(told ? { announced: true, toldSeverity: !state.announced ? state.text.severity : severityTold(state), lastSentAt: now } : {}) }, told };
 }

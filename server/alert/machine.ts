@@ -1,6 +1,6 @@
 // server/alert/machine.ts: what becomes of an alert when a rule has looked again. Pure; its states are kept in the database.
 
-import { isActive, type AlertState, type Reading } from '../domain/alert.ts';
+import { isActive, type AlertState, type Reading, type Severity } from '../domain/alert.ts';
 import { HOUR_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 
@@ -78,7 +78,7 @@ function whileActive(known: AlertState, reading: Reading, now: EpochMs): Step {
     const state: AlertState = {
       ...known, peak, tier: reading.tier, clearSince: null, reachedAt: reached(known.reachedAt, reading.tier, now),
       // A higher tier is news to whoever acknowledged the lower one.
-      ...(told ? { state: 'firing' as const, ackedBy: null, notified: reading.tier, announced: true, lastSentAt: now } : {}),
+      ...(told ? { state: 'firing' as const, ackedBy: null, notified: reading.tier, announced: true, toldSeverity: reading.severity, lastSentAt: now } : {}),
     };
     return { state, event: told ? 'raised' : null };
   }
@@ -104,7 +104,7 @@ function whileCalm(known: AlertState, reading: Reading, now: EpochMs, incident: 
   const state: AlertState = {
     ...known, state: 'firing', tier: reading.tier, notified: Math.max(notified, reading.tier), announced: told, since: now, clearSince: null, resolvedAt: null,
     pendingSince: null, sightings: 0, reachedAt: reached(known.resolvedAt === null ? known.reachedAt : [], reading.tier, now), peak: reading.value, ...(reading.excessPerHour === undefined ? {} : { extra: reading.excessPerHour / 2 }), incident: incident(), ackedBy: null,
-    lastSentAt: told ? now : known.lastSentAt,
+    lastSentAt: told ? now : known.lastSentAt, ...(told ? { toldSeverity: reading.severity } : {}),
   };
   return { state, event: told ? 'fired' : null };
 }
@@ -113,6 +113,9 @@ const resolved = (state: AlertState, now: EpochMs): Step => ({
   state: { ...state, state: 'resolved', resolvedAt: now, clearSince: null, pendingSince: null, sightings: 0, tier: 0, updatedAt: now },
   event: state.announced ? 'resolved' : null,
 });
+
+/** How urgent messages about it are. */
+export const severityTold = ({ toldSeverity, text }: Pick<AlertState, 'toldSeverity' | 'text'>): Severity => toldSeverity ?? text.severity;
 
 /** Tiers below the one reached were reached no later. */
 const reached = (before: readonly (EpochMs | null)[], tier: number, now: EpochMs): (EpochMs | null)[] => Array.from({ length: Math.max(tier, before.length) }, (_, index) => before[index] ?? (index < tier ? now : null));

@@ -79,3 +79,17 @@ test('an alert that nobody takes on is told again, through a restart, and one th
   await scene.pass(3 * MINUTE);
   expect(saidTo(scene.receiver)).toHaveLength(2);
 });
+
+test('the end of what was critical is told as such, to a channel that hears of nothing less, though it had calmed down before', async () => {
+  await scene.close();
+  scene = await budgetScene({}, { minSeverity: 'critical' });
+  scene.spend(410);
+  await scene.pass(2 * MINUTE);
+  // Past 80 % of the new limit only, and then below everything.
+  scene.limit(500);
+  await scene.pass(2 * MINUTE);
+  expect(scene.alerts().states()).toMatchObject([{ state: 'firing', text: { severity: 'warning' } }]);
+  scene.spend(0);
+  await scene.pass(2 * MINUTE);
+  expect(told()).toEqual(['firing budget critical', 'resolved budget critical']);
+});
