@@ -29,6 +29,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
     const { refusal, caller: owner } = identified;
     return owner === null ? turnAway(call, refusal, services) : refuse(call, intentOf(call, owner, null), refusal, services);
   }
+  if (identified.value.key !== null) services.keyUsed(identified.value.key, call.request, call.admittedAt);
 
   const asked = await readAsk(call, settings, services.clock);
   const body = asked.ok ? asked.value : null;

@@ -7,7 +7,7 @@ import type { Gate } from './domain/admission.ts';
 import type { BatchCare } from './domain/batch.ts';
 import type { Ask, BatchItemAsk, ClaimedTags, Credentials, Route } from './domain/call.ts';
 import type { Directory } from './domain/directory.ts';
-import type { CallId, Clock, EpochMs } from './domain/ids.ts';
+import type { CallId, Clock, EpochMs, KeyId } from './domain/ids.ts';
 import type { Ledger } from './domain/ledger.ts';
 import type { OpenMeter } from './domain/meter.ts';
 import type { Headroom, Log, Observer } from './domain/observer.ts';
@@ -60,6 +60,8 @@ export interface Services {
   readonly desk: Desk;
   readonly batches: BatchCare;
   readonly observer: Observer;
+  /** Hears of every request that came with a key of ours. */
+  readonly keyUsed: (key: KeyId, from: IncomingMessage, at: EpochMs) => void;
   readonly telemetry: { readonly tracing: Tracing | null };
   readonly log: Log;
   /** The key that prefixes of prompts are hashed with, 43 characters of base64url. */

@@ -9,7 +9,8 @@ import type { Settings } from '../domain/settings.ts';
 import { isAbout, isSilencing, MOST_SILENCES, silenceOf, type Silence } from '../domain/silence.ts';
 import { beatOfEntry, beatOfRefusal } from './beat.ts';
 import { keptBack, released } from './hush.ts';
-import { acknowledged } from './machine.ts';
+import { KeySigns, type Arrival } from './key-signs.ts';
+import { acknowledged, severityTold } from './machine.ts';
 import { Outbox } from './outbox.ts';
 import { reachOf } from './post.ts';
 import { Pulse } from './pulse.ts';
@@ -29,6 +30,8 @@ export interface AlertsOptions extends Sources {
   readonly store: AlertStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** What networks and clients of keys are hashed with. */
+  readonly keySecret: string;
   /** Hears at once what began, ended or was silenced. */
   readonly happened?: (happening: AlertHappening) => void;
   readonly random?: () => number;
@@ -39,6 +42,8 @@ export interface AlertsOptions extends Sources {
 export interface Alerts extends AlertDesk {
   /** To be told of every call, beside the metrics. */
   readonly observer: Observer;
+  /** A key of ours came with a request, from where and with what the request tells. */
+  keyUsed(key: string, from: Arrival, at: EpochMs): void;
   /** Loads what was, and begins to look. */
   start(): Promise<void>;
   /** One look now: rules, states, messages. Looks never overlap. */
@@ -56,7 +61,8 @@ export interface Alerts extends AlertDesk {
 export function createAlerts(options: AlertsOptions): Alerts {
   const { clock, store, log, settings, happened = () => {}, random = Math.random, timers = nodeTimers } = options;
   const pulse = new Pulse(settings().alerts.rules.firstToken.slowerThanMs);
-  const watch = new Watch(options, pulse);
+  const signs = new KeySigns(options.keySecret);
+  const watch = new Watch(options, pulse, signs);
   const outbox = new Outbox({ gatherMs: () => settings().alerts.gatherMs, now: () => clock.now(), reach: () => reachOf(settings().alerts.privateAddresses), dashboardUrl: () => settings().alerts.dashboardUrl, random });
   const states = new Map<string, AlertState>();
   /** Of what could not be written yet. */
@@ -74,15 +80,17 @@ export function createAlerts(options: AlertsOptions): Alerts {
 
   const save = async (): Promise<void> => {
     const changes = outbox.takeChanges();
+    const keyMarks = signs.takeChanges();
     const taken = [...unsaved];
     unsaved.clear();
-    if (taken.length === 0 && changes.messages.length === 0 && changes.deliveries.length === 0) return;
+    if (taken.length === 0 && changes.messages.length === 0 && changes.deliveries.length === 0 && keyMarks.length === 0) return;
     try {
-      await store.save({ states: taken.flatMap(([, state]) => (state === null ? [] : [state])), forgotten: taken.flatMap(([name, state]) => (state === null ? [name] : [])), ...changes, silences: [] });
+      await store.save({ states: taken.flatMap(([, state]) => (state === null ? [] : [state])), forgotten: taken.flatMap(([name, state]) => (state === null ? [name] : [])), ...changes, silences: [], keyMarks });
     } catch {
       // The ledger is in trouble, which is an alert of its own: it is sent from memory, and written when it can be.
       for (const [name, state] of taken) if (!unsaved.has(name)) unsaved.set(name, state);
       outbox.giveBack(changes);
+      signs.giveBack(keyMarks);
     }
   };
 
@@ -116,7 +124,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     for (const told of result.told) {
       const { event, state, before } = told;
       log.info('alert', { reason: state.rule, outcome: event, detail: state.text.title });
-      const notice: Notice = { ...noticeOf(state, event === 'resolved', false, now), raisedFrom: event === 'raised' ? (before?.text.severity ?? null) : null };
+      const notice: Notice = { ...noticeOf(state, event === 'resolved', false, now), raisedFrom: event === 'raised' && before !== null ? severityTold(before) : null };
       const quiet = keptBack(told, silences, now);
       if (quiet === null) outbox.add(notice);
       else {
@@ -154,7 +162,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
       const freed = released(state, silences, now);
       if (freed === null) continue;
       put(freed.state);
-      if (freed.told) outbox.add({ ...noticeOf(freed.state, false, false, now), raisedFrom: state.announced ? state.text.severity : null });
+      if (freed.told) outbox.add({ ...noticeOf(freed.state, false, false, now), raisedFrom: state.announced ? severityTold(state) : null });
     }
   };
 
@@ -171,7 +179,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
 
   /** Durable before it is in force: a restart must not bring back what somebody wanted to be quiet. */
   const keep = async (silence: Silence): Promise<void> => {
-    await store.save({ states: [], forgotten: [], messages: [], deliveries: [], silences: [silence] });
+    await store.save({ states: [], forgotten: [], messages: [], deliveries: [], silences: [silence], keyMarks: [] });
     const now = clock.now();
     silences = [silence, ...silences.filter(({ id, until }) => id !== silence.id && now - until < SHOWN_SILENCES_MS)];
   };
@@ -186,7 +194,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     for (const { id, repeatMs, minSeverity } of settings().alerts.channels) {
       if (repeatMs === null) continue;
       for (const state of states.values()) {
-        if (state.state !== 'firing' || !state.announced || !atLeast(state.text.severity, minSeverity) || !(state.text.notify?.includes(id) ?? true)) continue;
+        if (state.state !== 'firing' || !state.announced || !atLeast(severityTold(state), minSeverity) || !(state.text.notify?.includes(id) ?? true)) continue;
         if (silenceOf(silences, state, now) !== null) continue;
         const place = `${id}\n${state.incident}`;
         const last = Math.min(now, repeatedAt.get(place) ?? state.lastSentAt ?? now);
@@ -229,10 +237,14 @@ export function createAlerts(options: AlertsOptions): Alerts {
         soon();
       },
     },
+    keyUsed(key, from, at) {
+      if (settings().alerts.rules.keyLeak.enabled) signs.note(key, from, at);
+    },
     async start() {
       const kept = await store.load();
       for (const state of kept.states) states.set(state.fingerprint, state);
       silences = kept.silences;
+      signs.restore(kept.keyMarks);
       outbox.restore(kept.messages, kept.deliveries);
       await watch.warmUp(clock.now()).catch(() => log.warn('alerts_without_past'));
       timer = timers.every(LOOK_EVERY_MS, () => void look());
@@ -313,6 +325,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
 
 const noticeOf = (state: AlertState, resolved: boolean, repeated: boolean, at: EpochMs): Notice => ({
   ...state.text,
+  severity: severityTold(state),
   id: randomUUID(),
   type: resolved ? 'alert.resolved' : 'alert.firing',
   fingerprint: state.fingerprint,

@@ -6,6 +6,7 @@ import type { EpochMs } from '../domain/ids.ts';
 import type { Nanodollars } from '../domain/money.ts';
 import type { ReconciledDay } from '../domain/reconciliation.ts';
 import type { AlertRuleSettings, Settings } from '../domain/settings.ts';
+import type { KeyNews } from './key-signs.ts';
 import type { Contributor, KeyActivity, Window } from './pulse.ts';
 
 export interface Outlook {
@@ -50,6 +51,16 @@ export interface HeadroomNow {
   readonly clear: boolean;
 }
 
+export interface KeyHabit {
+  readonly models: ReadonlySet<string>;
+  /** Calls in its busiest hour. */
+  readonly busiestHour: number;
+  /** Hours of the day, by UTC, at which it was used. */
+  readonly hoursOfDay: ReadonlySet<number>;
+  /** Days on which it was used. */
+  readonly days: number;
+}
+
 export interface Figures {
   readonly now: EpochMs;
   readonly zone: string;
@@ -70,8 +81,10 @@ export interface Figures {
   readonly caps: readonly { readonly credential: string; readonly code: string; readonly count: number }[];
   readonly keys: readonly VirtualKey[];
   readonly keyActivity: readonly KeyActivity[];
-  /** What each key used to do, over past weeks: its models and its calls in the busiest hour. Null: not known. */
-  readonly keyHabits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null;
+  /** What each key used to do, over past weeks. Null: not known. */
+  readonly keyHabits: ReadonlyMap<string, KeyHabit> | null;
+  /** Networks and clients that are new to a key. */
+  readonly keyNews: ReadonlyMap<string, KeyNews>;
   readonly unpriced: readonly { readonly model: string; readonly count: number; readonly refused: boolean }[];
   /** Days of the ledger beside the provider's bill, the latest first; none where they are not compared. */
   readonly reconciled: readonly ReconciledDay[];

@@ -6,7 +6,7 @@ import { DAY_MS, HOUR_MS, WEEK_MS } from '../domain/durations.ts';
 import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../domain/money.ts';
 import type { Reports, UsageRow } from '../domain/reports.ts';
-import type { SpendNow } from './figures.ts';
+import type { Figures, SpendNow } from './figures.ts';
 import { filterOf, KEY_HABIT_DAYS, KeyUses } from './key-uses.ts';
 
 const QUARTER_MS = 900_000;
@@ -37,7 +37,7 @@ export class History {
   private readonly calls = new Map<number, number>();
   private readonly first = new Map<string, number>();
   private readonly budgets = new Map<string, Hourly>();
-  habits: ReadonlyMap<string, { readonly models: ReadonlySet<string>; readonly busiestHour: number }> | null = null;
+  habits: Figures['keyHabits'] = null;
 
   private uses: KeyUses | null = null;
   /** When all of it was read, and to where it was read last. */

@@ -74,7 +74,12 @@ export class KeyUses {
     const since = at - KEY_HABIT_MS;
     return new Map([...this.uses].map(([key, { models, hours }]) => {
       for (const hour of hours.keys()) if (hour * HOUR_MS < since) hours.delete(hour);
-      return [key, { models: new Set([...models].filter(([, last]) => last >= since).map(([model]) => model)), busiestHour: Math.max(0, ...hours.values()) }];
+      return [key, {
+        models: new Set([...models].filter(([, last]) => last >= since).map(([model]) => model)),
+        busiestHour: Math.max(0, ...hours.values()),
+        hoursOfDay: new Set([...hours.keys()].map((hour) => hour % 24)),
+        days: new Set([...hours.keys()].map((hour) => Math.floor(hour / 24))).size,
+      }];
     }));
   }
 

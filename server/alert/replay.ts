@@ -26,6 +26,7 @@ export const GAPS: Replay['gaps'] = [
   { rule: 'headroom', whole: false, why: "the provider's limit headers are not kept: only the share of calls answered with 429 is replayed" },
   { rule: 'provider_cap', whole: false, why: 'rows keep the status and the type of an error, not its code: only 402 is replayed' },
   { rule: 'key_unused', whole: false, why: "a key from the config counts from its first call, since its making is not known; secrets that a rotation has replaced are not told apart" },
+  { rule: 'key_leak', whole: false, why: 'from which networks and with which clients calls came, and who tried secrets that had ended, is in no row' },
   { rule: 'unpriced', whole: false, why: 'a call that was priced anew since is not without price any more' },
   { rule: 'ledger', whole: true, why: 'what could not be written is not in it' },
   { rule: 'price_book', whole: true, why: 'older price books are not kept' },
@@ -77,7 +78,7 @@ export async function replay({ settings, reports, grants, keys, from, to, rule }
     if (now % HOUR_MS === 0) habits = uses.habitsAt(now);
     const figures: Figures = {
       now, zone, rules: { ...alerts.rules, anomaly: alerts.anomaly }, notify: alerts.notify, standings: [...standings.values()], outlooks, spend: spendNow(pulse, history, now), traffic: trafficNow(pulse, history, now), ...serviceNow(pulse, now),
-      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: uses.keysAt(keys, now), keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: habits, unpriced: pulse.unpriced(now, DAY_MS), reconciled: [],
+      headroom: [], caps: pulse.caps(now, HOUR_MS), keys: uses.keysAt(keys, now), keyActivity: pulse.keyActivity(now, HOUR_MS), keyHabits: habits, keyNews: new Map(), unpriced: pulse.unpriced(now, DAY_MS), reconciled: [],
       ledger: { writable: true, trouble: null, lost: 0, lostLately: 0 }, pricesVerifiedAt: null, failing: [],
     };
     const { told } = round(states, readingsOf(figures, []), NOT_REPLAYED, now, () => String(++incidents));

@@ -16,6 +16,7 @@ import type { Settings } from '../domain/settings.ts';
 import type { BurnWindows, Figures, HeadroomNow, Outlook } from './figures.ts';
 import { History } from './history.ts';
 import { filterOf } from './key-uses.ts';
+import type { KeySigns } from './key-signs.ts';
 import type { Pulse, Window } from './pulse.ts';
 
 /** A forecast moves slowly and costs milliseconds. */
@@ -49,6 +50,7 @@ const needsHistory: readonly AlertRule[] = ['anomaly', 'forecast', 'key_leak', '
 export class Watch {
   private readonly sources: Sources;
   private readonly pulse: Pulse;
+  private readonly signs: KeySigns;
   private history: { readonly hour: number; readonly digest: string; readonly read: History } | null = null;
   private readonly outlooks = new Map<string, { readonly at: number; readonly period: number; readonly limit: bigint; readonly outlook: Outlook | null }>();
   private readonly lows = new Map<string, { readonly row: HeadroomRow; readonly minutes: Map<number, number> }>();
@@ -56,9 +58,10 @@ export class Watch {
   /** When rows were given up, of late. */
   private lostAt: number[] = [];
 
-  constructor(sources: Sources, pulse: Pulse) {
+  constructor(sources: Sources, pulse: Pulse, signs: KeySigns) {
     this.sources = sources;
     this.pulse = pulse;
+    this.signs = signs;
   }
 
   rowLost(at: EpochMs): void {
@@ -94,6 +97,7 @@ export class Watch {
       keys: await this.sources.keys(),
       keyActivity: this.pulse.keyActivity(now, HOUR_MS),
       keyHabits: history?.habits ?? null,
+      keyNews: this.signs.newsAt(now),
       unpriced: this.pulse.unpriced(now, DAY_MS),
       reconciled: this.sources.reconciled(),
       ledger: { ...this.sources.ledgerHealth(), lost: this.lost, lostLately: this.lostAt.length },

@@ -70,6 +70,8 @@ export interface AlertState {
   readonly notified: number;
   /** Whether this firing was told, so that its end is told too. */
   readonly announced: boolean;
+  /** How urgent it was when it was told last: its end concerns whoever heard of its beginning, however calm it had become. Absent in states of older versions. */
+  readonly toldSeverity?: Severity;
   readonly basis: string;
   readonly pendingSince: EpochMs | null;
   /** Looks in a row that saw it; two at least where a rule asks for time, so that a clock that steps cannot fire it. */
@@ -148,6 +150,15 @@ export interface Delivery {
   readonly nextAt: EpochMs | null;
 }
 
+/** That a key was used from a network, or with a client: a keyed hash of the key with either, never the address or the name itself. */
+export interface KeyMark {
+  readonly key: string;
+  readonly kind: 'network' | 'client';
+  readonly mark: string;
+  readonly firstAt: EpochMs;
+  readonly lastAt: EpochMs;
+}
+
 export interface AlertChanges {
   readonly states: readonly AlertState[];
   /** Fingerprints whose rows go. */
@@ -156,6 +167,7 @@ export interface AlertChanges {
   readonly deliveries: readonly Delivery[];
   /** New ones, and those that were ended early. */
   readonly silences: readonly Silence[];
+  readonly keyMarks: readonly KeyMark[];
 }
 
 export interface AlertsKept {
@@ -166,6 +178,8 @@ export interface AlertsKept {
   readonly deliveries: readonly Delivery[];
   /** Those in force, and those that ended in the past 90 days. */
   readonly silences: readonly Silence[];
+  /** Those seen in the past 90 days. */
+  readonly keyMarks: readonly KeyMark[];
 }
 
 /** Where alerts are kept. `save` writes all of it or nothing, and rejects with `LedgerUnavailable` when it cannot. */

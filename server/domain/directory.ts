@@ -20,6 +20,8 @@ export interface VirtualKey {
   readonly revokedAt: EpochMs | null;
   /** To the minute or so; null when not seen. */
   readonly lastUsedAt: EpochMs | null;
+  /** When a secret of it that a rotation, a revocation or its end has put out of force was last tried, since the start. Null or absent: never. */
+  readonly endedSecretTriedAt?: EpochMs | null;
   /** `tg_` and the first characters, to tell keys apart on a screen; null for keys from the config. */
   readonly hint: string | null;
 }

@@ -90,7 +90,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });
   const alerts = createAlerts({
-    settings: () => state.settings, store: store.alerts, clock, log: logbook(), reports, standings, reconciled: () => [], grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
+    settings: () => state.settings, store: store.alerts, clock, log: logbook(), keySecret: 'secret', reports, standings, reconciled: () => [], grants: () => store.grants.list(), headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => store.keys.list(), priceRows,
   });
   const advisor = createAdvisor({
     file: disk.file, threadEntry: new URL('../../dist/server/advise/thread.js', import.meta.url), decisions: store.savings, clock, settings: () => state.settings, models: () => [], log,

@@ -114,7 +114,7 @@ export async function live({ begin, from, to, troubled, killedAt }: Life): Promi
     alive = self;
     const timers: Timers = { after: (ms, run) => time.after(ms, () => self.is && run()), every: (ms, run) => time.every(ms, () => self.is && run()) };
     const alerts = createAlerts({
-      settings: () => settings, store: store.alerts, clock, timers, log: logbook(), reports, grants: () => [], reconciled: () => [], headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => Promise.resolve(keys()), priceRows: () => prices,
+      settings: () => settings, store: store.alerts, clock, timers, log: logbook(), keySecret: 'secret', reports, grants: () => [], reconciled: () => [], headroom: () => [], ledgerHealth: () => store.ledger.health(), keys: () => Promise.resolve(keys()), priceRows: () => prices,
       standings(at) {
         looks++;
         return gate.standings(at);

@@ -26,7 +26,7 @@ const share = (total: number, ratio: number) => ({ total, bad: Math.round(total 
 
 const calm: Omit<Figures, 'now'> = {
   zone: 'UTC', rules: { ...settings().alerts.rules, anomaly: { enabled: true, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 20 * MINUTE } }, notify: null,
-  standings: [], outlooks: new Map(), spend: [], traffic: { lastHour: 300, pastWeeks: [310, 290, 305, 300] }, errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, unpriced: [],
+  standings: [], outlooks: new Map(), spend: [], traffic: { lastHour: 300, pastWeeks: [310, 290, 305, 300] }, errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, keyNews: new Map(), unpriced: [],
   reconciled: [], ledger: { writable: true, trouble: null, lost: 0, lostLately: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
 };
 
@@ -41,7 +41,10 @@ const outlook = (p50: number): Pick<Figures, 'standings' | 'outlooks'> => {
 const spend = (lastHour: number, usual: number, more: Partial<SpendNow> = {}): SpendNow => ({ workspace: 'support', lastHour: usd(lastHour), pastWeeks: [1, 0.9, 1.1, 1].map((part) => usd(usual * part)), yesterday: usd(usual), top: null, ...more });
 const room = (more: Partial<HeadroomNow>): HeadroomNow => ({ credential: 'default', modelClass: 'opus-4', dimension: 'requests', lowest: 0.5, minutesBelowWarning: 0, minutesBelowCritical: 0, clear: true, ...more });
 const key = (more: Partial<VirtualKey>): VirtualKey => ({ id: 'triage' as KeyId, workspace: 'support' as WorkspaceId, workflow: null, workflows: null, secretHash: 'x', origin: 'issued', createdAt: epochMs(T0 - 200 * DAY), expiresAt: null, revokedAt: null, lastUsedAt: epochMs(T0 - DAY), hint: null, ...more });
-const habits = (models: readonly string[], busiestHour: number): Figures['keyHabits'] => new Map([['triage', { models: new Set(models), busiestHour }]]);
+const habits = (models: readonly string[], busiestHour: number, hoursOfDay: readonly number[] = [9, 10, 11, 12, 13, 14]): Figures['keyHabits'] => new Map([['triage', { models: new Set(models), busiestHour, hoursOfDay: new Set(hoursOfDay), days: 20 }]]);
+const usual = { key: 'triage', calls: 40, rejected: 0, models: ['claude-haiku-4-5'] };
+const usualHabits = habits(['claude-haiku-4-5'], 100);
+const news = (networks: number, clients: readonly string[]): Figures['keyNews'] => new Map([['triage', { networks, clients, clientCount: clients.length }]]);
 const reconciled = (ledger: number, provider: number): ReconciledDay => {
   const tokens = { input: 1000, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 100 };
   return { day: epochMs(T0 - DAY), providerWorkspace: null, workspaces: [], ledger: { cost: usd(ledger), tokens, webSearches: 0 }, estimated: usd(0), provider: { cost: usd(provider), tokens, webSearches: 0 } };
@@ -135,6 +138,16 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'a key tries many models and is mostly refused, and they are new to it', figures: { keyActivity: [{ key: 'triage', calls: 40, rejected: 30, models: models(6) }], keyHabits: habits(['claude-haiku-4-5'], 100) }, told: ['0: key_leak triage fired critical'] },
     { what: 'a key tries many models and is mostly refused, as it always did', figures: { keyActivity: [{ key: 'triage', calls: 40, rejected: 30, models: models(6) }], keyHabits: habits(models(6), 100) }, told: [] },
     { what: 'a key is busier than ever with the model it always calls', figures: { keyActivity: [{ key: 'triage', calls: 900, rejected: 0, models: ['claude-haiku-4-5'] }], keyHabits: habits(['claude-haiku-4-5'], 50) }, told: [] },
+    { what: 'a key comes from a network and with a client that are new to it', figures: { keyActivity: [usual], keyHabits: usualHabits, keyNews: news(1, ['curl']) }, told: ['0: key_leak triage fired critical'] },
+    { what: 'a key comes from a new network, with models that it never called', figures: { keyActivity: [{ ...usual, models: models(2) }], keyHabits: usualHabits, keyNews: news(1, []) }, told: ['0: key_leak triage fired critical'] },
+    { what: 'a key comes from a new network and is busy at an hour at which it never is', figures: { keyActivity: [{ ...usual, calls: 90 }], keyHabits: habits(['claude-haiku-4-5'], 100, [1, 2, 3]), keyNews: news(1, []) }, told: ['0: key_leak triage fired critical'] },
+    { what: 'what was new of a key is known an hour later', figures: (m) => ({ keyActivity: [usual], keyHabits: usualHabits, keyNews: m < 60 ? news(1, ['curl']) : new Map() }), minutes: 130, told: ['0: key_leak triage fired critical', '120: key_leak triage resolved critical'] },
+    { what: 'a key only comes from a new network', figures: { keyActivity: [usual], keyHabits: usualHabits, keyNews: news(2, []) }, told: [] },
+    { what: 'a key only comes with another client', figures: { keyActivity: [usual], keyHabits: usualHabits, keyNews: news(0, ['curl']) }, told: [] },
+    { what: 'a key from a new network is busy at an hour next to its usual ones', figures: { keyActivity: [{ ...usual, calls: 90 }], keyHabits: habits(['claude-haiku-4-5'], 100, [9, 10]), keyNews: news(1, []) }, told: [] },
+    { what: 'a secret that was replaced is tried', figures: { keys: [key({ endedSecretTriedAt: epochMs(T0 - MINUTE) })] }, told: ['0: key_leak triage fired warning'] },
+    { what: 'a secret that was replaced is tried, and the key is used as stolen ones are', figures: (m) => ({ keys: [key({ endedSecretTriedAt: epochMs(T0 - MINUTE) })], keyActivity: [usual], keyHabits: usualHabits, keyNews: m < 3 ? new Map() : news(1, ['curl']) }), minutes: 5, told: ['0: key_leak triage fired warning', '3: key_leak triage raised critical'] },
+    { what: 'a secret that was replaced was tried two hours ago', figures: { keys: [key({ endedSecretTriedAt: epochMs(T0 - 120 * MINUTE) })] }, told: [] },
   ],
   no_traffic: [
     { what: 'no call comes in an hour that is usually busy', figures: { traffic: { lastHour: 0, pastWeeks: [310, 290, 305, 300] } }, minutes: 20, told: ['10: no_traffic gateway fired warning'] },

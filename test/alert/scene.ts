@@ -104,7 +104,7 @@ export async function budgetScene(more: Partial<Settings['alerts']> = {}, hook: 
     // What was killed does nothing more, whatever its timers say.
     const timers: Timers = { after: (ms, run) => time.after(ms, () => self.is && run()), every: (ms, run) => time.every(ms, () => self.is && run()) };
     const alerts = createAlerts({
-      settings: () => settings, store: ledger.alerts, clock: time.clock, timers, log: logbook(), reports, standings, grants: () => [], reconciled: () => [], headroom: () => [], ledgerHealth: () => ledger.ledger.health(), keys: () => Promise.resolve([]), priceRows: () => [],
+      settings: () => settings, store: ledger.alerts, clock: time.clock, timers, log: logbook(), keySecret: 'secret', reports, standings, grants: () => [], reconciled: () => [], headroom: () => [], ledgerHealth: () => ledger.ledger.health(), keys: () => Promise.resolve([]), priceRows: () => [],
       happened: (one) => happened.push(one), random: () => 0.5,
     });
     await alerts.start();

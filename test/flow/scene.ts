@@ -67,14 +67,16 @@ export interface ToSend {
   /** An array is written piece by piece. */
   readonly body?: Buffer | string | readonly Buffer[];
   readonly signal?: AbortSignal;
+  /** The address of this machine that it is sent from. */
+  readonly from?: string;
 }
 
 /** One request by node's own client: the bytes of the answer as they came, decoded by nobody. Rejects when no answer came. */
-export function send(url: string, { method = 'POST', headers = {}, body, signal }: ToSend = {}): Promise<Sent> {
+export function send(url: string, { method = 'POST', headers = {}, body, signal, from }: ToSend = {}): Promise<Sent> {
   return new Promise((resolve, reject) => {
     // The path goes out as it is written, dots and escapes included.
     const { hostname, port, origin } = new URL(url);
-    const request = httpRequest({ hostname, port, path: url.slice(origin.length), method, headers, agent: false, ...(signal ? { signal } : {}) }, (answer) => {
+    const request = httpRequest({ hostname, port, path: url.slice(origin.length), method, headers, agent: false, ...(signal ? { signal } : {}), ...(from ? { localAddress: from } : {}) }, (answer) => {
       const chunks: Buffer[] = [];
       const done = (whole: boolean): void =>
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body: Buffer.concat(chunks), whole });

@@ -2,7 +2,9 @@
 
 import type { Reading } from '../../domain/alert.ts';
 import { DAY_MS, HOUR_MS } from '../../domain/durations.ts';
-import type { Figures } from '../figures.ts';
+import type { Figures, KeyHabit } from '../figures.ts';
+import type { KeyNews } from '../key-signs.ts';
+import type { KeyActivity } from '../pulse.ts';
 import { percent } from './show.ts';
 
 /** A key that could be used and was not for so many days. One that was never seen counts from its making; one whose making is not known does not count. */
@@ -27,24 +29,60 @@ export function unusedKeys({ keys, now, rules, notify }: Figures): Reading[] {
   });
 }
 
-/** Two signs at once: many models mostly refused, models that the key never called, far more calls than its busiest hour. */
-export function leakingKeys({ keyActivity, keyHabits, rules, notify }: Figures): Reading[] {
+/**
+ * Two signs at once are a key that may be stolen: many models mostly refused, models that it never called, far more calls than in its busiest hour
+ * or at an hour of the day that it is never used at, a network that it never came from, a client that it never used. A secret that has ended and
+ * is still tried is told by itself, as what it mostly is: an app that nobody gave the new one.
+ */
+export function leakingKeys({ now, keys, keyActivity, keyHabits, keyNews, rules, notify }: Figures): Reading[] {
   if (!rules.keyLeak.enabled) return [];
-  return keyActivity.map(({ key, calls, rejected, models }): Reading => {
+  const active = new Map(keyActivity.map((activity) => [activity.key, activity]));
+  const known = new Map(keys.map((key) => [String(key.id), key]));
+  const tried = new Map(keys.flatMap(({ id, endedSecretTriedAt: at }) => (at != null && at > now - HOUR_MS && at <= now ? [[String(id), at]] : [])));
+  return [...new Set([...active.keys(), ...tried.keys()])].map((key): Reading => {
     const habit = keyHabits?.get(key) ?? null;
-    const strange = habit === null ? [] : models.filter((model) => !habit.models.has(model));
-    const signs = [
-      models.length >= 5 && rejected / calls >= 0.5 ? `${models.length} models, ${percent(rejected / calls)} of the calls refused` : null,
-      strange.length >= 2 ? `${strange.length} models that it never called before` : null,
-      habit !== null && calls > 50 && calls > 10 * habit.busiestHour ? `${calls} calls in an hour; its busiest had ${habit.busiestHour}` : null,
-    ].filter((sign) => sign !== null);
-    const tier = signs.length >= 2 ? 1 : 0;
+    const signs = [...usedOddly(active.get(key), habit, now), ...comesFromElsewhere(keyNews.get(key))];
+    const ended = tried.has(key);
+    const theft = signs.length >= 2;
+    const way = known.get(key)?.origin === 'config' ? 'give it another secret in the config' : `\`tollgate keys rotate ${key}\``;
+    const facts = [...signs, ...(ended ? ['a secret of it that has ended was tried, and refused'] : [])];
     return {
-      rule: 'key_leak', scope: key, period: null, basis: '', tier, keeps: signs.length >= 1 ? 1 : 0, severity: 'critical', forMs: 0, clearMs: HOUR_MS, rearmMs: DAY_MS,
-      title: `Key ${key} may have leaked`,
-      text: `It is used as a stolen key is: ${signs.join('; ')}. If that was not you: \`tollgate keys rotate ${key}\`.`,
-      facts: [{ label: 'Key', value: key }, ...signs.map((value, index) => ({ label: `Sign ${index + 1}`, value }))],
-      value: signs.length, threshold: 2, unit: 'count', notify,
+      rule: 'key_leak', scope: key, period: null, basis: '', tier: theft ? 2 : ended ? 1 : 0, keeps: signs.length >= 1 ? 2 : ended ? 1 : 0,
+      severity: theft ? 'critical' : 'warning', forMs: 0, clearMs: HOUR_MS, rearmMs: DAY_MS,
+      title: theft ? `Key ${key} may have leaked` : `A secret of key ${key} that has ended is still tried`,
+      text: theft
+        ? `It is used as a stolen key is: ${signs.join('; ')}. If that was not you: ${way}.`
+        : 'It was replaced, revoked or has expired, and calls with it are refused. Either an app was not given the new one, or somebody has it who should not.',
+      facts: [{ label: 'Key', value: key }, ...facts.map((value, index) => ({ label: `Sign ${index + 1}`, value }))],
+      value: facts.length, threshold: 2, unit: 'count', notify,
     };
   });
+}
+
+const MANY_CALLS = 50;
+/** So many days must a key have been in use before the hours of the day say anything. */
+const LEAST_DAYS = 7;
+
+function usedOddly(activity: KeyActivity | undefined, habit: KeyHabit | null, now: number): string[] {
+  if (activity === undefined) return [];
+  const { calls, rejected, models } = activity;
+  const strange = habit === null ? [] : models.filter((model) => !habit.models.has(model));
+  const hour = Math.floor(now / HOUR_MS) % 24;
+  const near = [hour - 2, hour - 1, hour, hour + 1].map((at) => (at + 24) % 24);
+  const busier = habit !== null && calls > MANY_CALLS && calls > 10 * habit.busiestHour;
+  const atNight = habit !== null && calls > MANY_CALLS && habit.days >= LEAST_DAYS && !near.some((at) => habit.hoursOfDay.has(at));
+  return [
+    models.length >= 5 && rejected / calls >= 0.5 ? `${models.length} models, ${percent(rejected / calls)} of the calls refused` : null,
+    strange.length >= 2 ? `${strange.length} models that it never called before` : null,
+    busier ? `${calls} calls in an hour; its busiest had ${habit.busiestHour}` : atNight ? `${calls} calls at an hour of the day at which it is never used` : null,
+  ].filter((sign) => sign !== null);
+}
+
+function comesFromElsewhere(news: KeyNews | undefined): string[] {
+  if (news === undefined) return [];
+  const { networks, clients, clientCount } = news;
+  return [
+    networks > 0 ? `calls from ${networks === 1 ? 'a network' : `${networks} networks`} that it never came from` : null,
+    clientCount > 0 ? `calls with ${clients.length > 0 ? clients.join(', ') : 'a client'}, which it never used` : null,
+  ].filter((sign) => sign !== null);
 }

@@ -31,6 +31,7 @@ export class SqliteKeyRing implements KeyRing {
   private declaredBySecret = new Map<string, VirtualKey>();
   private readonly lastUsed = new Map<string, number>();
   private readonly usedSince = new Map<string, number>();
+  private readonly endedTried = new Map<string, EpochMs>();
   private readonly timer: NodeJS.Timeout;
 
   constructor(writer: WriterClient, stored: readonly StoredKey[], declared: Declared, clock: Clock) {
@@ -56,7 +57,11 @@ export class SqliteKeyRing implements KeyRing {
       return declared;
     }
     const held = this.bySecret.get(secretHash);
-    if (held === undefined || ended(held.key, at) || (held.endsAt !== null && held.endsAt <= at)) return null;
+    if (held === undefined) return null;
+    if (ended(held.key, at) || (held.endsAt !== null && held.endsAt <= at)) {
+      this.endedTried.set(held.key.id, at);
+      return null;
+    }
     this.lastUsed.set(held.key.id, at);
     this.usedSince.set(held.key.id, at);
     return this.view(held.key);
@@ -153,6 +158,7 @@ export class SqliteKeyRing implements KeyRing {
       expiresAt: key.expiresAt as EpochMs | null,
       revokedAt: key.revokedAt as EpochMs | null,
       lastUsedAt: this.seen(key.id, key.lastUsedAt as EpochMs | null),
+      endedSecretTriedAt: this.endedTried.get(key.id) ?? null,
       hint: current?.hint ?? null,
     };
   }

@@ -323,8 +323,20 @@ const FOLDS = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const KEY_MARKS = `
+  -- From which networks and with which client software each key is used, as keyed hashes: see alert/key-signs.ts.
+  CREATE TABLE key_mark (
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,                -- network or client
+    mark TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (key, kind, mark)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
