@@ -49,9 +49,15 @@ export function failed(error: unknown): Sent {
   const { name, message, code } = error as { name?: string; message?: string; code?: string };
   // What is no address will be none the next time.
   const hopeless = error instanceof AddressRefused || code === 'ERR_INVALID_URL';
-  const said = error instanceof AddressRefused ? (message ?? '') : name === 'TimeoutError' || name === 'AbortError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (code ?? 'no answer');
+  const said = error instanceof AddressRefused ? (message ?? '') : name === 'TimeoutError' || name === 'AbortError' ? `no answer within ${TIMEOUT_MS / 1000} s` : inWords(code);
   return { status: null, said, retryAfterMs: null, hopeless };
 }
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name has no address', EAI_AGAIN: 'the name could not be looked up', ECONNREFUSED: 'nobody listens at that address', ECONNRESET: 'the connection was cut', EHOSTUNREACH: 'no way there', ENETUNREACH: 'no way there',
+  CERT_HAS_EXPIRED: 'its certificate has expired', DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by nobody that is known', UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by nobody that is known', ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+};
+const inWords = (code: string | undefined): string => (code === undefined ? 'no answer' : Object.hasOwn(WORDS, code) ? `${WORDS[code]} (${code})` : code);
 
 function exchange(url: URL, address: string, headers: Post['headers'], body: string): Promise<Sent> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;

@@ -72,7 +72,7 @@ function target(options: GatewayOptions, env: NodeJS.ProcessEnv): { base: URL; t
     // The token in the config belongs to the gateway in the config; another one gets it only when told so.
     return { base, token: options.token ?? (env.TOLLGATE_ADMIN_TOKEN || null) };
   }
-  const found = adminAddress({ file: configFile(options.config, env), env, tokenGiven: options.token !== undefined });
+  const found = adminAddress({ file: configFile(options.config, env), env, named: options.config !== undefined || Boolean(env.TOLLGATE_CONFIG), tokenGiven: options.token !== undefined });
   if (!found.ok) throw new CommandError(found.mistakes.map(mistakeText).join('\n'));
   if (found.listen.port === 0) throw new CommandError('the config lets the admin port be any free one; name it with --url', EXIT.usage);
   return { base: new URL(`http://${dialable(found.listen)}`), token: options.token ?? found.token };

@@ -11,15 +11,17 @@ import { configSchema } from './schema.ts';
 
 /**
  * Reads no more of the config than the admin port: a shell that lacks a variable that only the gateway needs can still
- * ask it things. A file that is not there means the defaults.
+ * ask it things. A file that is not there means the defaults, unless somebody has named it: another gateway than the one that is meant must not be asked.
+ * @param named the file was named, by an option or a variable
  * @param tokenGiven the caller has a token already, so that a missing variable for it is no mistake
  */
-export function adminAddress({ file, env, tokenGiven = false }: { file: string; env: Env; tokenGiven?: boolean }): { ok: true; listen: HostPort; token: string | null } | { ok: false; mistakes: readonly Mistake[] } {
+export function adminAddress({ file, env, named = false, tokenGiven = false }: { file: string; env: Env; named?: boolean; tokenGiven?: boolean }): { ok: true; listen: HostPort; token: string | null } | { ok: false; mistakes: readonly Mistake[] } {
   let text = '';
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && named) return { ok: false, mistakes: [{ file, line: 1, column: 1, what: 'there is no such file', expected: 'the config of the gateway; `--config` or TOLLGATE_CONFIG names it, and `--url` does without', suggestion: null }] };
     if (code !== 'ENOENT') return { ok: false, mistakes: [{ file, line: 1, column: 1, what: `the file cannot be read (${code ?? 'unknown error'})`, expected: null, suggestion: null }] };
   }
   const document = readDocument(file, text, env);

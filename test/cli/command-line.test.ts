@@ -147,6 +147,13 @@ test('where no gateway answers, the command ends with 3 and says how to start it
   });
 });
 
+test('a config that was named and is not there asks no gateway at all, not even one at the usual port', async () => {
+  const file = join(folder, 'absent.yaml');
+  const said = { code: 1, out: '', err: `${file}:1:1: there is no such file; expected the config of the gateway; \`--config\` or TOLLGATE_CONFIG names it, and \`--url\` does without\n` };
+  expect(await tollgate(['keys', 'list', '--config', file])).toEqual(said);
+  expect(await tollgate(['budgets', 'list'], { TOLLGATE_CONFIG: file })).toEqual(said);
+});
+
 test('what answers, and is no gateway, is told from one', async () => {
   const server = createServer((_request, response) => response.end('<!doctype html>'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

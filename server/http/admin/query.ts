@@ -54,6 +54,15 @@ function unknownName(what: string, name: string, known: readonly string[]): stri
   return `unknown ${what} ${shown(name)}${near === null ? '' : `; did you mean ${near}?`}${known.length === 0 ? ` (no ${what}s are taken here)` : ` (known: ${known.join(', ')})`}`;
 }
 
+/** That a name is none, with the one that may be meant, or what there is. `place` follows both, e.g. ` in the config`. */
+export function noSuch(what: string, name: string, known: readonly string[], place = ''): string {
+  const near = nearest(name, known);
+  if (near !== null) return `There is no ${what} ${shown(name)}${place}; did you mean ${near}?`;
+  const more = known.length > MOST_LISTED ? ` and ${known.length - MOST_LISTED} more` : '';
+  return `There is no ${what} ${shown(name)}${place}; ${known.length === 0 ? 'there are none' : `there is ${known.slice(0, MOST_LISTED).join(', ')}${more}`}.`;
+}
+const MOST_LISTED = 20;
+
 /** The known name at the least edit distance, where that is small enough to be a slip; else null. */
 export function nearest(name: string, known: readonly string[]): string | null {
   const short = name.slice(0, 40).toLowerCase();

@@ -9,7 +9,7 @@ import { isSilencing, LONGEST_SILENCE_MS, MOST_SILENCES, silenceOf, type Silence
 import { ruleYaml } from './alert-yaml.ts';
 import { iso, isoOrNull } from './encode.ts';
 import { AdminError, badBody, badQuery } from './errors.ts';
-import { instantAt } from './query.ts';
+import { instantAt, noSuch } from './query.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -60,7 +60,7 @@ export const alertRoutes: readonly Route[] = [
     async handle({ services, body, actor, now }) {
       const by = actor?.name ?? 'nobody';
       const state = await services.alerts.acknowledge(body.fingerprint, by);
-      if (state === null) throw new AdminError(404, 'unknown_alert', 'Nothing of that fingerprint is firing.');
+      if (state === null) throw new AdminError(404, 'unknown_alert', noSuch('alert that fires', body.fingerprint, services.alerts.states().filter(({ state }) => state === 'firing' || state === 'acked').map(({ fingerprint }) => fingerprint)));
       await services.ledger.audit({ at: now, actor: by, action: 'alert.acknowledge', subject: state.fingerprint, detail: JSON.stringify({ incident: state.incident }) });
       return { alert: alertRow(state, services.alerts.silences(), now) };
     },
@@ -96,7 +96,7 @@ export const alertRoutes: readonly Route[] = [
     answer: wire.SilenceAnswer,
     async handle({ services, params, actor, now }) {
       const silence = await services.alerts.lift(params['id'] ?? '');
-      if (silence === null) throw new AdminError(404, 'unknown_silence', 'No silence of that id.');
+      if (silence === null) throw new AdminError(404, 'unknown_silence', noSuch('silence', params['id'] ?? '', services.alerts.silences().map(({ id }) => id)));
       await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action: 'alert.unsilence', subject: silence.id, detail: JSON.stringify({ rule: silence.rule, scope: silence.scope }) });
       return { silence: silenceRow(silence, now) };
     },
@@ -114,7 +114,7 @@ export const alertRoutes: readonly Route[] = [
       const { channel, rule, severity, resolve, print } = body;
       if (!print) oneTestMore(now);
       const result = await services.alerts.test({ channel, rule, severity, resolve, print });
-      if (result === null) throw new AdminError(404, 'unknown_channel', 'No channel of that name in the config.');
+      if (result === null) throw new AdminError(404, 'unknown_channel', noSuch('channel', channel, services.settings().alerts.channels.map(({ id }) => id), ' in the config'));
       const { payload, delivery } = result;
       if (delivery !== null) await services.ledger.audit({ at: now, actor: actor?.name ?? 'nobody', action: 'alert.test', subject: channel, detail: JSON.stringify({ rule, severity, resolve, result: delivery.result }) });
       return { payload, delivery: delivery === null ? null : deliveryRow(delivery) };

@@ -8,6 +8,7 @@ import { rowsInForce } from '../../domain/price.ts';
 import { budgetRow, grantRow, iso, limitRule, policy, priceRow } from './encode.ts';
 import { limitsAnswer } from './encode-limits.ts';
 import { AdminError, badBody } from './errors.ts';
+import { noSuch } from './query.ts';
 import { json, type Route } from './route.ts';
 import { alertsOf } from './routes-alerts.ts';
 import type { AdminServices } from './services.ts';
@@ -45,7 +46,7 @@ export const ruleRoutes: readonly Route[] = [
     status: 201,
     async handle({ services, body, params, actor, now }) {
       const budget = services.settings().budgets.find(({ id }) => id === params['id']);
-      if (budget === undefined) throw new AdminError(404, 'unknown_budget', 'No budget of that name.');
+      if (budget === undefined) throw new AdminError(404, 'unknown_budget', noSuch('budget', params['id'] ?? '', services.settings().budgets.map(({ id }) => id), ' in the config'));
       const until = epochMs(Date.parse(body.until));
       if (until <= now) throw badBody('until: expected a time to come');
       const amount = nanoFromUsd(body.amount_usd);

@@ -138,7 +138,7 @@ export class SqliteKeyRing implements KeyRing {
   private mustBeIssued(id: KeyId): void {
     if (this.issued.has(id)) return;
     if (this.declared.keys.some((key) => key.id === id)) throw new KeyRingError('declared_in_config', `key ${id} is declared in the config; change it there`);
-    throw new KeyRingError('unknown_key', `there is no key ${id}`);
+    throw new KeyRingError('unknown_key', `there is no key ${id}; \`tollgate keys list\` shows those there are`);
   }
 
   private viewOf(id: KeyId): VirtualKey {

@@ -18,7 +18,7 @@ export function Channels({ answer }: { answer: AlertsAnswer }) {
   if (answer.channels.length === 0) {
     return (
       <>
-        <p>Nobody is told: alerts stand on this page alone. A channel turns it on (Slack, Teams, PagerDuty, a signed webhook or e-mail):</p>
+        <p>Nobody is told: alerts stand on this page alone. A channel turns it on (Slack, Teams, PagerDuty, a signed webhook, e-mail or an Alertmanager):</p>
         <Snippet text={STARTER} what="a first channel" />
       </>
     );

@@ -79,7 +79,7 @@ export const SilenceBody = z
     rule: z.enum(ALERT_RULES).optional().describe('left out: every rule'),
     scope: z.string().trim().min(1).max(512).regex(/^\P{C}+$/u, 'expected one line of text').optional().describe('as in the alert, `*` for any run of characters; left out: every scope'),
     until: When.describe('when it ends, at most 90 days from now'),
-    reason: z.string().trim().min(1).max(200).regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
+    reason: z.string().trim().min(1, 'expected a reason').max(200, 'expected at most 200 characters').regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
   })
   .refine(({ rule, scope }) => rule !== undefined || scope !== undefined, { path: ['rule'], error: 'expected a rule, a scope or both: `scope: "*"` is every alert' });
 export type SilenceBody = z.input<typeof SilenceBody>;

@@ -61,7 +61,7 @@ export type BudgetsAnswer = z.infer<typeof BudgetsAnswer>;
 export const GrantBody = z.strictObject({
   amount_usd: z.string().regex(/^\d{1,8}(\.\d{1,9})?$/, 'expected US dollars such as "50" or "12.50"').describe('US dollars on top of the limit, at most nine places'),
   until: When.describe('when it ends'),
-  reason: z.string().trim().min(1).max(200).regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
+  reason: z.string().trim().min(1, 'expected a reason').max(200, 'expected at most 200 characters').regex(/^\P{C}+$/u, 'expected one line of text').describe('why, for the audit log'),
 });
 export type GrantBody = z.input<typeof GrantBody>;
 export const GrantAnswer = z.object({ grant: GrantRow });
