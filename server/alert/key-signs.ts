@@ -14,6 +14,7 @@ const MOST_KNOWN = 8;
 const MOST_KEPT = 32;
 const MOST_KEYS = 1_000;
 const MOST_AGENTS = 1_000;
+const MOST_HASHED = 5_000;
 /** Of a mark's last sighting, on disk. */
 const WRITTEN_EVERY_MS = DAY_MS;
 const MARK = 16;
@@ -48,6 +49,8 @@ export class KeySigns {
   /** What a connection said last, so that the calls of one are looked at once a minute. */
   private readonly lately = new WeakMap<object, { readonly key: string; readonly agent: string | undefined; readonly at: number }>();
   private readonly families = new Map<string, string>();
+  /** Not hashed anew for every connection. */
+  private readonly hashed = new Map<string, string>();
 
   /** @param secret the installation's own: without it nobody can try networks against a mark */
   constructor(secret: string) {
@@ -106,8 +109,7 @@ export class KeySigns {
   private see(key: string, kind: KeyMark['kind'], what: string, at: EpochMs, name: string | null): void {
     const marks = this.of(key);
     if (marks === null) return;
-    // With the key in it: two keys that share a network cannot be told to.
-    const mark = createHmac('sha256', this.secret).update(`${kind}\n${key}\n${what}`).digest('base64url').slice(0, MARK);
+    const mark = this.markOf(`${kind}\n${key}\n${what}`);
     const kept = marks.get(mark);
     if (kept !== undefined) {
       kept.lastAt = epochMs(Math.max(kept.lastAt, at));
@@ -116,6 +118,16 @@ export class KeySigns {
     const alike = [...marks].filter(([, other]) => other.kind === kind);
     if (alike.length >= MOST_KEPT) marks.delete(alike.reduce((oldest, other) => (other[1].lastAt < oldest[1].lastAt ? other : oldest))[0]);
     marks.set(mark, { kind, firstAt: at, lastAt: at, writtenAt: 0, name });
+  }
+
+  /** With the key in it: that two keys share a network cannot be told from their marks. */
+  private markOf(text: string): string {
+    let mark = this.hashed.get(text);
+    if (mark === undefined) {
+      if (this.hashed.size >= MOST_HASHED) this.hashed.clear();
+      this.hashed.set(text, (mark = createHmac('sha256', this.secret).update(text).digest('base64url').slice(0, MARK)));
+    }
+    return mark;
   }
 
   private of(key: string): Map<string, Kept> | null {
