@@ -7,6 +7,7 @@ import type { Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
+import { LONG_ANSWER_BYTES, pieceWentBy } from './dead-pieces.ts';
 import { Delivery, type DeliveryListener } from './delivery.ts';
 import type { Drain } from './drains.ts';
 import { headerOf, responseHeaders, withoutFamily } from './headers.ts';
@@ -223,6 +224,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     if (this.#delivery.gone) this.#clientMissed = true;
     const room = this.#waiting !== null ? this.#wait(chunk) : this.#delivery.write(chunk);
     this.#meter?.tap(chunk);
+    if (this.#responseBytes > LONG_ANSWER_BYTES) pieceWentBy(chunk.length);
     return room;
   }
 
