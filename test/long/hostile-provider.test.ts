@@ -99,6 +99,52 @@ test('100 clients that never read answers of 200 MB', async () => {
   expect(grown).toBeLessThan(50);
 });
 
+test('100 clients that read 1 KB a second of answers of 200 MB', async () => {
+  // They read, if little: no client is let go for want of patience. What none of them takes waits at the provider.
+  const scene = await patient();
+  const { hostname, port } = new URL(scene.gateway.dataUrl);
+  const body = '{"model":"claude-haiku-4-5","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"hi"}]}';
+  const alone = await p99Of(scene);
+  let beside = 0;
+  let read = 0;
+  const grown = await growth(scene, '100 clients at 1 KB a second', async () => {
+    const sockets = Array.from({ length: 100 }, () => {
+      const socket = connect({ port: Number(port), host: hostname, onread: { buffer: Buffer.alloc(1_024), callback: (bytes) => ((read += bytes), false) } }).on('error', () => undefined);
+      socket.write(`POST /v1/messages HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-standin-fault: endless-event:200000000\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      return socket;
+    });
+    // One buffer a second, then no more until the next.
+    const sip = setInterval(() => {
+      for (const socket of sockets) socket.resume();
+    }, 1_000);
+    await eventually(() => scene.standin.log.filter((one) => one.bodyComplete).length, (n) => n >= 101, 60_000);
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    beside = await p99Of(scene);
+    clearInterval(sip);
+    for (const socket of sockets) socket.destroy();
+  });
+  console.log(`they took ${(read / 1_024).toFixed(0)} KB; p99 of others ${alone.toFixed(0)} ms without them, ${beside.toFixed(0)} ms beside them`);
+  expect(read).toBeGreaterThan(100 * 10 * 1_024);
+  expect(read).toBeLessThan(100 * 60 * 1_024);
+  // A provider that was read from at its own pace would have sent it all by now.
+  const sent = scene.standin.log.filter((one) => one.response.ending !== 'complete').length;
+  expect(sent).toBeGreaterThanOrEqual(100);
+  expect(grown).toBeLessThan(50);
+  // Twice, and the few milliseconds that a machine moves by itself.
+  expect(beside).toBeLessThan(2 * alone + 20);
+});
+
+/** Of 200 calls, one after the other, in ms. */
+async function p99Of(scene: Scene): Promise<number> {
+  const took: number[] = [];
+  for (let n = 0; n < 200; n++) {
+    const at = performance.now();
+    expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
+    took.push(performance.now() - at);
+  }
+  return took.toSorted((a, b) => a - b)[197]!;
+}
+
 test('an event without end, of 512 MB, goes through, and is given up by the meter alone', async () => {
   const scene = await patient();
   const { hostname, port } = new URL(scene.gateway.dataUrl);
