@@ -151,8 +151,6 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
   const silent = await startStandin({ keys: { [PROVIDER_KEY]: 'wrkspc_01Provider' } });
   closing.push(() => silent.close());
   silent.script(() => 'no-answer');
-  const gone = await startStandin();
-  await gone.close();
 
   const start = async (origin: string, more: Record<string, unknown> = {}, upstream: Record<string, unknown> = {}, dataDir?: string): Promise<RunningGateway> => {
     const gateway = await startGateway({ config: { ...baseConfig(origin), upstream: { origin, keys: { default: PROVIDER_KEY }, ...upstream }, ...more }, ...(dataDir === undefined ? {} : { dataDir }) });
@@ -164,7 +162,7 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
     start(scene.standin.url, { max_in_flight: 1 }),
     start(scene.standin.url, { drain: '5m' }),
     start(silent.url, {}, { headers_timeout: '300ms', stream_headers_timeout: '300ms' }),
-    start(gone.url),
+    start('http://127.0.0.1:9'),
     disk === null ? null : start(scene.standin.url, { budgets: [{ id: 'all', scope: { organization: true }, limit_usd: 1_000, period: 'year' }] }, {}, join(disk.folder, 'data')),
   ]);
 
