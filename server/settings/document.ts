@@ -162,7 +162,7 @@ const YAML_MISTAKES: Record<ErrorCode, string> = {
   DUPLICATE_KEY: 'this key is written twice',
   IMPOSSIBLE: 'this is not YAML',
   KEY_OVER_1024_CHARS: 'a key is longer than 1,024 characters; perhaps a `:` or a quote is missing',
-  MISSING_CHAR: 'a character is missing here: a quote, a comma, a bracket, a brace or a space',
+  MISSING_CHAR: 'something is missing here: a quote, a comma, a bracket, a brace, a space, the `-` of a list, or indentation like that of the line above',
   MULTILINE_IMPLICIT_KEY: 'a key must stand on one line; perhaps a `:` is missing on the line before',
   MULTIPLE_ANCHORS: 'a value can have one anchor only',
   MULTIPLE_DOCS: 'the file holds more than one document; `---` may stand at its beginning only',

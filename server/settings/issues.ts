@@ -19,6 +19,8 @@ export function mistakesOf(issues: readonly z.core.$ZodIssue[], document: Config
       const nested = issue.issues[0]?.message ?? 'a name';
       return [document.mistake(path, `"${String(path.at(-1))}" cannot be a name in ${sayKey(path.slice(0, -1))}`, nested, null, 'key')];
     }
+    // Where a key of a mapping is unknown, that the mapping is not what it should be says nothing more.
+    if (issue.code === 'custom' && issues.some((other) => other.code === 'unrecognized_keys' && other.path.join('\n') === path.join('\n'))) return [];
     return [leafMistake(issue, path, document)];
   });
 }

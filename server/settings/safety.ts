@@ -52,6 +52,8 @@ function bodyMistakes(body: Cursor, document: ConfigDocument): Mistake[] {
 function queueMistakes(config: Cursor, document: ConfigDocument): Mistake[] {
   const length = config.field('upstream').field('queue').field('length');
   const most = configSchema.shape.max_in_flight.safeParse(config.field('max_in_flight').value);
-  if (!length.written || !most.success || Number(length.value) < most.data) return [];
+  const { value } = length;
+  // What is no number is reported by the schema.
+  if ((typeof value !== 'number' && typeof value !== 'string') || !most.success || !(Number(value) >= most.data)) return [];
   return [document.mistake(length.path, `calls that wait count towards max_in_flight, which is ${most.data}: they could keep every other call out`, `fewer than ${most.data}`)];
 }

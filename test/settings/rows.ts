@@ -91,6 +91,7 @@ export const ROWS: readonly Row[] = [
   // Budgets.
   { name: 'a budget without scope', yaml: 'budgets: [{ id: b, limit_usd: 5, period: day }]\n', said: ['1:11 budgets[0] needs "scope"'] },
   { name: 'a budget for nothing', yaml: BUDGET('scope: {}'), said: ['3:48 a mapping does not fit budgets[0].scope; expected a mapping of organization: true, or of one or more'] },
+  { name: 'a budget for what is nothing to pay for', yaml: BUDGET('scope: { workspce: support }'), said: ['3:50 budgets[0].scope has no key "workspce"; expected organization, workspace, workflow, key, user or model; did you mean "workspace"?'] },
   { name: 'a budget for the organization and less', yaml: BUDGET('scope: { organization: true, workspace: support }'), said: ['3:50 a scope of the whole organization cannot be narrowed; expected organization alone, or workspace without it'] },
   { name: 'a budget for not the organization', yaml: BUDGET('scope: { organization: false }'), said: ['3:64 "false" does not fit budgets[0].scope.organization; expected `true`'] },
   { name: 'a budget of a workspace that is not there', yaml: BUDGET('scope: { workspace: supprt }'), said: ['3:61 "supprt" is not a workspace'] },
@@ -154,6 +155,8 @@ export const ROWS: readonly Row[] = [
   { name: 'a variable whose value names nothing, which is not shown', yaml: BUDGET('scope: { workspace: "${SECRET_WORD}" }'), said: ['3:61 the value of the variable is not a workspace; expected support or default'] },
 
   // YAML itself.
+  { name: 'a queue whose length is no number', yaml: 'upstream: { queue: { length: {} } }\n', said: ['1:31 a mapping does not fit upstream.queue.length; expected a whole number'] },
+  { name: 'a list whose items are not in line', yaml: 'workspaces:\n - id: a\n  upstream_key: b\n', said: ['3:1 something is missing here: a quote, a comma, a bracket, a brace, a space, the `-` of a list, or indentation like that of the line above'] },
   { name: 'a bracket that is not closed', yaml: 'workspaces: [{ id: a }\naccess: open\n', said: ['2:1 the indentation does not fit its surroundings'] },
   { name: 'a tab as indentation', yaml: 'admin:\n\tlisten: 127.0.0.1:4101\n', said: ['2:1 lines are indented with spaces, not with tabs'] },
   { name: 'an alias without anchor', yaml: 'access: *nothing\n', said: ['1:9 this alias names no anchor before it'] },

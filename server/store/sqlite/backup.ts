@@ -1,10 +1,11 @@
 // server/store/sqlite/backup.ts: a whole, checked copy of the ledger while it is being written.
 
 import { once } from 'node:events';
-import { chmodSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import { makeFolder } from './folder.ts';
 
 export interface BackupDone {
   readonly bytes: number;
@@ -20,7 +21,7 @@ export interface BackupDone {
 export async function backUp(db: Database.Database, file: string): Promise<BackupDone> {
   if (existsSync(file)) throw new Error(`${file} exists; a backup never overwrites a file`);
   const started = performance.now();
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file));
   const partial = `${file}.partial-${process.pid}`;
   try {
     await db.backup(partial);

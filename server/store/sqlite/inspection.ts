@@ -49,7 +49,8 @@ function checkHeader(file: string): void {
   }
   const length = readSync(fd, header, 0, 100, 0);
   closeSync(fd);
-  if (length < 100 || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw corrupt(file, statSync(file).size === 0 ? 'it is empty' : 'it is not a database');
+  if (length === 0) throw new LedgerRefused('corrupt', `${file} is damaged (it is empty). It was left as it is. Put a backup in its place, or delete it if there never was anything in it.`);
+  if (length < 100 || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') throw corrupt(file, 'it is not a database');
   if (header.readUInt32BE(68) !== APPLICATION_ID) {
     throw new LedgerRefused('foreign', `${file} is a database of another program. Point the data directory somewhere else.`);
   }

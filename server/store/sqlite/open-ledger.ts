@@ -1,6 +1,5 @@
 // server/store/sqlite/open-ledger.ts: opens the SQLite ledger: the lock, the writing thread, recovery, and the contracts it serves.
 
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SavingDecisions } from '../../domain/advice.ts';
 import type { AlertsKept, AlertStore } from '../../domain/alert.ts';
@@ -11,6 +10,7 @@ import { nanodollars } from '../../domain/money.ts';
 import type { Log } from '../../domain/observer.ts';
 import type { BackupDone } from './backup.ts';
 import { checkBeside } from './check-beside.ts';
+import { makeFolder } from './folder.ts';
 import { SqliteGrants } from './grants.ts';
 import { CHECKED_WHOLE_BYTES } from './inspection.ts';
 import { SqliteKeyRing, type Declared } from './key-ring.ts';
@@ -72,7 +72,7 @@ export interface OpenLedger {
 export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   const { file, log } = options;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file));
   } catch (error) {
     throw refusalOf(error, file) ?? error;
   }

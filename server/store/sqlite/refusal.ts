@@ -20,7 +20,7 @@ export function refusalOf(error: unknown, file: string): LedgerRefused | null {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return corrupt(file, String(message));
   if (/^SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|^(EACCES|EROFS|EPERM)$/.test(code)) return readOnly(file, code);
   if (code.startsWith('SQLITE_BUSY')) return new LedgerRefused('held', `${file} is in use by another program; end that program first.`);
-  if (/^(SQLITE_|E[A-Z]+$)/.test(code)) return new LedgerRefused('unusable', `${file} could not be opened (${code}): ${String(message)}.`);
+  if (/^(SQLITE_|E[A-Z]+$)/.test(code)) return new LedgerRefused('unusable', `${file} could not be opened: ${String(message).replace(/^E[A-Z]+: /, '')} (${code}).`);
   return null;
 }
 
