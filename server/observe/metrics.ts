@@ -89,6 +89,7 @@ const PREPARE_AFTER_MS = 500;
 
 export function createMetrics(sources: MetricSources): Metrics {
   const labels = createLabels((model) => sources.bookName(model));
+  let closed = false;
   let preparing: NodeJS.Timeout | null = null;
   const tallies = createTallies(labels, () => {
     if (closed) return;
@@ -98,7 +99,6 @@ export function createMetrics(sources: MetricSources): Metrics {
       void prepare().catch(() => {});
     }, PREPARE_AFTER_MS).unref();
   });
-  let closed = false;
   const eventLoop = monitorEventLoopDelay({ resolution: 10 });
   eventLoop.enable();
   const read = samplesOf({ sources, labels, tallies, eventLoop });

@@ -15,7 +15,7 @@ export const RULE_WORDS: Readonly<Record<AlertFiring['rule'], { name: string; wh
   provider_cap: { name: 'Provider wants money', when: 'the provider refuses because credit or a spend limit ran out' },
   key_unused: { name: 'Key not used', when: 'a key is not used for long' },
   no_traffic: { name: 'No traffic', when: 'no call comes in an hour that is usually busy' },
-  key_leak: { name: 'Key may be stolen', when: 'a key is used as stolen keys are' },
+  key_leak: { name: 'Key may be stolen', when: 'a key is used as stolen keys are, or a secret of it that has ended is still tried' },
   unpriced: { name: 'Model without a price', when: 'a model is not in the price book' },
   ledger: { name: 'Ledger in trouble', when: 'the ledger cannot be written' },
   price_book: { name: 'Old prices', when: 'prices were not checked for long' },
