@@ -28,7 +28,7 @@ test('connections are taken in by several handles, are answered as by one, and b
   const doors = new Doors(server, log);
   doors.open();
   doors.open();
-  await expect.poll(() => doors.copies, { timeout: 20_000 }).toBe(7);
+  await expect.poll(() => doors.copies, { timeout: 20_000 }).toBe(31);
 
   let rounds = 0;
   let busy = true;
