@@ -49,6 +49,7 @@ import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
 import { createReckoning } from './reckoning.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
+import { changesBetween, keepWritten, lastWritten } from './settings/written.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
@@ -80,6 +81,9 @@ export class StartFailure extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** Of one reload, in the audit. */
+const MOST_CHANGES = 50;
 
 /** @throws StartFailure */
 export async function compose(initial: Settings): Promise<Gateway> {
@@ -301,6 +305,20 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const adminServer = createServer(admin.app);
   await alerts.start();
   reconciler.start();
+  /** Notes who changed what in the config; of a restart too, where the one before is known. */
+  const noteConfig = async (action: 'config.start' | 'config.reload', before: Pick<Settings, 'digest' | 'written'> | null, next: Settings, repriced: boolean): Promise<void> => {
+    if (before !== null && (action === 'config.reload' || before.digest !== next.digest)) {
+      const changes = changesBetween(before.written, next.written);
+      const detail = { digest: next.digest, file_written_at: writtenAt(next.file), changes: changes.slice(0, MOST_CHANGES), ...(changes.length > MOST_CHANGES ? { more_changes: changes.length - MOST_CHANGES } : {}), ...(repriced ? { other_prices: next.prices.digest } : {}) };
+      await ledger.audit({ at: clock.now(), actor: 'config', action, subject: next.file, detail: JSON.stringify(detail) });
+    }
+    try {
+      keepWritten(next.dataDir, next);
+    } catch (error) {
+      log.warn('config_not_kept', { detail: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  await noteConfig('config.start', lastWritten(initial.dataDir), initial, false);
 
   return {
     version,
@@ -311,6 +329,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     ledgerDamaged,
     settings: () => settings,
     async reload(next) {
+      const before = settings;
       const repriced = next.prices.digest !== settings.prices.digest;
       try {
         const nextBook = readPriceBook(next);
@@ -340,7 +359,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       admin.configChanged();
       if (repriced) admin.live.priced({ digest: next.prices.digest, rows: book.rows().length });
       log.info('config_reloaded', { file: next.file });
-      await ledger.audit({ at: clock.now(), actor: 'config', action: 'config.reload', subject: next.file, detail: JSON.stringify({ digest: next.digest }) });
+      await noteConfig('config.reload', before, next, repriced);
     },
     reloadFailed(mistakes) {
       lastReload = { at: clock.now(), error: mistakes.join('\n') };
@@ -411,6 +430,15 @@ function packageVersion(): string {
     }
   }
   return 'unknown';
+}
+
+/** When the config file was saved, as far as its folder tells; null where it is gone again. */
+function writtenAt(file: string): string | null {
+  try {
+    return statSync(file).mtime.toISOString();
+  } catch {
+    return null;
+  }
 }
 
 function sizeOf(file: string): number | null {

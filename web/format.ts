@@ -91,6 +91,8 @@ function clock(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTime
 export const timeOfDay = (at: number, zone: string): string => clock(zone, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(at);
 export const hourMinute = (at: number, zone: string): string => clock(zone, { hour: '2-digit', minute: '2-digit' }).format(at);
 export const dayMonth = (at: number, zone: string): string => clock(zone, { day: 'numeric', month: 'short' }).format(at);
+/** A day of the calendar, as prices and models know it: in UTC. */
+export const fullDay = (at: number): string => clock('UTC', { day: 'numeric', month: 'long', year: 'numeric' }).format(at);
 export const weekday = (at: number, zone: string): string => clock(zone, { weekday: 'short', day: 'numeric', month: 'short' }).format(at);
 /** To the minute: `18 Nov, 14:03`. */
 export const dayAndTime = (at: number, zone: string): string => clock(zone, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }).format(at);

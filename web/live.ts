@@ -20,8 +20,11 @@ const calmMs = 4_000;
 const idleMs = 60_000;
 const pollMs = 10_000;
 
+/** A crowd that hears of one thing asks within as long a time as it is large, and within two seconds; a page that is alone asks at once. */
+const spreadMs = (): number => Math.random() * Math.min(2_000, (crowd - 1) * 100);
+
 /** What the page that holds the stream tells the others. */
-type Told = { readonly kind: 'state'; readonly state: LiveState } | { readonly kind: 'tick'; readonly inFlight: number } | { readonly kind: 'changed' } | { readonly kind: 'alert'; readonly alert: LiveAlert } | { readonly kind: 'hello' };
+type Told = { readonly kind: 'state'; readonly state: LiveState } | { readonly kind: 'tick'; readonly tick: LiveTick } | { readonly kind: 'changed'; readonly told: number } | { readonly kind: 'alert'; readonly alert: LiveAlert } | { readonly kind: 'hello' };
 const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('tollgate-live');
 
 let source: EventSource | null = null;
@@ -31,6 +34,8 @@ let release: (() => void) | null = null;
 let waitingFor: AbortController | null = null;
 let waiting: ReturnType<typeof setTimeout> | null = null;
 let lastRefresh = Date.now();
+/** Streams that heard the latest event. */
+let crowd = 1;
 
 function refreshSoon(): void {
   if (waiting !== null || liveState.value === 'paused') return;
@@ -38,14 +43,24 @@ function refreshSoon(): void {
     waiting = null;
     lastRefresh = Date.now();
     if (!document.hidden && !signedOut.value) refresh();
-  }, Math.max(250, calmMs - (Date.now() - lastRefresh)));
+  }, Math.max(250, calmMs - (Date.now() - lastRefresh)) + spreadMs());
 }
 
 const ALERT_WORDS = { fired: 'Alert', raised: 'Alert, more urgent', resolved: 'Resolved', acknowledged: 'Taken on', silenced: 'Silenced', unsilenced: 'No longer silenced' } as const;
 
-function alerted({ event, alert, open }: LiveAlert): void {
+function ticked({ told, in_flight }: LiveTick): void {
+  inFlight.value = in_flight;
+  changed(told);
+}
+
+function alerted({ event, alert, open, told }: LiveAlert): void {
   openAlerts.value = open;
   alertSaid.value = alert === null || alert.silenced ? '' : `${ALERT_WORDS[event]}: ${alert.title}`;
+  changed(told);
+}
+
+function changed(told: number): void {
+  crowd = told;
   refreshSoon();
 }
 
@@ -62,9 +77,9 @@ function open(): void {
   source = new EventSource('/api/live');
   source.addEventListener('open', () => become('live'));
   source.addEventListener('tick', (event) => {
-    inFlight.value = (JSON.parse((event as MessageEvent<string>).data) as LiveTick).in_flight;
-    tell({ kind: 'tick', inFlight: inFlight.value });
-    refreshSoon();
+    const tick = JSON.parse((event as MessageEvent<string>).data) as LiveTick;
+    tell({ kind: 'tick', tick });
+    ticked(tick);
   });
   source.addEventListener('alert', (event) => {
     const alert = JSON.parse((event as MessageEvent<string>).data) as LiveAlert;
@@ -72,9 +87,11 @@ function open(): void {
     alerted(alert);
   });
   for (const name of ['config', 'price', 'gap']) {
-    source.addEventListener(name, () => {
-      tell({ kind: 'changed' });
-      refreshSoon();
+    source.addEventListener(name, (event) => {
+      // After a restart those who come back first are few; all of them will come.
+      const told = Math.max((JSON.parse((event as MessageEvent<string>).data) as { told: number }).told, name === 'gap' ? crowd : 1);
+      tell({ kind: 'changed', told });
+      changed(told);
     });
   }
   source.addEventListener('error', () => {
@@ -117,9 +134,9 @@ channel?.addEventListener('message', ({ data }: MessageEvent<Told>) => {
   if (data.kind === 'state') liveState.value = data.state;
   else {
     liveState.value = 'live';
-    if (data.kind === 'tick') inFlight.value = data.inFlight;
+    if (data.kind === 'tick') ticked(data.tick);
     if (data.kind === 'alert') alerted(data.alert);
-    refreshSoon();
+    if (data.kind === 'changed') changed(data.told);
   }
 });
 

@@ -36,6 +36,8 @@ export interface PriceRow {
   readonly source: string;
   /** ISO date on which a person last compared the row with its source. */
   readonly verifiedOn: string;
+  /** Of a model that its provider ends: the ISO date from which on calls of it fail, null where that is not known. Absent: it does not end. */
+  readonly ends?: { readonly on: string | null; readonly state: 'deprecated' | 'retired' };
   /** Of a price of one's own: the contract's name, and the first instant after it (null: open-ended). Absent: a list price. */
   readonly contract?: { readonly name: string; readonly until: EpochMs | null };
 }

@@ -191,11 +191,30 @@ export interface TelemetrySettings {
   readonly resource: ReadonlyMap<string, string>;
 }
 
+export interface WrittenValue {
+  /** As it may be shown: never a secret, though perhaps the name of the variable that holds one. */
+  readonly shown: string;
+  /** Of the text as it stands in the file, to see that a value changed which is not shown; null where only what may be shown is known. */
+  readonly digest: string | null;
+}
+
+/** By place, such as `workspaces.support.limits.concurrent`, in the order of the file. */
+export type WrittenConfig = ReadonlyMap<string, WrittenValue>;
+
+/** Null: it was not there, or is there no more. */
+export interface ConfigChange {
+  readonly place: string;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
 export interface Settings {
   /** The file it came from, absolute. */
   readonly file: string;
   /** SHA-256 of the file's bytes, to see whether it changed. */
   readonly digest: string;
+  /** What the file says, without secrets, so that its next version can be compared with it. */
+  readonly written: WrittenConfig;
   readonly listen: HostPort;
   readonly admin: { readonly listen: HostPort; /** Null: open, on loopback only. */ readonly token: string | null };
   /** What clients reach the data port by, without a trailing slash; null: as each call says it did. */

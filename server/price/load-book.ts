@@ -195,6 +195,7 @@ function bookModel(m: z.infer<typeof model>, fees: Fees, own: Contract | null): 
       minCacheableTokens: m.min_cacheable_tokens ?? null,
       source: p.source,
       verifiedOn: p.verified,
+      ...(m.status === 'active' && m.retires === undefined ? {} : { ends: { on: m.retires ?? null, state: m.status === 'retired' ? 'retired' : 'deprecated' } }),
     };
   };
   const contracted = own?.models.find(({ id }) => id === m.id || m.aliases.includes(id))?.prices ?? [];

@@ -5,7 +5,7 @@ import type { Budget } from '../domain/budget.ts';
 import { hashSecret, type VirtualKey } from '../domain/directory.ts';
 import { DEFAULT_WORKSPACE, epochMs, type BudgetId, type EpochMs, type KeyId, type WorkflowId, type WorkspaceId } from '../domain/ids.ts';
 import { nanodollars, usdNumber, type Nanodollars } from '../domain/money.ts';
-import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, TelemetrySettings, Workspace } from '../domain/settings.ts';
+import type { Channel, HostPort, LimitRule, Limits, Policy, Settings, TelemetrySettings, Workspace, WrittenConfig } from '../domain/settings.ts';
 import type { Config } from './schema.ts';
 
 /** What is decided outside the file. */
@@ -13,6 +13,7 @@ export interface Surroundings {
   /** Absolute. */
   readonly file: string;
   readonly digest: string;
+  readonly written: WrittenConfig;
   /** Absolute. */
   readonly dataDir: string;
   /** Absolute. */
@@ -31,6 +32,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
   return {
     file: around.file,
     digest: around.digest,
+    written: around.written,
     listen: around.listen ?? config.listen,
     admin: { listen: around.adminListen ?? config.admin.listen, token: config.admin.token === '' ? null : config.admin.token },
     publicUrl: config.public_url ?? null,

@@ -17,6 +17,8 @@ export interface ConfigDocument {
   mistake(path: Path, what: string, expected?: string | null, suggestion?: string | null, at?: 'value' | 'key'): Mistake;
   /** True when part of the value came from the environment, so that no message may show it. */
   fromEnvironment(path: Path): boolean;
+  /** The text at a path as the file has it, with the names of its variables; null where there are none in it. */
+  unfilledText(path: Path): string | null;
   /** True when a variable in it could not be filled in: a mistake already, so that the value is not looked at further. */
   unfilled(path: Path): boolean;
 }
@@ -32,7 +34,7 @@ const MONEY = /_usd(_per_hour)?$/;
 export function readDocument(file: string, text: string, env: Env): ConfigDocument {
   const lines = new LineCounter();
   const places = new Map<string, { key: number | null; value: number }>();
-  const secretive = new Set<string>();
+  const secretive = new Map<string, string>();
   const unfilled = new Set<string>();
   const mistakes: Mistake[] = [];
 
@@ -56,6 +58,7 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
     readable,
     mistake: (path, what, expected, suggestion, at = 'value') => mistakeAt(offsetOf(path, at), what, expected, suggestion),
     fromEnvironment: (path) => secretive.has(JSON.stringify(path)),
+    unfilledText: (path) => secretive.get(JSON.stringify(path)) ?? null,
     unfilled: (path) => unfilled.has(JSON.stringify(path)),
   });
 
@@ -117,7 +120,7 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
     if (typeof node.value !== 'string') return node.value;
     const source = text.slice(offset, node.range?.[1] ?? offset);
     const filled = interpolate(node.value, env);
-    if (filled.used) secretive.add(place);
+    if (filled.used) secretive.set(place, node.value);
     let from = 0;
     for (const { written, what, expected } of filled.mistakes) {
       const found = source.indexOf(written, from);

@@ -16,6 +16,7 @@ import { mistakeText, type Mistake } from './mistakes.ts';
 import { referenceMistakes } from './references.ts';
 import { safetyMistakes } from './safety.ts';
 import { configSchema } from './schema.ts';
+import { writtenIn } from './written.ts';
 
 /** What the command line says instead of the file; undefined leaves the file's word. */
 export interface Overrides {
@@ -114,6 +115,7 @@ export function loadText(given: { file: string; text: string; env: Env; digest?:
   const settings = buildSettings(parsed.data, {
     file: resolve(file),
     digest,
+    written: writtenIn(document),
     dataDir: resolve(dataDir),
     pricesFile: prices.path,
     contractFile: contract?.path ?? null,

@@ -1,4 +1,4 @@
-// test/bench/many-calls.ts: a ledger of millions of calls: three months of a busy company. The rows are put in as they would stand; the roll-ups are cut from them by the writer's own code.
+// test/bench/many-calls.ts: a ledger of millions of calls: some months of a busy company. The rows are put in as they would stand; the roll-ups are cut from them by the writer's own code.
 
 import { bucketsIn } from '../../server/store/sqlite/buckets.ts';
 import { openForWriting } from '../../server/store/sqlite/database.ts';
@@ -8,9 +8,7 @@ import { namesOf } from '../../server/store/sqlite/names.ts';
 import { recut } from '../../server/store/sqlite/recovery.ts';
 
 export const ZONE = 'Europe/Berlin';
-export const DAYS = 90;
 const HOUR_MS = 3_600_000;
-const LENGTH_MS = DAYS * 24 * HOUR_MS;
 /** One transaction's worth. */
 const AT_ONCE = 50_000;
 
@@ -37,11 +35,11 @@ const COLUMNS = [
 ];
 
 /**
- * Writes `count` calls that end at `to`: 12 workspaces with 4 workflows each, 48 keys, users of whom few make most of the calls,
+ * Writes `count` calls, as many each day, that end at `to`: 12 workspaces with 4 workflows each, 48 keys, users of whom few make most of the calls,
  * 5 models, 8 outcomes; most of them by day.
  * @param told hears how many are written, now and then
  */
-export function writeManyCalls(file: string, { calls: count, users, to }: { calls: number; users: number; to: number }, told: (what: string) => void): void {
+export function writeManyCalls(file: string, { calls: count, users, days, to }: { calls: number; users: number; days: number; to: number }, told: (what: string) => void): void {
   const { db } = openForWriting(file, 'normal');
   db.pragma('cache_size = -1000000');
   const names = namesOf(db);
@@ -49,8 +47,9 @@ export function writeManyCalls(file: string, { calls: count, users, to }: { call
   const next = numbers(count);
   // Squared: the first of each kind are the busiest.
   const few = (many: number): number => Math.floor(next() * next() * many);
+  const lengthMs = days * 24 * HOUR_MS;
   const write = (number: number): void => {
-    const evenly = to - LENGTH_MS + (number / count) * LENGTH_MS;
+    const evenly = to - lengthMs + (number / count) * lengthMs;
     const hour = (evenly / HOUR_MS) % 24;
     // Two of three calls of the night are moved to the day.
     const at = Math.floor(hour < 7 && next() < 0.66 ? evenly + (7 - hour + next()) * HOUR_MS : evenly);
@@ -72,11 +71,18 @@ export function writeManyCalls(file: string, { calls: count, users, to }: { call
       'listed', 'end_turn', 'standard', `req_up${number}`, `session-${user}-${Math.floor(at / HOUR_MS)}`, `action-${user}-${Math.floor(at / 60_000)}`, '[["models:support","allow"]]',
     );
   };
+  // Indexes are cut when all is there: three times as fast as growing them call by call.
+  const indexes = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'call' AND sql IS NOT NULL").all();
+  for (const { name } of indexes) db.exec(`DROP INDEX ${name}`);
   for (let written = 0; written < count; ) {
     db.exec('BEGIN');
     for (const end = Math.min(written + AT_ONCE, count); written < end; written++) write(written);
     db.exec('COMMIT');
     told(`${written} of ${count} calls written`);
+  }
+  for (const { name, sql } of indexes) {
+    told(`the index ${name} is being cut`);
+    db.exec(sql);
   }
   told('the roll-ups are being cut');
   recut(db, bucketsIn(ZONE), ZONE);

@@ -15,20 +15,24 @@ const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '1000000,10000000' },
     users: { type: 'string', default: '2000' },
+    days: { type: 'string', default: '90' },
     rounds: { type: 'string', default: '21' },
     folds: { type: 'string', default: 'yes' },
     keep: { type: 'string' },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
   console.log(`npm run bench:queries -- [options]
 
-Fills ledgers with three months of calls of a busy company and times every question that a page of the dashboard asks.
+Fills ledgers with the calls of a busy company and times every question that a page of the dashboard asks.
 
   --rows 1000000,10000000   calls per ledger; ten million take some 8 GB of disk and half an hour to write
   --users 2000              who make them, few of them most
+  --days 90                 over how many days; questions that reach further back find nothing there
   --rounds 21               how often each question is asked; p50 and p95 are of these
+  --only TEXT               only questions whose name holds this
   --folds yes|no            no: as in the minutes after an upgrade, before what is over has been folded
   --keep FOLDER             keep the ledgers there, and use those of an earlier run; else they are deleted`);
   process.exit(0);
@@ -100,43 +104,51 @@ function cases(): Case[] {
 
 interface Measured {
   readonly page: string;
+  /** The first time: pages come from the disk or the system's cache, and statements are prepared. */
+  readonly first: number;
   readonly p50: number;
   readonly p95: number;
 }
 
+/** CPU time of this process, all its threads together, in milliseconds: what other programs do on the machine is not in it, as it would be in time on the wall. */
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
 function measure(source: Source, { page, name, question }: Case): Measured {
   const took: number[] = [];
-  // The first time reads pages from the disk and prepares the statement; a dashboard that is open asks again and again.
-  for (let round = -1; round < rounds; round++) {
-    const began = performance.now();
+  for (let round = 0; round <= rounds; round++) {
+    const began = cpuMs();
     report(source, name, question);
-    if (round >= 0) took.push(performance.now() - began);
+    took.push(cpuMs() - began);
   }
+  const first = took.shift()!;
   took.sort((a, b) => a - b);
-  return { page, p50: took[Math.floor(took.length * 0.5)]!, p95: took[Math.min(took.length - 1, Math.floor(took.length * 0.95))]! };
+  return { page, first, p50: took[Math.floor(took.length * 0.5)]!, p95: took[Math.min(took.length - 1, Math.floor(took.length * 0.95))]! };
 }
 
 console.log(`Node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}; ${rounds} rounds\n`);
 let missed = 0;
 for (const calls of values.rows.split(',').map(Number)) {
-  const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'tollgate-queries-')) : join(values.keep, `${calls}-${values.users}`);
+  const folder = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'tollgate-queries-')) : join(values.keep, `${calls}-${values.users}-${values.days}`);
   try {
     const file = join(folder, 'ledger.db');
     if (!existsSync(file)) {
       mkdirSync(folder, { recursive: true });
       const began = performance.now();
-      writeManyCalls(file, { calls, users: Number(values.users), to: NOW }, (what) => process.stderr.write(`\r${what.padEnd(60)}`));
+      writeManyCalls(file, { calls, users: Number(values.users), days: Number(values.days), to: NOW }, (what) => process.stderr.write(`\r${what.padEnd(60)}`));
       process.stderr.write(`\n${((performance.now() - began) / 1000).toFixed(0)} s\n`);
     }
     const { ms, made } = foldAll(file, values.folds === 'yes', NOW, (what) => process.stderr.write(`\r${what.padEnd(60)}`));
     if (made > 0) console.log(`${made} hours, days and blocks folded in ${(ms / 1000).toFixed(0)} s of CPU: ${((ms * 1000) / calls).toFixed(1)} µs per call`);
-    console.log(`${calls.toLocaleString('en')} calls of ${values.users} users, ${(statSync(file).size / 2 ** 30).toFixed(2)} GiB\n\n${'question'.padEnd(56)}${'p50 ms'.padStart(10)}${'p95 ms'.padStart(10)}`);
+    console.log(`${calls.toLocaleString('en')} calls of ${values.users} users in ${values.days} days, ${(statSync(file).size / 2 ** 30).toFixed(2)} GiB\n\n${'question'.padEnd(56)}${'first'.padStart(10)}${'p50'.padStart(10)}${'p95'.padStart(10)}  (CPU ms)`);
     const source = openSource(file, ZONE);
-    for (const one of cases()) {
-      const { page, p50, p95 } = measure(source, one);
+    for (const one of cases().filter(({ page }) => page.includes(values.only))) {
+      const { page, first, p50, p95 } = measure(source, one);
       const miss = one.chart && p50 > GOAL_MS;
       if (miss) missed++;
-      console.log(`${page.padEnd(56)}${p50.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}${miss ? `  over ${GOAL_MS}` : ''}`);
+      console.log(`${page.padEnd(56)}${first.toFixed(1).padStart(10)}${p50.toFixed(1).padStart(10)}${p95.toFixed(1).padStart(10)}${miss ? `  over ${GOAL_MS}` : ''}`);
     }
     source.close();
     console.log('');
@@ -144,4 +156,4 @@ for (const calls of values.rows.split(',').map(Number)) {
     if (values.keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
-console.log(missed === 0 ? `Every question was answered in ${GOAL_MS} ms (p50).` : `${missed} took longer than ${GOAL_MS} ms (p50).`);
+console.log(missed === 0 ? `Every question was answered in ${GOAL_MS} ms of CPU (p50).` : `${missed} took more than ${GOAL_MS} ms of CPU (p50).`);

@@ -1,6 +1,6 @@
 // test/browser/pages.test.ts: every page of the built dashboard in a real browser: with traffic, without any, by keyboard, and in the face of hostile names.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
@@ -245,6 +245,66 @@ describe('with traffic', () => {
     expect(await other.locator('.totals').innerText()).toBe(before);
     await other.keyboard.press('l');
     await other.waitForFunction((text) => document.querySelector('.totals')?.textContent !== text, await other.locator('.totals').textContent());
+  });
+
+  test('a page that is alone asks for new figures at once, one of many takes its time', async () => {
+    const quiet = await started();
+    const { page } = await open(quiet, '/healthz');
+    await page.clock.install();
+    await page.addInitScript(() => {
+      Math.random = () => 0.999;
+      const seen = Object.assign(window, { asked: 0, told: 0 });
+      const fetched = window.fetch;
+      window.fetch = (...all) => (seen.asked++, fetched(...all));
+      window.EventSource = class extends EventSource {
+        constructor(url: string | URL) {
+          super(url);
+          this.addEventListener('tick', (event) => (seen.told = (JSON.parse(event.data as string) as { told: number }).told));
+        }
+      };
+    });
+    await page.goto(`${quiet.adminUrl}/`);
+    await page.locator('button.live.live').waitFor();
+    const seen = (name: 'asked' | 'told') => page.evaluate((what) => (window as unknown as Record<string, number>)[what], name);
+    /** What the page asks in a stretch of its own time after it has heard of a call. */
+    const heardBy = async (listeners: number): Promise<(ms: number) => Promise<boolean>> => {
+      // Longer ago than figures are left to stand.
+      await page.clock.runFor(6_000);
+      expect(await call(quiet, '/w/catalog')).toBe(200);
+      await page.waitForFunction((many) => (window as unknown as { told: number }).told === many, listeners, { polling: 50 });
+      return async (ms) => {
+        const before = await seen('asked');
+        await page.clock.runFor(ms);
+        return (await seen('asked'))! > before!;
+      };
+    };
+    const alone = await heardBy(1);
+    expect(await alone(1_000)).toBe(true);
+    const leaving = new AbortController();
+    await Promise.all(Array.from({ length: 30 }, () => fetch(`${quiet.adminUrl}/api/live`, { signal: leaving.signal })));
+    const crowded = await heardBy(31);
+    expect(await crowded(2_000)).toBe(false);
+    expect(await crowded(1_000)).toBe(true);
+    leaving.abort();
+  });
+
+  test('a model in use that the provider ends is named with its day, and a new config with what it says differently', async () => {
+    const changing = await started();
+    expect(await call(changing, '/w/catalog', { model: 'claude-sonnet-4-5' })).toBe(200);
+    writeFileSync(changing.configFile, `${readFileSync(changing.configFile, 'utf8').replace('requests_per_minute: 600', 'requests_per_minute: 900')}on_abort: drain\n`);
+    process.kill(changing.pid, 'SIGHUP');
+    const { page, complaints } = await open(changing, '/models', { audited: true });
+    const ending = page.getByRole('region', { name: 'Models that end' });
+    await ending.waitFor();
+    expect(await ending.innerText()).toMatch(/claude-sonnet-4-5.* (is retired on|was retired, on) 30 November 2026/);
+    expect(await ending.innerText()).toContain('1 call ');
+    expect(await audit(page)).toEqual([]);
+    await page.goto(`${changing.adminUrl}/policies`);
+    const changes = page.locator('.changes');
+    await changes.waitFor();
+    expect(await changes.locator('li').allTextContents()).toEqual(['workspaces.support.limits.requests_per_minute 600 →became 900', 'on_abort was added: drain']);
+    expect(await audit(page)).toEqual([]);
+    expect(complaints).toEqual([]);
   });
 
   test('the keyboard walks over all pages, and the back button all the way home', async () => {

@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { PoliciesAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
+import type { AuditAnswer, PoliciesAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { tollgate } from '../cli/tollgate.ts';
+import { startGateway } from './gateway.ts';
 import { startStandin } from '../standin/standin.ts';
 import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, count, eventually, hello, latch, nanos, rowOf, scrape, send, settled, startScene, type Scene } from './scene.ts';
 
@@ -169,6 +170,53 @@ test.each([
 
   await reload(config());
   expect(await tollgate(['check', scene.gateway.configFile])).toMatchObject({ code: 0 });
+});
+
+test('the audit says what each new config says differently, and never a secret', async () => {
+  const written = (concurrent: number, secret: string, more: Config = {}): Config => config({
+    workspaces: [{ id: 'support', limits: { concurrent }, models: { allow: ['claude-haiku-*', 'claude-opus-4-8'] }, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] }, { id: 'engineering', open_workflows: true }],
+    alerts: { channels: { ops: { type: 'webhook', url: `https://example.com/hooks/${secret}`, secret: `${secret}-signs-deliveries` } } },
+    ...more,
+  });
+  const newest = async () => (await ask<AuditAnswer>(scene.gateway, '/api/audit?limit=1')).rows[0]!;
+  await reload(written(50, 'hush-one'));
+  await reload(written(80, 'hush-two', { on_abort: 'drain' }));
+  expect(await newest()).toMatchObject({
+    actor: 'config', action: 'config.reload', subject: scene.gateway.configFile,
+    detail: {
+      digest: (await status()).config.digest,
+      file_written_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      changes: [
+        { place: 'workspaces.support.limits.concurrent', before: '50', after: '80' },
+        { place: 'alerts.channels.ops.url', before: '(hidden)', after: '(hidden)' },
+        { place: 'alerts.channels.ops.secret', before: '(hidden)', after: '(hidden)' },
+        { place: 'on_abort', before: null, after: 'drain' },
+      ],
+    },
+  });
+  await reload(config());
+  const { detail } = await newest();
+  expect(detail).toMatchObject({ changes: expect.arrayContaining([{ place: 'on_abort', before: 'drain', after: null }, { place: 'alerts.channels.ops.secret', before: '(hidden)', after: null }]) });
+  // What is kept for the next start, and the whole audit, name no secret.
+  const kept = readFileSync(join(scene.gateway.dataDir, 'config-in-force.json'), 'utf8');
+  const audit = JSON.stringify(await ask<AuditAnswer>(scene.gateway, '/api/audit?limit=200'));
+  for (const secret of ['hush-', PROVIDER_KEY, ...Object.values(SECRETS)]) for (const text of [kept, audit]) expect(text).not.toContain(secret);
+});
+
+test('a config that changed while nothing ran is in the audit of the next start', async () => {
+  const before = await startGateway({ config: config() });
+  try {
+    await before.stop();
+    const after = await startGateway({ config: config({ on_abort: 'drain' }), dataDir: before.dataDir });
+    try {
+      const { rows } = await ask<AuditAnswer>(after, '/api/audit');
+      expect(rows.filter((row) => row.action.startsWith('config.'))).toMatchObject([{ action: 'config.start', detail: { changes: [{ place: 'on_abort', before: null, after: 'drain' }] } }]);
+    } finally {
+      await after.close();
+    }
+  } finally {
+    await before.close();
+  }
 });
 
 test('the metrics say whether the file that is there is the one in force', async () => {

@@ -16,6 +16,7 @@ export const workspace = (id: string, workflows: readonly string[] = [], more: P
 export const settings = (more: Partial<Settings> = {}): Settings => ({
   file: '/etc/tollgate.yaml',
   digest: 'd1',
+  written: new Map(),
   listen: { host: '127.0.0.1', port: 4100 },
   admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
   access: 'open',

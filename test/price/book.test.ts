@@ -23,6 +23,10 @@ describe('the shipped book', () => {
     for (const version of versions) expect(version).toMatch(/^claude-[a-z0-9.-]+@\d{4}-\d\d-\d\d#[0-9a-f]{8}$/);
   });
 
+  test('says which models their provider ends, and when', () => {
+    expect(['claude-sonnet-4-5', 'claude-opus-4-1', 'claude-2.1', 'claude-haiku-4-5'].map((model) => book.lookup(model, TODAY)?.row.ends)).toEqual([{ on: '2026-11-30', state: 'deprecated' }, { on: '2026-08-05', state: 'retired' }, { on: null, state: 'retired' }, undefined]);
+  });
+
   test('says where each price is from and when it was last looked at', () => {
     for (const row of book.rows()) {
       expect(row.source).not.toBe('');

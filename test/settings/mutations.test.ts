@@ -78,6 +78,7 @@ test.each([
   ['ten thousand nested lists', '- '.repeat(10_000)],
   ['a list of ten thousand aliases', `a: &a 1\nb: [${'*a,'.repeat(10_000)}]\n`],
   ['twenty thousand keys', Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join('\n')],
+  ['a mapping where a number belongs, and another rule looks at it', 'upstream: { queue: { length: {} } }\n'],
   ['ten thousand variables', `timezone: "${'${X}'.repeat(10_000)}"\n`],
 ])('%s are judged', (_, text) => {
   expectJudged(text);

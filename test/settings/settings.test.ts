@@ -156,9 +156,10 @@ test('limits by key and by class of models are read with what they cover', () =>
 });
 
 test('one line is enough: everything else has its default', () => {
-  const { file, digest, dataDir, prices, workspaces, ...rest } = settingsOf('access: open\n');
+  const { file, digest, written, dataDir, prices, workspaces, ...rest } = settingsOf('access: open\n');
   expect({ file, dataDir, prices }).toEqual({ file: resolve('config/tollgate.yaml'), dataDir: resolve('data'), prices: { file: resolve('config/prices.yaml'), contract: null, digest: prices.digest, unknownModel: 'ceiling', assumeUsInference: false } });
   expect(digest).toMatch(/^[0-9a-f]{64}$/);
+  expect([...written.keys()]).toEqual(['access']);
   expect([...workspaces.keys()]).toEqual(['default']);
   expect(workspaces.get('default' as WorkspaceId)).toMatchObject({ upstreamKey: 'default', models: { allow: null }, openWorkflows: true });
   expect(rest).toEqual({

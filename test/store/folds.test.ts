@@ -279,11 +279,11 @@ describe('the check of a day', () => {
     const { ledger, source } = opened();
     ledger.write(weeks);
     ledger.fold(AFTER);
-    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7 };
+    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7, 8: 3, 12: 3, 13: 2, 14: 3 };
     const of = ledger.db.prepare<[number, number], { bucket: number; part: number; content: Buffer }>('SELECT bucket, part, content FROM fold WHERE grain = ? AND view = ? ORDER BY bucket DESC, part LIMIT 1');
     const write = ledger.db.prepare('UPDATE fold SET content = ? WHERE grain = ? AND bucket = ? AND view = ? AND part = ?');
     const last = days.slice(-8);
-    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 9, 10, 11].map((two) => [one, two] as const)), [2, 5]] as const) {
+    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 8, 9, 10, 11, 12].map((two) => [one, two] as const)), [2, 5], [2, 13], [2, 14]] as const) {
       const { bucket, part, content } = of.get(grain, view)!;
       // The columns begin after the head, a multiple of eight; the first sum is the number of calls, which is never 0.
       const width = widths[view] as number;
@@ -299,5 +299,28 @@ describe('the check of a day', () => {
       expect((drift[0]?.found ?? 0n) - (drift[0]?.expected ?? 0n)).toBe(1n);
       write.run(content, grain, bucket, view, part);
     }
+  });
+
+  test('finds a distribution that was changed, and one of the dearest actions that is none', () => {
+    const { ledger, source } = opened();
+    ledger.write(weeks);
+    ledger.fold(AFTER);
+    const of = ledger.db.prepare<[number, number], { bucket: number; part: number; content: Buffer }>('SELECT bucket, part, content FROM fold WHERE grain = ? AND view = ? ORDER BY bucket DESC, part LIMIT 1');
+    const write = ledger.db.prepare('UPDATE fold SET content = ? WHERE grain = ? AND bucket = ? AND view = ? AND part = ?');
+    const drifts = (grain: number, view: number, change: (content: Buffer) => void) => {
+      const { bucket, part, content } = of.get(grain, view)!;
+      const changed = Buffer.from(content);
+      change(changed);
+      write.run(changed, grain, bucket, view, part);
+      const drift = days.slice(-8).flatMap((day) => report(source, 'checkDay', { day }).drift);
+      write.run(content, grain, bucket, view, part);
+      return drift;
+    };
+    // The last byte of a fold is how often its last value came.
+    for (const [grain, view] of [[1, 2], [2, 1], [2, 3], [2, 9], [2, 12], [2, 14], [3, 2], [3, 4]] as const) {
+      expect(drifts(grain, view, (content) => (content[content.length - 1] = content.at(-1)! + 1))[0], `grain ${grain}, view ${view}`).toMatchObject({ figure: expect.stringMatching(/distribution/) as unknown });
+    }
+    // The first column of the dearest is the call that leads to them.
+    for (const grain of [2, 3]) expect(drifts(grain, 8, (content) => (content[(4 + 3 + 18 + 7) & ~7] = content[(4 + 3 + 18 + 7) & ~7]! ^ 1)).length, `grain ${grain}`).toBeGreaterThan(0);
   });
 });

@@ -92,7 +92,7 @@ export function Listing<Row>({ caption, columns, rows, idOf, order = '', open = 
             <tr key={idOf(row)} aria-current={open !== null && idOf(row) === open ? 'true' : undefined}>
               {columns.map((column, i) => {
                 const look = { class: `${column.figure ? 'figure' : ''} ${column.wide ? 'wide-only' : ''}`, 'data-name': column.name, title: column.title?.(row) };
-                return i === 0 ? <th scope="row" key={column.key} {...look}>{column.cell(row)}</th> : <td key={column.key} {...look}>{column.cell(row)}</td>;
+                return i === 0 ? <th scope="row" key={column.key} {...look}><div>{column.cell(row)}</div></th> : <td key={column.key} {...look}><div>{column.cell(row)}</div></td>;
               })}
             </tr>
           ))}

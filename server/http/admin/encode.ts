@@ -285,6 +285,7 @@ export function priceRow(row: PriceRow, inForce: boolean): wire.PriceRowAnswer {
     context_window_tokens: row.contextWindowTokens,
     max_output_tokens: row.maxOutputTokens,
     min_cacheable_tokens: row.minCacheableTokens,
+    retirement: row.ends ?? null,
     source: row.source,
     verified_on: row.verifiedOn,
   };

@@ -66,7 +66,7 @@ export function createLive(services: { readonly clock: Clock; readonly inFlight:
   let ticking: NodeJS.Timeout | null = null;
   let closed = false;
 
-  const now = (): string => iso(services.clock.now());
+  const now = (): { at: string; told: number } => ({ at: iso(services.clock.now()), told: listeners.size });
   const drop = (listener: Listener): void => {
     if (listeners.delete(listener)) listener.end();
   };
@@ -84,7 +84,7 @@ export function createLive(services: { readonly clock: Clock; readonly inFlight:
   const tick = (): void => {
     ticking = null;
     const data: LiveTick = {
-      at: now(),
+      ...now(),
       in_flight: services.inFlight(),
       ...figures(total),
       workspaces: [...byWorkspace].map(([workspace, f]) => ({ workspace, ...figures(f) })),
@@ -129,16 +129,16 @@ export function createLive(services: { readonly clock: Clock; readonly inFlight:
       turnedAway: () => {},
     },
     reloaded({ digest, error }) {
-      const data: LiveConfig = { at: now(), ok: error === null, digest, error };
+      const data: LiveConfig = { ...now(), ok: error === null, digest, error };
       publish({ event: 'config', data });
     },
     alerted({ at, event, state, open }) {
       publish({
         event: 'alert',
-        data: { at: iso(at), event, open, alert: state === null ? null : { fingerprint: state.fingerprint, incident: state.incident, rule: state.rule, scope: state.scope, severity: state.text.severity, title: state.text.title, silenced: state.silence != null } },
+        data: { ...now(), at: iso(at), event, open, alert: state === null ? null : { fingerprint: state.fingerprint, incident: state.incident, rule: state.rule, scope: state.scope, severity: state.text.severity, title: state.text.title, silenced: state.silence != null } },
       });
     },
-    priced: ({ digest, rows }) => publish({ event: 'price', data: { at: now(), digest, rows } }),
+    priced: ({ digest, rows }) => publish({ event: 'price', data: { ...now(), digest, rows } }),
     listen(listener, lastEventId, begin) {
       if (closed || listeners.size >= MOST_LISTENERS) return null;
       begin();
@@ -162,6 +162,6 @@ export function createLive(services: { readonly clock: Clock; readonly inFlight:
     const last = from === run && /^\d{1,15}$/.test(text ?? '') ? Number(text) : null;
     const oldest = ring[0]?.number ?? number + 1;
     if (last !== null && last <= number && last + 1 >= oldest) return ring.filter((event) => event.number > last).map((event) => event.text);
-    return [`id: ${run}-${number}\nevent: gap\ndata: ${JSON.stringify({ at: now() })}\n\n`];
+    return [`id: ${run}-${number}\nevent: gap\ndata: ${JSON.stringify(now())}\n\n`];
   }
 }

@@ -62,6 +62,19 @@ export function* actionsIn(bytes: Uint8Array): Generator<HourAction> {
   }
 }
 
+/** The same without making anything for each; the costs of calls that name no action lie in the bytes from and to the last two. */
+export function eachAction(bytes: Uint8Array, told: (action: number, first: number, workspace: number, workflow: number, calls: number, costLow: number, costHigh: number, costsFrom: number, costsTo: number) => void): void {
+  const width = FOLD_VIEWS.actions.dimensions.length;
+  const fold = openFold(bytes, width);
+  const column = (at: number): Float64Array => fold.column(at).slice(0, fold.size);
+  const [action, first, workspace, workflow] = [0, 1, 2, 3].map(column) as [Float64Array, Float64Array, Float64Array, Float64Array];
+  const [calls, low, high] = [width, width + MONEY_AT, width + MONEY_AT + 1].map(column) as [Float64Array, Float64Array, Float64Array];
+  const { from, durationEnds } = fold.sketchEnds();
+  for (let i = 0; i < fold.size; i++) {
+    told(action[i] as number, first[i] as number, workspace[i] as number, workflow[i] as number, calls[i] as number, low[i] as number, high[i] as number, i === 0 ? from : (durationEnds[i - 1] as number), durationEnds[i] as number);
+  }
+}
+
 interface Whole {
   first: number;
   readonly workspace: number;

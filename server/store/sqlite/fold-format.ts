@@ -1,6 +1,6 @@
 // server/store/sqlite/fold-format.ts: sums of many groups in one blob, column by column, so that a chart adds them up a hundred times faster than from rows.
 
-import { addToCounters, COUNTERS, EMPTY_SKETCH, takeCounters } from './sketch.ts';
+import { addToCounters, EMPTY_SKETCH, newCounters, takeCounters } from './sketch.ts';
 
 /**
  * What a fold sums, in the order of its columns. Money is cut into its low 32 bits and what is above: sums of the two halves are exact in
@@ -84,7 +84,7 @@ export function foldBuilder(width: number, sketches: 'single' | 'strung' = 'sing
   };
 }
 
-const counters = new Float64Array(COUNTERS);
+const counters = newCounters();
 
 function merged(sketches: readonly Uint8Array[], alone: boolean): Uint8Array {
   if (sketches.length === 0) return EMPTY_SKETCH;
@@ -134,6 +134,8 @@ export interface Fold {
   readonly size: number;
   /** The values of a column, dimensions first and sums after them, in an array that the next call overwrites; longer than there are groups. */
   column(at: number): Float64Array;
+  /** True where a column holds nothing but zeros. */
+  isZero(at: number): boolean;
   /** Where each group's sketches lie in the bytes: its durations from and to, its times to first token from and to. */
   eachSketch(told: (group: number, place: readonly [number, number, number, number]) => void): void;
   /** The same as two columns of ends, from which the lengths were summed; in arrays that the next call overwrites. */
@@ -185,6 +187,7 @@ export function openFold(stored: Uint8Array, width: number): Fold {
   return {
     size,
     column: (index) => read(index, scratch),
+    isZero: (index) => bytes[4 + index] === 0,
     sketchEnds,
     eachSketch(told) {
       const ends = sketchEnds();

@@ -43,14 +43,19 @@ export const FOLD_VIEWS = {
   overheads: { id: 10, dimensions: ['workspace', 'workflow', 'key', 'model'] },
   /** Calls that did not come whole, refused ones included. */
   reasons: { id: 11, dimensions: ['outcome', 'status', 'reason', 'workspace', 'workflow', 'key', 'model'] },
+  /** For users of a model, without what `usersWide` holds besides. */
+  usersModel: { id: 12, dimensions: ['user', 'workspace', 'model'] },
+  /** For hours of a model, and of a workflow, over months. */
+  hoursModel: { id: 13, dimensions: ['hour', 'model'] },
+  hoursWorkflow: { id: 14, dimensions: ['hour', 'workspace', 'workflow'] },
 } as const satisfies Record<string, View>;
 export type FoldView = keyof typeof FOLD_VIEWS;
 
 /** What each grain holds. Parts of a day by user need rows of roll-ups that hours do not have. */
 export const VIEWS_OF = {
   hour: ['wide', 'users', 'actions', 'outputs', 'overheads', 'reasons'],
-  day: ['narrow', 'wide', 'users', 'usersWide', 'hours', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons'],
-  block: ['narrow', 'wide', 'users', 'usersWide', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons'],
+  day: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'hours', 'hoursModel', 'hoursWorkflow', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons'],
+  block: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons'],
 } as const satisfies Record<FoldGrain, readonly FoldView[]>;
 
 /** Users per part of `usersWide`: neighbours by id. */

@@ -30,6 +30,8 @@ export interface Folding {
   readonly made: number;
 }
 
+/** Views of a day that tell its hours apart. */
+const HOURS = ['hours', 'hoursModel', 'hoursWorkflow'] as const satisfies readonly FoldView[];
 /** Views of what no roll-up holds. */
 const FACTS = ['outputs', 'overheads', 'reasons'] as const satisfies readonly FoldView[];
 
@@ -39,7 +41,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
   const lastBefore = db.prepare<[number, number], number | null>('SELECT max(bucket) FROM rollup WHERE grain = ? AND bucket < ?').pluck();
   const KEY = 'workspace, workflow, key, user, model, model_sent, endpoint, outcome';
   const rollupPage = db.prepare<unknown[], Row>(`SELECT ${KEY}, ${ROLLUP_AS_SUMS} FROM rollup WHERE grain = ? AND bucket = ? AND (${KEY}) > (?, ?, ?, ?, ?, ?, ?, ?) ORDER BY ${KEY} LIMIT ${ROWS_AT_ONCE}`).raw();
-  const rollupHour = db.prepare<unknown[], Row>(`SELECT workspace, ${ROLLUP_GROUP_AS_SUMS} FROM rollup WHERE grain = ${GRAIN.hour} AND bucket = ? GROUP BY workspace`).raw();
+  const rollupHour = db.prepare<unknown[], Row>(`SELECT workspace, workflow, model, ${ROLLUP_GROUP_AS_SUMS} FROM rollup WHERE grain = ${GRAIN.hour} AND bucket = ? GROUP BY workspace, workflow, model`).raw();
   const PAGE = 'admitted_at >= ? AND admitted_at <= ? AND (admitted_at, n) > (?, ?) AND (admitted_at, n) <= (?, ?)';
   const callPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT user, workspace, ${sums} FROM call WHERE ${PAGE} AND outcome IS NOT NULL GROUP BY user, workspace`).raw();
   const actionPage = (cost: string) => ({
@@ -196,23 +198,34 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     yield ['narrow', 0, narrow];
     yield ['wide', 0, wide];
     const users = foldBuilder(FOLD_VIEWS.users.dimensions.length);
+    const ofModels = foldBuilder(FOLD_VIEWS.usersModel.dimensions.length);
     const parts = new Map<number, FoldBuilder>();
     yield* readRollup(GRAIN.userDay, from, (d, ...figures) => {
       users.add([d.user, d.workspace], ...figures);
+      ofModels.add([d.user, d.workspace, d.model], ...figures);
       let part = parts.get(partOf(d.user));
       if (part === undefined) parts.set(partOf(d.user), (part = foldBuilder(FOLD_VIEWS.usersWide.dimensions.length)));
       part.add([d.user, d.workspace, d.workflow, d.key, d.model, d.outcome], ...figures);
     });
     yield ['users', 0, users];
+    yield ['usersModel', 0, ofModels];
     for (const [part, builder] of parts) yield ['usersWide', part, builder];
-    const hours = foldBuilder(FOLD_VIEWS.hours.dimensions.length, 'strung');
+    const [hours, hoursModel, hoursWorkflow] = HOURS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length, 'strung')) as [FoldBuilder, FoldBuilder, FoldBuilder];
     for (let bucket = lastBefore.get(GRAIN.hour, until) ?? -1; bucket >= from; bucket = lastBefore.get(GRAIN.hour, bucket) ?? -1) {
       // An hour that a clock change cuts is no whole number of quarters from the epoch in name.
       if (bucket % QUARTER_MS !== 0) return false;
-      for (const row of rollupHour.all(bucket)) hours.add([bucket / QUARTER_MS, row[0] as number], row, 1, row[1 + SUMS] as Uint8Array, row[2 + SUMS] as Uint8Array);
+      for (const row of rollupHour.all(bucket)) {
+        const [workspace, workflow, model] = row as readonly number[] as [number, number, number];
+        const figures = [row, 3, row[3 + SUMS] as Uint8Array, row[4 + SUMS] as Uint8Array] as const;
+        hours.add([bucket / QUARTER_MS, workspace], ...figures);
+        hoursModel.add([bucket / QUARTER_MS, model], ...figures);
+        hoursWorkflow.add([bucket / QUARTER_MS, workspace, workflow], ...figures);
+      }
       yield;
     }
     yield ['hours', 0, hours];
+    yield ['hoursModel', 0, hoursModel];
+    yield ['hoursWorkflow', 0, hoursWorkflow];
     yield* ofHours(from, until);
     return true;
   }

@@ -335,8 +335,13 @@ const KEY_MARKS = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+const FOLDS_ANEW = `
+  -- Folds have more views than before: all are made anew, a little at a time.
+  DELETE FROM fold_done;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -6,27 +6,89 @@ import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, Filter } from '../../domain/reports.ts';
 import { COST_NOW } from './corrections.ts';
-import { actionNumber, actionsIn, DEAREST } from './fold-actions.ts';
-import { amountOf } from './fold-format.ts';
+import { actionNumber, DEAREST, eachAction } from './fold-actions.ts';
+import { amountOf, MONEY_AT, openFold } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS } from './fold-views.ts';
-import { cover, gathering, isTime, type Choice } from './reports-folds.ts';
+import { cover, gathering, isTime, type Choice, type FoldedSegment } from './reports-folds.ts';
 import { conditionOf, matchesOf, type Matches, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts } from './reports-time.ts';
-import { addEncoded, count, middleOf, quantile, type Sketch } from './sketch.ts';
+import { addToCounters, bucketOf, clearCounters, countInBucket, middleOf, newCounters, ofRank, totalOf } from './sketch.ts';
 
-/** Within one workflow and one local day. */
-interface Action {
-  readonly workspace: number;
-  readonly workflow: number;
-  /** Null: a call that names none. */
-  readonly name: string | null;
-  /** `call.n` of its first call, by which it can be looked up where its name is not known. */
-  readonly first: number;
-  /** An instant of its first call, or of the hour of that. */
-  readonly at: number;
-  readonly calls: number;
-  readonly cost: bigint;
+/**
+ * Actions one by one, each within one workflow and one local day, column by column: there can be a hundred thousand of them in a day, and a
+ * question should be answered before anyone notices.
+ */
+function newSingles() {
+  const columns = { pair: [] as number[], first: [] as number[], at: [] as number[], calls: [] as number[], named: [] as boolean[], low: [] as number[], high: [] as number[] };
+  const pairs: { readonly workspace: number; readonly workflow: number }[] = [];
+  const pairOf = new Map<number, Map<number, number>>();
+  /** Where the actions of the day that is read stand, by number: open addressing, since a Map of such numbers takes five times as long. */
+  let keys = new Float64Array(4096);
+  let places = new Int32Array(4096);
+  let known = 0;
+  const slotOf = (action: number): number => {
+    let slot = (action >>> 0) & (keys.length - 1);
+    while (keys[slot] !== 0 && keys[slot] !== action) slot = (slot + 1) & (keys.length - 1);
+    return slot;
+  };
+  const grow = (): void => {
+    const [oldKeys, oldPlaces] = [keys, places];
+    [keys, places] = [new Float64Array(oldKeys.length * 2), new Int32Array(oldKeys.length * 2)];
+    for (let i = 0; i < oldKeys.length; i++) {
+      if (oldKeys[i] === 0) continue;
+      const slot = slotOf(oldKeys[i] as number);
+      keys[slot] = oldKeys[i] as number;
+      places[slot] = oldPlaces[i] as number;
+    }
+  };
+  return {
+    ...columns,
+    pairs,
+    get size() {
+      return columns.calls.length;
+    },
+    /** From now on an action of the same number is another one. */
+    nextDay(): void {
+      if (known > 0) keys.fill(0);
+      known = 0;
+    },
+    /** @param action its number; 0 for a call that names none @param at an instant of its first call, or of the hour of that @param first `call.n` of that call, by which its name is looked up */
+    add(action: number, workspace: number, workflow: number, at: number, first: number, calls: number, low: number, high: number): void {
+      const place = columns.calls.length;
+      if (action !== 0) {
+        const slot = slotOf(action);
+        if (keys[slot] === action) {
+          const found = places[slot] as number;
+          columns.first[found] = Math.min(columns.first[found] as number, first);
+          columns.at[found] = Math.min(columns.at[found] as number, at);
+          columns.calls[found] = (columns.calls[found] as number) + calls;
+          columns.low[found] = (columns.low[found] as number) + low;
+          columns.high[found] = (columns.high[found] as number) + high;
+          return;
+        }
+        keys[slot] = action;
+        places[slot] = place;
+        if (++known * 2 > keys.length) grow();
+      }
+      let within = pairOf.get(workspace);
+      if (within === undefined) pairOf.set(workspace, (within = new Map()));
+      let pair = within.get(workflow);
+      if (pair === undefined) within.set(workflow, (pair = pairs.push({ workspace, workflow }) - 1));
+      columns.pair.push(pair);
+      columns.first.push(first);
+      columns.at.push(at);
+      columns.calls.push(calls);
+      columns.named.push(action !== 0);
+      columns.low.push(low);
+      columns.high.push(high);
+    },
+  };
 }
+type Singles = ReturnType<typeof newSingles>;
+const LOW = 2 ** 32;
+const amountAt = ({ low, high }: Singles, i: number): bigint => amountOf(low[i] as number, high[i] as number);
+/** In nano-dollars; exact up to nine million dollars. */
+const costAt = ({ low, high }: Singles, i: number): number => (high[i] as number) * LOW + (low[i] as number);
 
 /** Actions that are known by their sums alone. */
 interface Summed {
@@ -42,9 +104,13 @@ interface Summed {
   readonly costs: Uint8Array;
 }
 
-interface Gathered {
-  readonly single: Action[];
-  readonly summed: Summed[];
+/** One of the dearest. */
+interface Dear {
+  readonly workspace: number;
+  readonly workflow: number;
+  readonly first: number;
+  readonly calls: number;
+  readonly cost: bigint;
 }
 
 /**
@@ -53,39 +119,78 @@ interface Gathered {
  */
 export function actions(source: Source, { filter, groupBy, most }: { filter: Filter; groupBy: readonly ActionGrouping[]; most: number }): ActionsReport {
   const matches = matchesOf(source, filter);
-  const gathered: Gathered & { dearest: Action[]; from: EpochMs } = matches === null ? { single: [], summed: [], dearest: [], from: filter.from } : gather(source, filter, groupBy, matches, most);
-  const folds = groupBy.map((grouping): ((one: Action | Summed) => string | EpochMs) => {
-    if (grouping === 'workspace') return ({ workspace }) => source.nameOf(BigInt(workspace)) ?? '';
-    if (grouping === 'workflow') return ({ workflow }) => source.nameOf(BigInt(workflow)) ?? '';
-    const startOf = periodStarts(grouping, source.zone);
-    return ({ at }) => startOf(at);
-  });
-  const groups = new Map<string, Gathered & { key: readonly (string | EpochMs)[] }>();
-  const groupOf = (one: Action | Summed): Gathered => {
-    const key = folds.map((fold) => fold(one));
-    const text = JSON.stringify(key);
-    let group = groups.get(text);
-    if (group === undefined) groups.set(text, (group = { key, single: [], summed: [] }));
-    return group;
-  };
-  for (const one of gathered.single) groupOf(one).single.push(one);
-  for (const one of gathered.summed) groupOf(one).summed.push(one);
+  const { singles, summed, dearest, from } = matches === null ? { singles: newSingles(), summed: [], dearest: [], from: filter.from } : gather(source, filter, groupBy, matches, most);
+  const groups = groupsOf(source, groupBy, singles, summed);
   return {
-    rows: [...groups.values()]
-      .map((group) => ({ group: Object.fromEntries(groupBy.map((grouping, at) => [grouping, group.key[at] ?? ''])), ...figuresOf(group) }))
+    rows: groups
+      .map((group) => ({ group: Object.fromEntries(groupBy.map((grouping, at) => [grouping, group.key[at] ?? ''])), ...figuresOf(singles, group.singles, group.summed) }))
       .sort((a, b) => (a.cost === b.cost ? 0 : a.cost > b.cost ? -1 : 1)),
-    total: figuresOf(gathered),
-    steps: stepsOf(gathered),
-    dearest: [...gathered.single.filter(({ name }) => name !== null), ...gathered.dearest]
+    total: figuresOf(singles, null, summed),
+    steps: stepsOf(singles, summed),
+    dearest: [...dearestSingles(singles), ...dearest]
       .sort((a, b) => (a.cost === b.cost ? 0 : a.cost > b.cost ? -1 : 1))
       .slice(0, DEAREST)
       .flatMap((one) => named(source, one)),
-    from: gathered.from,
+    from,
   };
 }
 
+interface Group {
+  readonly key: readonly (string | EpochMs)[];
+  /** Their places. */
+  readonly singles: number[];
+  readonly summed: Summed[];
+}
+
+function groupsOf(source: Source, groupBy: readonly ActionGrouping[], singles: Singles, summed: readonly Summed[]): Group[] {
+  const times = groupBy.filter(isTime).map((grouping) => periodStarts(grouping, source.zone));
+  const groups = new Map<string, Group>();
+  const groupOf = (workspace: number, workflow: number, at: number): Group => {
+    let time = 0;
+    const key = groupBy.map((grouping) => (grouping === 'workspace' ? (source.nameOf(BigInt(workspace)) ?? '') : grouping === 'workflow' ? (source.nameOf(BigInt(workflow)) ?? '') : (times[time++] as (at: number) => EpochMs)(at)));
+    const text = JSON.stringify(key);
+    let group = groups.get(text);
+    if (group === undefined) groups.set(text, (group = { key, singles: [], summed: [] }));
+    return group;
+  };
+  /** Of each pair of a workspace and a workflow its groups by time. */
+  const ofPairs = singles.pairs.map(() => new Map<number, Group>());
+  for (let i = 0; i < singles.size; i++) {
+    const at = singles.at[i] as number;
+    // The finest time that is asked for tells all of them.
+    let time = 0;
+    for (const startOf of times) time = Math.max(time, startOf(at));
+    const byTime = ofPairs[singles.pair[i] as number] as Map<number, Group>;
+    let group = byTime.get(time);
+    if (group === undefined) {
+      const { workspace, workflow } = singles.pairs[singles.pair[i] as number] as { workspace: number; workflow: number };
+      byTime.set(time, (group = groupOf(workspace, workflow, at)));
+    }
+    group.singles.push(i);
+  }
+  for (const one of summed) groupOf(one.workspace, one.workflow, one.at).summed.push(one);
+  return [...groups.values()];
+}
+
+function dearestSingles(singles: Singles): Dear[] {
+  let kept: number[] = [];
+  let least = -1;
+  const dearer = (a: number, b: number): number => costAt(singles, b) - costAt(singles, a);
+  for (let i = 0; i < singles.size; i++) {
+    if (!singles.named[i] || costAt(singles, i) <= least) continue;
+    kept.push(i);
+    // Sorted now and then, so that one that is dearer than all before it costs little.
+    if (kept.length < DEAREST * 20) continue;
+    kept = kept.sort(dearer).slice(0, DEAREST);
+    least = costAt(singles, kept.at(-1) as number);
+  }
+  return kept.sort(dearer).slice(0, DEAREST).map((i) => ({
+    ...(singles.pairs[singles.pair[i] as number] as { workspace: number; workflow: number }), first: singles.first[i] as number, calls: singles.calls[i] as number, cost: amountAt(singles, i),
+  }));
+}
+
 /** Where its row is gone, so is its name. */
-function named(source: Source, { workspace, workflow, first, calls, cost }: Action): ActionsReport['dearest'] {
+function named(source: Source, { workspace, workflow, first, calls, cost }: Dear): ActionsReport['dearest'] {
   const [row] = source.all('SELECT action, admitted_at FROM call WHERE n = ?', [first]);
   if (row === undefined || row[0] === null) return [];
   return [{ workspace: source.nameOf(BigInt(workspace)) ?? '', workflow: source.nameOf(BigInt(workflow)) ?? '', action: row[0] as string, calls, cost: nanodollars(cost), at: epochMs(Number(row[1])) }];
@@ -93,9 +198,9 @@ function named(source: Source, { workspace, workflow, first, calls, cost }: Acti
 
 type Piece = { readonly grain: 'hour' | 'rows'; readonly from: number; readonly to: number };
 
-function gather(source: Source, filter: Filter, groupBy: readonly ActionGrouping[], matches: Matches, most: number): Gathered & { dearest: Action[]; from: EpochMs } {
+function gather(source: Source, filter: Filter, groupBy: readonly ActionGrouping[], matches: Matches, most: number): { singles: Singles; summed: Summed[]; dearest: Dear[]; from: EpochMs } {
   const summed: Summed[] = [];
-  const dearest: Action[] = [];
+  const dearest: Dear[] = [];
   const { from, to } = filter;
   let pieces: Piece[] = [{ grain: 'rows', from, to }];
   if (from < to && [...matches.keys()].every((field) => field === 'workspace' || field === 'workflow')) {
@@ -105,7 +210,6 @@ function gather(source: Source, filter: Filter, groupBy: readonly ActionGrouping
     const [first, last] = [nextStart('day', from, source.zone), lastStart('day', to, source.zone)];
     const covered = first < last ? [{ grain: 'rows' as const, from, to: first }, ...cover(source, { grain: 'day', from: first, to: last }, inDays), { grain: 'rows' as const, from: last, to }] : [{ grain: 'rows' as const, from, to }];
     const costs = gathering(source, ['workspace', 'workflow', 'named', ...timed], foldMatches);
-    const top = gathering(source, ['workspace', 'workflow', 'first'], foldMatches, false);
     pieces = covered.flatMap((segment): Piece[] => {
       if (segment.grain !== 'fold') {
         return cover(source, { grain: 'rows', from: segment.from, to: segment.to }, [['hour', 'actions']]).flatMap((piece): Piece[] =>
@@ -113,21 +217,42 @@ function gather(source: Source, filter: Filter, groupBy: readonly ActionGrouping
         );
       }
       costs.add(segment);
-      top.add({ ...segment, view: 'dearest' });
+      dearest.push(...dearestIn(source, segment, foldMatches));
       return [];
     });
     for (const { values: [workspace = 0, workflow = 0, isNamed, at = 0], counts, money, duration } of costs.groups()) {
       const [calls = 0, many = 0] = counts;
       summed.push({ workspace, workflow, at, actions: many, calls, named: isNamed === 1 ? calls : 0, cost: money[0], costs: duration });
     }
-    for (const { values: [workspace = 0, workflow = 0, n = 0], counts, money } of top.groups()) dearest.push({ workspace, workflow, name: '', first: n, at: 0, calls: counts[0] ?? 0, cost: money[0] });
   }
-  const { rows, unnamed, cut } = read(source, pieces.sort((a, b) => a.from - b.from), matches, most);
-  return { single: rows, summed: [...summed, ...unnamed], dearest, from: cut ?? from };
+  const { singles, unnamed, cut } = read(source, pieces.sort((a, b) => a.from - b.from), matches, most);
+  return { singles, summed: [...summed, ...unnamed], dearest, from: cut ?? from };
+}
+
+/** The dearest of days and blocks that stand folded, which hold those of each workflow. */
+function dearestIn(source: Source, { of, buckets }: FoldedSegment, matches: ReadonlyMap<string, readonly number[]>): Dear[] {
+  const width = FOLD_VIEWS.dearest.dimensions.length;
+  const [workspaces, workflows] = [matches.get('workspace'), matches.get('workflow')];
+  const kept: Dear[] = [];
+  for (const bucket of buckets) {
+    for (const [content] of source.each(`SELECT content FROM fold WHERE grain = ${FOLD_GRAIN[of]} AND bucket = ? AND view = ${FOLD_VIEWS.dearest.id}`, [bucket])) {
+      const fold = openFold(content as Buffer, width);
+      const [first, workspace, workflow, calls, low, high] = [0, 1, 2, width, width + MONEY_AT, width + MONEY_AT + 1].map((at) => fold.column(at).slice(0, fold.size)) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+      for (let i = 0; i < fold.size; i++) {
+        if ((workspaces !== undefined && !workspaces.includes(workspace[i] as number)) || (workflows !== undefined && !workflows.includes(workflow[i] as number))) continue;
+        const cost = amountOf(low[i] as number, high[i] as number);
+        if (kept.length === DEAREST && cost <= (kept.at(-1) as Dear).cost) continue;
+        kept.push({ workspace: workspace[i] as number, workflow: workflow[i] as number, first: first[i] as number, calls: calls[i] as number, cost });
+        kept.sort((a, b) => (a.cost === b.cost ? 0 : a.cost > b.cost ? -1 : 1));
+        kept.length = Math.min(kept.length, DEAREST);
+      }
+    }
+  }
+  return kept;
 }
 
 /** One entry per action out of pieces in order; calls of folded hours that name none by their sums. `cut`: where they begin, if some were left out. */
-function read(source: Source, pieces: readonly Piece[], matches: Matches, most: number): { rows: Action[]; unnamed: Summed[]; cut: EpochMs | null } {
+function read(source: Source, pieces: readonly Piece[], matches: Matches, most: number): { singles: Singles; unnamed: Summed[]; cut: EpochMs | null } {
   const condition = conditionOf(matches);
   const calls = `FROM call WHERE admitted_at >= ? AND admitted_at < ?${condition.sql} AND outcome IS NOT NULL AND +outcome <> 'refused'`;
   const rowPieces = pieces.filter(({ grain }) => grain === 'rows');
@@ -146,37 +271,26 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
   const sql = `SELECT workspace, workflow, action, MIN(n), MIN(admitted_at), COUNT(*), SUM(${cost}) ${calls} GROUP BY workspace, workflow, coalesce(action, n)`;
   const [workspaces, workflows] = [matches.get('workspace'), matches.get('workflow')];
 
-  const rows: Action[] = [];
+  const singles = newSingles();
   const unnamed: Summed[] = [];
-  const known = new Map<number, number>();
   const dayOf = periodStarts('day', source.zone);
   let day = Number.NaN;
-  const add = (number: number, action: Action): void => {
-    const found = number === 0 ? undefined : known.get(number);
-    if (found === undefined) {
-      if (number !== 0) known.set(number, rows.length);
-      rows.push(action);
-      return;
-    }
-    const before = rows[found] as Action;
-    rows[found] = { ...before, name: before.name ?? action.name, first: Math.min(before.first, action.first), at: Math.min(before.at, action.at), calls: before.calls + action.calls, cost: before.cost + action.cost };
-  };
   const enter = (at: number): void => {
     if (dayOf(at) === day) return;
     day = dayOf(at);
-    known.clear();
+    singles.nextDay();
   };
   for (const piece of pieces) {
     if (cut !== null && piece.to <= cut) continue;
     if (piece.grain === 'hour') {
       enter(piece.from);
       for (const [content] of source.each(`SELECT content FROM fold WHERE grain = ${FOLD_GRAIN.hour} AND bucket = ? AND view = ${FOLD_VIEWS.actions.id}`, [piece.from])) {
-        for (const one of actionsIn(content as Buffer)) {
-          if ((workspaces !== undefined && !workspaces.includes(one.workspace)) || (workflows !== undefined && !workflows.includes(one.workflow))) continue;
-          const action = { workspace: one.workspace, workflow: one.workflow, first: one.first, at: piece.from, calls: one.calls, cost: amountOf(one.costLow, one.costHigh) };
-          if (one.action !== 0) add(one.action, { ...action, name: '' });
-          else unnamed.push({ ...action, actions: one.calls, named: 0, costs: one.costs });
-        }
+        const bytes = content as Buffer;
+        eachAction(bytes, (number, first, workspace, workflow, many, low, high, from, to) => {
+          if ((workspaces !== undefined && !workspaces.includes(workspace)) || (workflows !== undefined && !workflows.includes(workflow))) return;
+          if (number !== 0) singles.add(number, workspace, workflow, piece.from, first, many, low, high);
+          else unnamed.push({ workspace, workflow, at: piece.from, actions: many, calls: many, named: 0, cost: amountOf(low, high), costs: bytes.subarray(from, to) });
+        });
       }
       continue;
     }
@@ -187,23 +301,34 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
       const at = Number(next[0]);
       const end = Math.min(piece.to, periodAt('day', epochMs(at), source.zone).to);
       enter(at);
-      for (const [workspace, workflow, name, n, began, count, sum] of source.each(sql, [at, end, ...condition.parameters])) {
+      for (const [workspace, workflow, name, n, began, many, sum] of source.each(sql, [at, end, ...condition.parameters])) {
         const number = name === null ? 0 : actionNumber(Number(workspace), Number(workflow), name as string);
-        add(number, { workspace: Number(workspace), workflow: Number(workflow), name: name as string | null, first: Number(n), at: Number(began), calls: Number(count), cost: sum as bigint });
+        const amount = sum as bigint;
+        singles.add(number, Number(workspace), Number(workflow), Number(began), Number(n), Number(many), Number(amount & 0xffff_ffffn), Number(amount >> 32n));
       }
       from = end;
     }
   }
-  return { rows, unnamed, cut };
+  return { singles, unnamed, cut };
 }
 
-function figuresOf({ single, summed }: Gathered): ActionFigures {
-  let [many, calls, named, cost] = [single.length, 0, 0, 0n];
-  for (const action of single) {
-    calls += action.calls;
-    if (action.name !== null) named += action.calls;
-    cost += action.cost;
+const counters = newCounters();
+
+/** @param places of the group's; null: all of them */
+function figuresOf(singles: Singles, places: readonly number[] | null, summed: readonly Summed[]): ActionFigures {
+  const size = places === null ? singles.size : places.length;
+  const costs = new Float64Array(size);
+  let [many, calls, named, low, high] = [size, 0, 0, 0, 0];
+  for (let at = 0; at < size; at++) {
+    const i = places === null ? at : (places[at] as number);
+    const own = singles.calls[i] as number;
+    calls += own;
+    if (singles.named[i]) named += own;
+    low += singles.low[i] as number;
+    high += singles.high[i] as number;
+    costs[at] = costAt(singles, i);
   }
+  let cost = amountOf(low, high);
   for (const one of summed) {
     many += one.actions;
     calls += one.calls;
@@ -212,37 +337,49 @@ function figuresOf({ single, summed }: Gathered): ActionFigures {
   }
   const sums = { actions: many, calls, named, cost: nanodollars(cost) };
   if (summed.length === 0) {
-    const costs = single.map((action) => action.cost).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-    const rank = (share: number): Nanodollars | null => (costs.length === 0 ? null : nanodollars(costs[Math.max(0, Math.ceil(share * costs.length) - 1)] as bigint));
+    costs.sort();
+    // A float is not exact above nine million dollars for one action.
+    const exact = size > 0 && (costs[size - 1] as number) > Number.MAX_SAFE_INTEGER ? Array.from({ length: size }, (_, at) => amountAt(singles, places === null ? at : (places[at] as number))).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) : costs;
+    const rank = (share: number): Nanodollars | null => (size === 0 ? null : nanodollars(BigInt(exact[Math.max(0, Math.ceil(share * size) - 1)] as number | bigint)));
     return { ...sums, p50: rank(0.5), p95: rank(0.95) };
   }
-  const sketch: Sketch = new Map();
-  for (const { costs } of summed) addEncoded(sketch, costs);
-  for (const action of single) count(sketch, Number(action.cost));
+  clearCounters(counters);
+  for (const one of summed) addToCounters(counters, one.costs);
+  for (const one of costs) countInBucket(counters, bucketOf(one));
+  const total = totalOf(counters);
   const rank = (share: number): Nanodollars | null => {
-    const found = quantile(sketch, share);
+    const found = ofRank(counters, Math.ceil(share * total));
     return found === null ? null : nanodollars(BigInt(Math.round(found)));
   };
   return { ...sums, p50: rank(0.5), p95: rank(0.95) };
 }
 
-/** Edges of the steps: 1, 2 and 5 times a power of ten, in nano-dollars. */
-const EDGES: readonly bigint[] = Array.from({ length: 19 }, (_, power) => [1n, 2n, 5n].map((digit) => digit * 10n ** BigInt(power))).flat();
+/** Edges of the steps: 1, 2 and 5 times a power of ten, in nano-dollars. All are whole as floats too. */
+const EDGES = Float64Array.from({ length: 57 }, (_, at) => [1, 2, 5][at % 3]! * 10 ** Math.floor(at / 3));
 
-function stepsOf({ single, summed }: Gathered): ActionsReport['steps'] {
-  const counts = EDGES.map(() => 0);
-  const add = (cost: bigint, many: number): void => {
-    const digits = cost.toString();
-    const at = (digits.length - 1) * 3 + (digits[0]! >= '5' ? 2 : digits[0]! >= '2' ? 1 : 0);
-    counts[at] = (counts[at] as number) + many;
+function stepsOf(singles: Singles, summed: readonly Summed[]): ActionsReport['steps'] {
+  const counts = new Float64Array(EDGES.length);
+  // Comparing a whole number with a float is exact.
+  const add = (cost: number | bigint, many: number): void => {
+    let [from, to] = [0, EDGES.length];
+    while (to - from > 1) {
+      const middle = (from + to) >> 1;
+      if ((EDGES[middle] as number) <= cost) from = middle;
+      else to = middle;
+    }
+    counts[from] = (counts[from] as number) + many;
   };
-  for (const { cost } of single) if (cost > 0n) add(cost, 1);
-  const sketch: Sketch = new Map();
-  for (const { costs } of summed) addEncoded(sketch, costs);
+  for (let i = 0; i < singles.size; i++) {
+    const cost = costAt(singles, i);
+    if (cost > 0) add(cost > Number.MAX_SAFE_INTEGER ? amountAt(singles, i) : cost, 1);
+  }
+  clearCounters(counters);
+  for (const { costs } of summed) addToCounters(counters, costs);
   // The lowest bucket is of those that cost nothing, or a single nano-dollar.
-  for (const [bucket, many] of sketch) if (bucket > 0) add(BigInt(Math.round(middleOf(bucket))), many);
+  for (let bucket = Math.max(1, counters.low); bucket <= counters.high; bucket++) if (counters.counts[bucket] !== 0) add(Math.round(middleOf(bucket)), counters.counts[bucket] as number);
   const first = counts.findIndex((many) => many > 0);
   const last = counts.findLastIndex((many) => many > 0);
   if (first < 0) return [];
-  return counts.slice(first, last + 1).map((many, i) => ({ from: nanodollars(EDGES[first + i] as bigint), to: nanodollars(EDGES[first + i + 1] ?? (EDGES.at(-1) as bigint) * 10n), actions: many }));
+  const edge = (at: number): Nanodollars => nanodollars(at < EDGES.length ? BigInt(EDGES[at] as number) : BigInt(EDGES.at(-1) as number) * 2n);
+  return [...counts.subarray(first, last + 1)].map((many, i) => ({ from: edge(first + i), to: edge(first + i + 1), actions: many }));
 }

@@ -48,12 +48,12 @@ export function checkDay(source: Source, { day }: { day: number }): { to: EpochM
   return { to, drift };
 }
 
-/** Sums of rows by hour, workspace and user. */
+/** Sums of rows by hour, workspace, user, workflow and model. */
 function sumsByHour(source: Source, from: number, to: number): Sums {
   const startOf = periodStarts('hour', source.zone);
   const sums: Sums = new Map();
-  const quarters = `SELECT admitted_at / ${QUARTER_MS}, workspace, user, ${ROW_SUMS} FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? GROUP BY 1, 2, 3`;
-  for (const [quarter, workspace, user, ...figures] of source.each(quarters, [from, to])) addTo(sums, JSON.stringify([startOf(Number(quarter) * QUARTER_MS), workspace, user].map(String)), figures as bigint[]);
+  const quarters = `SELECT admitted_at / ${QUARTER_MS}, workspace, user, workflow, model, ${ROW_SUMS} FROM call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ? GROUP BY 1, 2, 3, 4, 5`;
+  for (const [quarter, workspace, user, workflow, model, ...figures] of source.each(quarters, [from, to])) addTo(sums, JSON.stringify([startOf(Number(quarter) * QUARTER_MS), workspace, user, workflow, model].map(String)), figures as bigint[]);
   return sums;
 }
 

@@ -5,7 +5,7 @@ import { amountOf, MONEY_AT, openFold, SUMS } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS, partOf, type FoldDimension, type FoldGrain, type FoldView } from './fold-views.ts';
 import type { Matches, Source } from './reports-source.ts';
 import { periodStarts, QUARTER_MS, type Segment } from './reports-time.ts';
-import { addToCounters, COUNTERS, takeCounters } from './sketch.ts';
+import { addToCounters, newCounters, takeCounters } from './sketch.ts';
 
 /** Folds of one grain, in order. */
 export interface FoldedSegment {
@@ -30,14 +30,15 @@ export function withFolds(source: Source, segments: readonly Segment[], grouping
   const asked = new Set<string>([...matches.keys(), ...groupings.filter((grouping) => !isTime(grouping))]);
   const within = (view: FoldView): boolean => [...asked].every((dimension) => (FOLD_VIEWS[view].dimensions as readonly string[]).includes(dimension));
   const timed = groupings.some(isTime);
-  const users = within('users') ? 'users' : 'usersWide';
+  const users = within('users') ? 'users' : within('usersModel') ? 'usersModel' : 'usersWide';
+  const hours = (['hours', 'hoursModel', 'hoursWorkflow'] as const).find(within);
   const days = asked.has('user') ? users : asked.has('outcome') ? 'wide' : 'narrow';
   const inDays: Choice[] = [...(timed ? [] : [['block', days] as const]), ['day', days]];
   return segments.flatMap((segment) => {
     switch (segment.grain) {
       case 'day':
       case 'userDay': return cover(source, segment, inDays);
-      case 'hour': return cover(source, segment, [...(groupings.includes('hour') && within('hours') ? [['day', 'hours'] as const] : []), ['hour', 'wide']]);
+      case 'hour': return cover(source, segment, [...(groupings.includes('hour') && hours !== undefined ? [['day', hours] as const] : []), ['hour', 'wide']]);
       // Rows are asked where users are; a fold of an hour knows them by workspace.
       case 'rows': return asked.has('user') && users === 'users' ? cover(source, segment, [['hour', 'users']]) : [segment];
     }
@@ -117,37 +118,50 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
     return ordinal;
   };
 
-  let groupOfEntry = new Int32Array(4096);
+  /** Entries of one hour come together. */
+  let [lastQuarter, lastOrdinal] = [Number.NaN, 0];
+  const hourOrdinal = (quarter: number): number => {
+    if (quarter !== lastQuarter) [lastQuarter, lastOrdinal] = [quarter, ordinalOf(quarter * QUARTER_MS)];
+    return lastOrdinal;
+  };
 
-  const addBlob = (bytes: Uint8Array, bucket: number, view: FoldView): void => {
+  let groupOfEntry = new Int32Array(4096);
+  /** The entries of a fold that match. */
+  let chosen = new Int32Array(4096);
+
+  const addBlob = (bytes: Uint8Array, of: FoldGrain, bucket: number, view: FoldView): void => {
     const dimensions: readonly FoldDimension[] = FOLD_VIEWS[view].dimensions;
     const fold = openFold(bytes, dimensions.length);
     const { size } = fold;
-    if (groupOfEntry.length < size) groupOfEntry = new Int32Array(size * 2);
-    groupOfEntry.fill(0, 0, size);
-    let left = size;
+    if (groupOfEntry.length < size) [groupOfEntry, chosen] = [new Int32Array(size * 2), new Int32Array(size * 2)];
+    let many = size;
+    for (let i = 0; i < size; i++) chosen[i] = i;
     for (const [field, wanted] of matches) {
       const column = fold.column(dimensions.indexOf(field as FoldDimension));
-      const any = new Set(wanted);
-      for (let i = 0; i < size; i++) {
-        if (groupOfEntry[i] === 0 && !any.has(column[i] as number)) {
-          groupOfEntry[i] = -1;
-          left--;
-        }
+      let kept = 0;
+      for (let at = 0; at < many; at++) {
+        const i = chosen[at] as number;
+        if (wanted.length === 1 ? column[i] === wanted[0] : wanted.includes(column[i] as number)) chosen[kept++] = i;
       }
+      many = kept;
     }
-    if (left === 0) return;
+    if (many === 0) return;
+    for (let at = 0; at < many; at++) groupOfEntry[chosen[at] as number] = 0;
     for (const [level, grouping] of groupings.entries()) {
       const startOf = timeOf[level];
-      if (startOf && !(grouping === 'hour' && view === 'hours')) {
-        const ordinal = ordinalOf(startOf(bucket));
-        for (let i = 0; i < size; i++) if ((groupOfEntry[i] as number) >= 0) groupOfEntry[i] = enter(level, groupOfEntry[i] as number, ordinal);
+      if (startOf && !(grouping === 'hour' && dimensions.includes('hour'))) {
+        // A fold begins where the hour or the day does that it is of.
+        const ordinal = ordinalOf(grouping === of ? bucket : startOf(bucket));
+        for (let at = 0; at < many; at++) {
+          const i = chosen[at] as number;
+          groupOfEntry[i] = enter(level, groupOfEntry[i] as number, ordinal);
+        }
         continue;
       }
       const column = fold.column(dimensions.indexOf(grouping as FoldDimension));
-      for (let i = 0; i < size; i++) {
-        const group = groupOfEntry[i] as number;
-        if (group >= 0) groupOfEntry[i] = enter(level, group, startOf ? ordinalOf((column[i] as number) * QUARTER_MS) : (column[i] as number));
+      for (let at = 0; at < many; at++) {
+        const i = chosen[at] as number;
+        groupOfEntry[i] = enter(level, groupOfEntry[i] as number, startOf ? hourOrdinal(column[i] as number) : (column[i] as number));
       }
     }
     if (sums.length < groupCount * SUMS) {
@@ -156,18 +170,20 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
       sums = more;
     }
     for (let at = 0; at < SUMS; at++) {
+      if (fold.isZero(dimensions.length + at)) continue;
       const column = fold.column(dimensions.length + at);
-      for (let i = 0; i < size; i++) {
-        const group = groupOfEntry[i] as number;
-        if (group >= 0) sums[group * SUMS + at] = (sums[group * SUMS + at] as number) + (column[i] as number);
+      for (let of = 0; of < many; of++) {
+        const i = chosen[of] as number;
+        const place = (groupOfEntry[i] as number) * SUMS + at;
+        sums[place] = (sums[place] as number) + (column[i] as number);
       }
     }
     some = true;
     if (!sketches) return;
     const ends = fold.sketchEnds();
     blobs.push(bytes);
-    durations.take(groupOfEntry, size, ends.from, ends.durationEnds, blobs.length - 1);
-    ttfts.take(groupOfEntry, size, ends.middle, ends.ttftEnds, blobs.length - 1);
+    durations.take(groupOfEntry, chosen, many, ends.from, ends.durationEnds, blobs.length - 1);
+    ttfts.take(groupOfEntry, chosen, many, ends.middle, ends.ttftEnds, blobs.length - 1);
   };
 
   return {
@@ -176,8 +192,8 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
       const parts = view === 'usersWide' && users !== undefined ? [...new Set(users.map(partOf))] : null;
       const sql = `SELECT content FROM fold WHERE grain = ${FOLD_GRAIN[of]} AND bucket = ? AND view = ${FOLD_VIEWS[view].id}`;
       for (const bucket of buckets) {
-        if (parts === null) for (const [content] of source.each(sql, [bucket])) addBlob(content as Buffer, bucket, view);
-        else for (const part of parts) for (const [content] of source.each(`${sql} AND part = ?`, [bucket, part])) addBlob(content as Buffer, bucket, view);
+        if (parts === null) for (const [content] of source.each(sql, [bucket])) addBlob(content as Buffer, of, bucket, view);
+        else for (const part of parts) for (const [content] of source.each(`${sql} AND part = ?`, [bucket, part])) addBlob(content as Buffer, of, bucket, view);
       }
     },
     *groups() {
@@ -204,13 +220,13 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
 }
 
 interface Notes {
-  /** Notes where in a blob the sketch of each entry lies, by the entry's group; below 0: of none. */
-  take(groups: Int32Array, size: number, from: number, ends: Float64Array, blob: number): void;
+  /** Notes where in a blob the sketch of each chosen entry lies, by the entry's group. */
+  take(groups: Int32Array, chosen: Int32Array, many: number, from: number, ends: Float64Array, blob: number): void;
   /** The sum of a group's sketches. */
   of(group: number, blobs: readonly Uint8Array[]): Uint8Array;
 }
 
-const counters = new Float64Array(COUNTERS);
+const counters = newCounters();
 
 function notes(): Notes {
   /** Per group the note that came last, and per note the one before it. */
@@ -220,20 +236,19 @@ function notes(): Notes {
   const starts: number[] = [];
   const stops: number[] = [];
   return {
-    take(groups, size, from, ends, blob) {
-      let start = from;
-      for (let i = 0; i < size; i++) {
+    take(groups, chosen, many, from, ends, blob) {
+      for (let at = 0; at < many; at++) {
+        const i = chosen[at] as number;
+        const start = i === 0 ? from : (ends[i - 1] as number);
         const end = ends[i] as number;
+        if (end === start) continue;
         const group = groups[i] as number;
-        if (group >= 0 && end > start) {
-          while (heads.length <= group) heads.push(-1);
-          before.push(heads[group] as number);
-          heads[group] = blobOf.length;
-          blobOf.push(blob);
-          starts.push(start);
-          stops.push(end);
-        }
-        start = end;
+        while (heads.length <= group) heads.push(-1);
+        before.push(heads[group] as number);
+        heads[group] = blobOf.length;
+        blobOf.push(blob);
+        starts.push(start);
+        stops.push(end);
       }
     },
     of(group, blobs) {

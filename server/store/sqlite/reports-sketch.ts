@@ -1,7 +1,7 @@
 // server/store/sqlite/reports-sketch.ts: percentiles of many stored sketches at once, decoded only for the groups that are shown.
 
 import type { Percentiles } from '../../domain/reports.ts';
-import { addToCounters, count, COUNTERS, quantile, type Sketch } from './sketch.ts';
+import { addToCounters, clearCounters, count, countInto, newCounters, ofRank, totalOf, type Counters, type Sketch } from './sketch.ts';
 
 /**
  * Goes between sketches in `group_concat`, which strings the bytes of blobs together in C: one buffer for a group instead of one
@@ -25,30 +25,31 @@ export function addDurations(durations: Durations, found: Uint8Array | string | 
 
 /** In milliseconds, of all the durations together. @throws RangeError for bytes that are not of sketches */
 export function percentilesOf(groups: Iterable<Durations>): Percentiles {
-  const { counts, total } = together(groups);
-  return { p50: millisecondsAt(counts, Math.ceil(total * 0.5)), p95: millisecondsAt(counts, Math.ceil(total * 0.95)) };
+  const found = together(groups);
+  const total = totalOf(found);
+  return { p50: millisecondsAt(found, Math.ceil(total * 0.5)), p95: millisecondsAt(found, Math.ceil(total * 0.95)) };
 }
 
 /** Of speeds, which stand as a thousand times what they are: how many there are, the middle, and what one in twenty is slower than. */
-export function speedOf(found: Durations): { answers: number; p50: number | null; p5: number | null } {
-  const { counts, total } = together([found]);
-  return { answers: total, p50: millisecondsAt(counts, Math.ceil(total * 0.5)), p5: millisecondsAt(counts, Math.ceil(total * 0.05)) };
+export function speedOf(durations: Durations): { answers: number; p50: number | null; p5: number | null } {
+  const found = together([durations]);
+  const answers = totalOf(found);
+  return { answers, p50: millisecondsAt(found, Math.ceil(answers * 0.5)), p5: millisecondsAt(found, Math.ceil(answers * 0.05)) };
 }
 
-function together(groups: Iterable<Durations>): { counts: Float64Array; total: number } {
-  const counts = new Float64Array(COUNTERS);
+const counters = newCounters();
+
+/** Good until the next call. */
+function together(groups: Iterable<Durations>): Counters {
+  clearCounters(counters);
   for (const { stored, counted } of groups) {
-    for (const bytes of stored) addToCounters(counts, bytes);
-    for (const [bucket, n] of counted) counts[bucket] = (counts[bucket] as number) + n;
+    for (const bytes of stored) addToCounters(counters, bytes);
+    if (counted.size > 0) countInto(counters, counted);
   }
-  return { counts, total: counts.reduce((sum, n) => sum + n, 0) };
+  return counters;
 }
 
-/** The value of the given rank, from 1, in milliseconds; null for rank 0: there are no values. */
-function millisecondsAt(counts: Float64Array, rank: number): number | null {
-  if (rank === 0) return null;
-  let bucket = 0;
-  for (let left = rank - (counts[0] as number); left > 0; left -= counts[++bucket] as number);
-  const microseconds = quantile(new Map([[bucket, 1]]), 1);
+function millisecondsAt(found: Counters, rank: number): number | null {
+  const microseconds = ofRank(found, rank);
   return microseconds === null ? null : microseconds / 1000;
 }

@@ -36,36 +36,98 @@ export function addEncoded(sketch: Sketch, bytes: Uint8Array): void {
 }
 
 /** More than there are buckets. */
-export const COUNTERS = 1024;
+const COUNTERS = 1024;
+
+/** How many values each bucket has, and between which buckets there are any: most sketches fill a tenth of them. */
+export interface Counters {
+  readonly counts: Float64Array;
+  low: number;
+  high: number;
+}
+export const newCounters = (): Counters => ({ counts: new Float64Array(COUNTERS), low: COUNTERS, high: -1 });
 
 /**
- * Adds stored sketches to counters by bucket, without making anything. Between two of them may stand a pair whose count is 0, after which
- * buckets are counted from 0 again; such a pair is never stored. @param counters `COUNTERS` long @throws RangeError for bytes that are not of sketches
+ * Adds stored sketches to counters, without making anything. Between two of them may stand a pair whose count is 0, after which
+ * buckets are counted from 0 again; such a pair is never stored. @throws RangeError for bytes that are not of sketches
  */
-export function addToCounters(counters: Float64Array, bytes: Uint8Array, from = 0, to: number = bytes.length): void {
+export function addToCounters(counters: Counters, bytes: Uint8Array, from = 0, to: number = bytes.length): void {
+  const { counts } = counters;
+  let { low, high } = counters;
   let bucket = 0;
   for (let at = from; at < to; ) {
-    bucket += readNumber(bytes, at);
-    const value = readNumber(bytes, afterNumber);
-    at = afterNumber;
+    // Nearly all numbers are a single byte.
+    const distance = bytes[at] as number;
+    if (distance < 0x80) {
+      bucket += distance;
+      at++;
+    } else {
+      bucket += readNumber(bytes, at);
+      at = afterNumber;
+    }
+    let value = bytes[at] as number;
+    if (value < 0x80) at++;
+    else {
+      value = readNumber(bytes, at);
+      at = afterNumber;
+    }
     if (at > to || bucket >= COUNTERS) throw new RangeError('bytes that are not of sketches');
-    if (value === 0) bucket = 0;
-    else counters[bucket] = (counters[bucket] as number) + value;
+    if (value === 0) {
+      bucket = 0;
+      continue;
+    }
+    counts[bucket] = (counts[bucket] as number) + value;
+    if (bucket < low) low = bucket;
+    if (bucket > high) high = bucket;
   }
+  counters.low = low;
+  counters.high = high;
+}
+
+/** Counts one value, or several. */
+export function countInBucket(counters: Counters, bucket: number, values = 1): void {
+  counters.counts[bucket] = (counters.counts[bucket] as number) + values;
+  if (bucket < counters.low) counters.low = bucket;
+  if (bucket > counters.high) counters.high = bucket;
+}
+
+/** Adds a sketch in memory. */
+export function countInto(counters: Counters, sketch: Sketch): void {
+  for (const [bucket, values] of sketch) countInBucket(counters, bucket, values);
+}
+
+export function clearCounters(counters: Counters): void {
+  if (counters.high >= 0) counters.counts.fill(0, counters.low, counters.high + 1);
+  counters.low = COUNTERS;
+  counters.high = -1;
 }
 
 /** What counters hold, stored; they hold nothing afterwards. */
-export function takeCounters(counters: Float64Array): Uint8Array {
+export function takeCounters(counters: Counters): Uint8Array {
   let end = 0;
   let last = 0;
-  for (let bucket = 0; bucket <= LAST_BUCKET; bucket++) {
-    const value = counters[bucket] as number;
+  for (let bucket = counters.low; bucket <= counters.high; bucket++) {
+    const value = counters.counts[bucket] as number;
     if (value === 0) continue;
-    counters[bucket] = 0;
     end = writePair(end, bucket - last, value);
     last = bucket;
   }
+  clearCounters(counters);
   return end === 0 ? EMPTY_SKETCH : workspace.slice(0, end);
+}
+
+/** How many values counters hold. */
+export function totalOf({ counts, low, high }: Counters): number {
+  let total = 0;
+  for (let bucket = low; bucket <= high; bucket++) total += counts[bucket] as number;
+  return total;
+}
+
+/** The value of the given rank, from 1 for the least, in microseconds; null for rank 0: there are none. */
+export function ofRank({ counts, low }: Counters, rank: number): number | null {
+  if (rank === 0) return null;
+  let bucket = low;
+  for (let left = rank - (counts[bucket] as number); left > 0; left -= counts[++bucket] as number);
+  return middleOf(bucket);
 }
 
 /** Pairs of (distance from the bucket before, count), each a little-endian base-128 number, buckets ascending. Equal sketches give equal bytes. */
@@ -169,7 +231,8 @@ export function quantile(sketch: Sketch, fraction: number): number | null {
   return null;
 }
 
-const bucketOf = (microseconds: number): number => (microseconds <= 1 ? 0 : Math.min(Math.ceil(Math.log(microseconds) / LOG_RATIO - 1e-9), LAST_BUCKET));
+/** Where a value is counted. */
+export const bucketOf = (microseconds: number): number => (microseconds <= 1 ? 0 : Math.min(Math.ceil(Math.log(microseconds) / LOG_RATIO - 1e-9), LAST_BUCKET));
 /** The largest whole number that a bucket holds. */
 export const largestOf = (bucket: number): number => (bucket === 0 ? 1 : Math.floor(RATIO ** bucket + 1e-6));
 /** The value that a bucket stands for. */

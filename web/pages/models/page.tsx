@@ -6,7 +6,7 @@ import { TableSwitch } from '../../charts/chart.tsx';
 import { Lines } from '../../charts/lines.tsx';
 import { colourOf, slotsFor } from '../../charts/palette.ts';
 import { costOf } from '../../figures.ts';
-import { compact, duration, exactMoney, money, nanos, percent, shortMoney, whole } from '../../format.ts';
+import { compact, duration, exactMoney, fromNow, fullDay, money, nanos, percent, shortMoney, whole } from '../../format.ts';
 import { usageCsv, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
 import { Snippet, Swatch } from '../../parts/marks.tsx';
@@ -16,7 +16,7 @@ import { useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { shade } from '../../shell/theme.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
-import { periodParameters, range } from '../../state/period.ts';
+import { now, periodParameters, range } from '../../state/period.ts';
 import { NoTraffic } from '../workspaces/page.tsx';
 import { Matrix } from './matrix.tsx';
 import { modelsOf, speedsOf, type ModelFigures, type Speed } from './figures.ts';
@@ -40,6 +40,7 @@ export function Models({ status }: PageProps) {
           <>
             <Lead used={used} />
             {prices.data && <Unpriced used={used} />}
+            <Ending used={all.filter((one) => one.requests > 0)} />
             {used.length > 0 && (
               <div class="columns even">
                 <Slope used={used} />
@@ -80,6 +81,35 @@ function Unpriced({ used }: { used: readonly ModelFigures[] }) {
   );
 }
 
+/** Models in use that the provider ends, the soonest first. */
+function Ending({ used }: { used: readonly ModelFigures[] }) {
+  const ending = used.flatMap(({ model, price, requests, cost }) => (price?.retirement ? [{ model: model!, requests, cost, on: price.retirement.on, gone: price.retirement.state === 'retired' }] : [])).toSorted((a, b) => (a.on ?? '9') < (b.on ?? '9') ? -1 : 1);
+  if (ending.length === 0) return null;
+  const day = (on: string): number => Date.parse(`${on}T00:00:00Z`);
+  return (
+    <section class="panel" aria-label="Models that end">
+      <header class="panel-head"><h2>{ending.length === 1 ? 'One model in use ends' : `${ending.length} models in use end`}</h2></header>
+      <ul class="matters">
+        {ending.map(({ model, on, gone, requests, cost }) => {
+          const over = gone || (on !== null && day(on) <= now.value);
+          const soon = on !== null && day(on) - now.value < SOON_MS;
+          return (
+            <li key={model}>
+              <span class={`sign ${over || soon ? 'bad' : 'warn'}`}><span aria-hidden="true">{over || soon ? '✕' : '!'}</span><span class="unseen">{over || soon ? 'Urgent' : 'Soon'}: </span></span>
+              <div>
+                <p class="matter-what">{model} {over ? 'was retired' : on === null ? 'is deprecated' : `is retired on ${fullDay(day(on))}`}{on !== null && (over ? `, on ${fullDay(day(on))}` : `, ${fromNow(day(on), now.value)}`)}</p>
+                <p class="muted">{whole(requests)} {requests === 1 ? 'call' : 'calls'} and {shortMoney(cost)} in this period. {over ? 'Calls of it fail.' : 'Calls of it fail from that day on.'} An alias moves them to another model without a change of the apps.</p>
+              </div>
+              <a class="button" href={requestsOf(model)} onClick={follow}>See them</a>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
+const SOON_MS = 30 * 86_400_000;
+
 const MOST_LINES = 7;
 
 function Slope({ used }: { used: readonly ModelFigures[] }) {
@@ -112,7 +142,7 @@ function OutputSizes({ asked }: { asked: Asked<ShapesAnswer> }) {
           <>
             <Bars
               title="Answers by output tokens" axisName="Output tokens" valueName="Answers" most={Math.max(...sizes.map((size) => size.count))} colour={colourOf({ colour: 0, striped: false }, shade.value)}
-              bars={sizes.map((size) => ({ name: `${whole(size.from)} to ${whole(size.to - 1)}`, label: compact(size.from), value: size.count, exact: whole(size.count) }))}
+              bars={sizes.map((size) => ({ name: `${whole(size.from)} to ${whole(size.to - 1)}`, label: size.from < 1024 ? String(size.from) : `${size.from / 1024}K`, value: size.count, exact: whole(size.count) }))}
               summary={`${percent(short / answers)} of ${whole(answers)} answers are shorter than 64 tokens.`}
             />
             <p class="note muted">Output tokens, in steps that double. {answer.counted_from > answer.from && <>Of the newest {whole(answer.calls)} calls. </>}{percent(short / answers)} are shorter than 64 tokens: labels and yes-or-no answers, which a smaller model may do as well.</p>
@@ -139,7 +169,7 @@ function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: Readonly
     { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{one.cost > 0n ? 'no price' : 'no call billed'}</span> },
   ];
   return (
-    <section class="panel" aria-label="Models">
+    <section class="panel models" aria-label="Models">
       <header class="panel-head"><h2>All models</h2><Export to={usageCsv('model', range.value)} name="models.csv" /></header>
       <Listing caption="Models, as a table" columns={columns} rows={all} idOf={(one) => one.model!} order="-cost" main />
       <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Tokens a second: half of the streamed answers are faster, one in twenty is slower than the second figure. Names that were only ever asked for and refused stand here without a price.</p>

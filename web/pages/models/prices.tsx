@@ -45,7 +45,7 @@ export function Prices({ used, prices, aliases }: { used: readonly ModelFigures[
                   {changes.map((change) => (
                     <tr key={change.after.version}>
                       <th scope="row">{dayMonth(change.at, 'UTC')}{change.at > now.value && <span class="factor">ahead</span>}</th>
-                      <td>{change.model}</td>
+                      <td class="unbroken">{change.model.replace(/^claude-/, '')}</td>
                       <td class="figure">{step(change, 'input')}</td>
                       <td class="figure">{step(change, 'output')}</td>
                       <td class="figure">{step(change, 'cache_read')}</td>

@@ -29,7 +29,6 @@ export function Movers({ answer, before: past, by, models }: { answer: UsageAnsw
                 {past && <th scope="col" class="figure narrow-off">Before</th>}
                 <th scope="col" class="figure">Now</th>
                 {past && <th scope="col" class="figure">Change</th>}
-                {past && <th scope="col" class="why" title="Calls, models, tokens a call, caching, and what tokens cost: the parts add up to the change">Why</th>}
               </tr>
             </thead>
             <tbody>
@@ -38,7 +37,8 @@ export function Movers({ answer, before: past, by, models }: { answer: UsageAnsw
                 const moved = mover.now - mover.before;
                 const name = nameOf(by, mover.value);
                 const causes = causesFor(mover, models?.now.rows ?? null, models?.before.rows ?? null, by);
-                return (
+                const because = past ? why(mover, causes) : '';
+                return [
                   <tr key={name}>
                     <th scope="row"><span class="named" title={name}><Swatch slot={slots[i]!} /> {to ? <a href={to} onClick={follow}>{name}</a> : <span>{name}</span>}</span></th>
                     {past && <td class="figure muted narrow-off" title={exactMoney(mover.before)}>{shortMoney(mover.before)}</td>}
@@ -52,9 +52,13 @@ export function Movers({ answer, before: past, by, models }: { answer: UsageAnsw
                         </span>
                       </td>
                     )}
-                    {past && <td class="muted why" title={causes ? inFull(causes) : undefined}>{why(mover, causes)}</td>}
-                  </tr>
-                );
+                  </tr>,
+                  because && (
+                    <tr key={`${name}: why`} class="why">
+                      <td class="muted" colSpan={4} title={`${causes ? `${inFull(causes)} ` : ''}The parts add up to the change.`}><span class="unseen">Why {name} moved: </span>{because}</td>
+                    </tr>
+                  ),
+                ];
               })}
             </tbody>
           </table>

@@ -10,6 +10,34 @@ import { zone } from '../../state/period.ts';
 
 const PAGE_ROWS = 25;
 
+interface ConfigDetail {
+  readonly changes: readonly { readonly place: string; readonly before: string | null; readonly after: string | null }[];
+  readonly more_changes?: number;
+  readonly other_prices?: string;
+  readonly file_written_at?: string | null;
+}
+const isConfig = (detail: unknown): detail is ConfigDetail => typeof detail === 'object' && detail !== null && Array.isArray((detail as Partial<ConfigDetail>).changes);
+
+/** What a config says differently from the one before it. */
+function Changes({ detail }: { detail: ConfigDetail }) {
+  return (
+    <>
+      <ul class="changes">
+        {detail.changes.map(({ place, before, after }) => (
+          <li key={place}>
+            <span class="muted wraps">{place}</span>{' '}
+            {before === null ? <span class="unseen">was added: </span> : <><del class="wraps">{before}</del>{' '}<span aria-hidden="true">→</span><span class="unseen">became</span>{' '}</>}
+            {after === null ? <em>taken out</em> : before === '(hidden)' && after === '(hidden)' ? <em>another one</em> : <ins class="wraps">{after}</ins>}
+          </li>
+        ))}
+        {detail.more_changes && <li class="muted">and {detail.more_changes} more</li>}
+        {detail.other_prices && <li>other prices, from files that changed</li>}
+      </ul>
+      {detail.changes.length === 0 && !detail.other_prices && <span class="muted">no value changed</span>}
+    </>
+  );
+}
+
 const detailOf = (row: AuditRow): string => {
   if (row.detail === null || typeof row.detail !== 'object') return String(row.detail ?? '');
   return Object.entries(row.detail).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`).join(', ');
@@ -23,7 +51,7 @@ export function Audit() {
     { key: 'actor', name: 'Who', cell: (row) => row.actor },
     { key: 'action', name: 'Did', cell: (row) => <code>{row.action}</code> },
     { key: 'subject', name: 'To', cell: (row) => <span class="wraps">{row.subject}</span> },
-    { key: 'detail', name: 'Detail', cell: (row) => <span class="muted wraps">{detailOf(row) || '–'}</span> },
+    { key: 'detail', name: 'Detail', title: (row) => (isConfig(row.detail) && row.detail.file_written_at ? `The file was saved ${fullTime(Date.parse(row.detail.file_written_at), zone.value)}` : undefined), cell: (row) => (isConfig(row.detail) ? <Changes detail={row.detail} /> : <span class="muted wraps">{detailOf(row) || '–'}</span>) },
   ];
   return (
     <Panel title="Audit" asked={asked} skeleton="list" aside={<span class="muted">append-only</span>}>

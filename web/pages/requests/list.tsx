@@ -72,9 +72,9 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
                   <th scope="col">Outcome</th>
                   <th scope="col">Tokens</th>
                   <th scope="col" class="figure">Cost</th>
-                  <th scope="col" class="figure">First token</th>
+                  <th scope="col" class="figure wide-only">First token</th>
                   <th scope="col" class="figure">Duration</th>
-                  <th scope="col" class="figure">Tries</th>
+                  <th scope="col" class="figure wide-only">Tries</th>
                 </tr>
               </thead>
               <tbody>{answer.rows.map((row) => <Row key={row.id} row={row} most={most} after={after} />)}</tbody>
@@ -114,9 +114,9 @@ function Row({ row, most, after }: { row: RequestRow; most: number; after: strin
       <td data-name="Outcome"><OutcomeMark outcome={row.outcome} status={row.status} /></td>
       <td data-name="Tokens"><TokensBar tokens={row.tokens} most={most} /></td>
       <td data-name="Cost" class="figure" title={exactMoney(cost)}>{row.estimated && <abbr class="muted" title={`Estimated: ${row.estimate_method ?? 'usage incomplete'}`}>est. </abbr>}{money(cost)}</td>
-      <td data-name="First token" class="figure">{duration(row.ttft_ms)}</td>
+      <td data-name="First token" class="figure wide-only">{duration(row.ttft_ms)}</td>
       <td data-name="Duration" class="figure">{duration(row.duration_ms)}</td>
-      <td data-name="Tries" class="figure">{row.attempts > 1 ? <strong>{row.attempts}</strong> : row.attempts}</td>
+      <td data-name="Tries" class="figure wide-only">{row.attempts > 1 ? <strong>{row.attempts}</strong> : row.attempts}</td>
     </tr>
   );
 }

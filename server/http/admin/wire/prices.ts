@@ -25,6 +25,7 @@ export const PriceRowAnswer = z.object({
   context_window_tokens: Count,
   max_output_tokens: Count,
   min_cacheable_tokens: Count.nullable(),
+  retirement: z.object({ state: z.enum(['deprecated', 'retired']), on: z.string().nullable() }).nullable().describe('of a model that the provider ends: the day from which on calls of it fail, null where it is not known; null for one that does not end'),
   source: z.string(),
   verified_on: z.string(),
 });
