@@ -23,7 +23,7 @@ test(`ready within ${READY_MS / 1_000} s over ${CALLS} calls, after a kill -9 ea
   try {
     const dataDir = join(folder, 'data');
     mkdirSync(dataDir);
-    writeManyCalls(join(dataDir, 'tollgate.db'), { calls: CALLS, users: 2_000, to: Date.now() - 60_000 }, () => undefined);
+    writeManyCalls(join(dataDir, 'tollgate.db'), { calls: CALLS, users: 2_000, days: 90, to: Date.now() - 60_000 }, () => undefined);
     const config = { ...baseConfig('http://127.0.0.1:9'), timezone: ZONE, budgets: [{ id: 'all', scope: { organization: true }, limit_usd: 10_000_000, period: 'month' }, { id: 'year', scope: { organization: true }, limit_usd: 10_000_000, period: 'year' }] };
     const wall: number[] = [];
     const cpu: number[] = [];
