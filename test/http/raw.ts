@@ -10,8 +10,8 @@ export interface Heard {
   readonly closed: boolean;
 }
 
-/** Writes `bytes` and listens until the other side closes, or `until` has enough answers, or `waitMs` have passed. */
-export function say(url: string, bytes: string | Buffer, { answers = Infinity, waitMs = 1_500 }: { answers?: number; waitMs?: number } = {}): Promise<Heard> {
+/** Writes `bytes` and listens until the other side closes, or `until` has enough answers, or `waitMs` have passed, which is patience for a busy machine: nothing that is as it should be waits that long. */
+export function say(url: string, bytes: string | Buffer, { answers = Infinity, waitMs = 10_000 }: { answers?: number; waitMs?: number } = {}): Promise<Heard> {
   return new Promise((resolve) => {
     const { hostname, port } = new URL(url);
     const chunks: Buffer[] = [];
