@@ -105,9 +105,11 @@ export function fullTime(at: number, zone: string): string {
 export const zoneName = (at: number, zone: string): string =>
   clock(zone, { timeZoneName: 'short' }).formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? zone;
 
-/** How far off an instant is: `in 9 days`, `3 h ago`. */
+/** How far off an instant is: `in 9 days`, `3 h ago`, `now`. */
 export function fromNow(at: number, now: number): string {
   const ms = Math.abs(at - now);
+  // What came since the screen's last second, or by another clock, is not in the future.
+  if (ms < 1_500) return 'now';
   const text = ms < 60_000 ? `${Math.round(ms / 1000)} s` : ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : ms < 48 * 3_600_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
   return at > now ? `in ${text}` : `${text} ago`;
 }

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { billWords, change, compact, duration, exactMoney, fullTime, money, nanos, percent, shortMoney } from '../../web/format.ts';
+import { billWords, change, compact, duration, exactMoney, fromNow, fullTime, money, nanos, percent, shortMoney } from '../../web/format.ts';
 
 describe('money', () => {
   test('is read exactly from its decimal string and written exactly again', () => {
@@ -94,4 +94,16 @@ test.each([
   { ratio: -0.0000001, text: 'Bill <0.1% above ledger' },
 ])('a ledger that differs by $ratio of the bill reads $text', ({ ratio, text }) => {
   expect(billWords(ratio)).toBe(text);
+});
+
+test.each([
+  { off: 0, said: 'now' },
+  { off: 900, said: 'now' },
+  { off: -1_400, said: 'now' },
+  { off: -2_000, said: '2 s ago' },
+  { off: -90_000, said: '2 min ago' },
+  { off: 3 * 3_600_000, said: 'in 3 h' },
+  { off: 9 * 86_400_000, said: 'in 9 days' },
+])('an instant $off ms off is said to be $said', ({ off, said }) => {
+  expect(fromNow(1_000_000_000_000 + off, 1_000_000_000_000)).toBe(said);
 });

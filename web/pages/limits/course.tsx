@@ -56,9 +56,11 @@ function InFlight({ answer }: { answer: LimitsAnswer }) {
   if (tooEarly(answer)) return <TooEarly />;
   const values = answer.course.in_flight;
   const most = values.indexOf(Math.max(...values));
+  // A multiple of the four steps of the scale, since there are no halves of calls.
+  const top = Math.max(4, Math.ceil(values[most]! / 4) * 4);
   return (
     <Lines
-      title="Calls in flight" axisName="Minute" height="low" tick={(value) => whole(Math.round(value * 10) / 10)} points={points(answer)}
+      title="Calls in flight" axisName="Minute" height="low" top={top} tick={whole} points={points(answer)}
       lines={[{ name: 'In flight', slot: { colour: 0, striped: false }, values, exact: values.map(whole) }]}
       summary={`Calls in flight at the end of each minute: ${whole(values.at(-1)!)} now, the most ${whole(values[most]!)} at ${points(answer)[most]!.name}.`}
       onPick={pick(answer)}
