@@ -155,7 +155,7 @@ export const ROWS: readonly Row[] = [
   { name: 'a variable whose value names nothing, which is not shown', yaml: BUDGET('scope: { workspace: "${SECRET_WORD}" }'), said: ['3:61 the value of the variable is not a workspace; expected support or default'] },
 
   // YAML itself.
-  { name: 'a queue whose length is no number', yaml: 'upstream: { queue: { length: {} } }\n', said: ['1:31 a mapping does not fit upstream.queue.length; expected a whole number'] },
+  { name: 'a queue whose length is no number', yaml: 'upstream: { queue: { length: {} } }\n', said: ['1:30 a mapping does not fit upstream.queue.length; expected a whole number'] },
   { name: 'a list whose items are not in line', yaml: 'workspaces:\n - id: a\n  upstream_key: b\n', said: ['3:1 something is missing here: a quote, a comma, a bracket, a brace, a space, the `-` of a list, or indentation like that of the line above'] },
   { name: 'a bracket that is not closed', yaml: 'workspaces: [{ id: a }\naccess: open\n', said: ['2:1 the indentation does not fit its surroundings'] },
   { name: 'a tab as indentation', yaml: 'admin:\n\tlisten: 127.0.0.1:4101\n', said: ['2:1 lines are indented with spaces, not with tabs'] },
