@@ -85,14 +85,11 @@ export class Strain {
   readonly #timer: NodeJS.Timeout;
   readonly #monotonic: () => number;
   readonly #calls: () => { inFlight: number; maxInFlight: number };
-  readonly #onLate: () => void;
   readonly #mostDescriptors = descriptorLimit();
 
-  /** @param onLate told at every look that finds the loop late */
-  constructor(monotonic: () => number, calls: () => { inFlight: number; maxInFlight: number }, onLate: () => void) {
+  constructor(monotonic: () => number, calls: () => { inFlight: number; maxInFlight: number }) {
     this.#monotonic = monotonic;
     this.#calls = calls;
-    this.#onLate = onLate;
     this.#lookedAt = this.#countedAt = monotonic();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
@@ -116,7 +113,6 @@ export class Strain {
     const ms = now - this.#lookedAt;
     if (ms < LOOK_MS) return;
     this.#lateness = roomAfter(this.#lateness, { meanLagMs: ms / this.#ticks - TICK_MS, ms, ...this.#calls() });
-    if (this.#lateness.lateForMs > 0) this.#onLate();
     this.#ticks = 0;
     this.#lookedAt = now;
     if (now - this.#countedAt < RESOURCES_MS) return;

@@ -14,7 +14,6 @@ import { newCallId } from './call-id.ts';
 import { answerClientError, answerRaw } from './client-error.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { framingFault } from './framing.ts';
-import { Doors } from './doors.ts';
 import { closesAfter, noOverloads, refuseFor, refusesConnections, Strain, type Load } from './overload.ts';
 import { sendRefusal } from './refusal-reply.ts';
 import { matchRoute, type Matched } from './routes.ts';
@@ -48,7 +47,7 @@ export function createDataPort(services: Services): DataPort {
   const settings = services.settings;
   const bodies = new BodyBudget(() => settings().body.heldBytes);
   const connections = new Connections(() => settings().clients, () => services.clock.monotonic());
-  const strain = new Strain(() => services.clock.monotonic(), () => ({ inFlight, maxInFlight: settings().maxInFlight }), () => doors.open());
+  const strain = new Strain(() => services.clock.monotonic(), () => ({ inFlight, maxInFlight: settings().maxInFlight }));
   const overload = noOverloads();
   let inFlight = 0;
   let draining = false;
@@ -63,7 +62,6 @@ export function createDataPort(services: Services): DataPort {
     keepAliveTimeout: 75_000,
     maxHeaderSize: 32_768,
   });
-  const doors = new Doors(server, services.log);
   server.on('connection', (socket) => {
     if (refusesConnections(load()) || !connections.opened(socket)) {
       overload.accept++;
@@ -113,7 +111,11 @@ export function createDataPort(services: Services): DataPort {
       reply.shouldKeepAlive = false;
       return turnAway(MALFORMED_PATH);
     }
-    if (matched === 'unknown') return turnAway(UNKNOWN_PATH);
+    if (matched === 'unknown') {
+      // No path of the API has encoded bytes: nothing that comes behind them on this connection is believed.
+      if (url.includes('%')) reply.shouldKeepAlive = false;
+      return turnAway(UNKNOWN_PATH);
+    }
     if (loops(request)) return turnAway(LOOP);
     const { workspace, workflow } = matched;
     const claimed = hasTags(request.rawHeaders) ? readTags({ header: (name) => oneHeader(request, name), pathWorkspace: workspace, pathWorkflow: workflow }) : granted(untagged(workspace, workflow));
@@ -173,7 +175,6 @@ export function createDataPort(services: Services): DataPort {
       if (inFlight > 0) await idleWithin(SETTLE_MS);
       clearInterval(sweep);
       strain.close();
-      doors.close();
       server.close();
       server.closeAllConnections();
     },

@@ -15,12 +15,13 @@ const LONGEST_WAIT_SECONDS = 60;
 const THROWN_AWAY_BYTES = 64 * 1024;
 
 /** Whether a body is still to come that nobody wants: the connection ends with the answer, as the rest would be taken for the next request. */
-function isUnread({ headers, complete }: IncomingMessage): boolean {
+function isUnread({ headers, complete }: IncomingMessage, keepsAlive: boolean): boolean {
   if (complete) return false;
   if (headers['transfer-encoding'] !== undefined) return true;
   const length = headers['content-length'];
-  // One that waits to be asked for may come or not.
-  return length !== undefined && (Number(length) > THROWN_AWAY_BYTES || headers.expect !== undefined);
+  // One that waits to be asked for may come or not. Where the connection ends anyway, bytes that come after its end would reset it, and
+  // the client might never read why.
+  return length !== undefined && (!keepsAlive || Number(length) > THROWN_AWAY_BYTES || headers.expect !== undefined);
 }
 
 /**
@@ -35,7 +36,7 @@ export function sendRefusal(reply: ServerResponse, refusal: Refusal, requestId: 
   if (kind.retry === 'never' || (refusal.retryAfterSeconds ?? 0) > LONGEST_WAIT_SECONDS) headers.push('x-should-retry', 'false');
   if (refusal.retryAfterSeconds !== null) headers.push('retry-after', String(refusal.retryAfterSeconds));
   if (refusal.budget !== undefined && isClaudeCode(reply.req.headers)) headers.push(...exhaustedHeaders(refusal.budget));
-  const unread = isUnread(reply.req);
+  const unread = isUnread(reply.req, reply.shouldKeepAlive);
   if (unread) headers.push('connection', 'close');
   reply.writeHead(kind.status, headers);
   if (!unread) return void reply.end(reply.req.method === 'HEAD' ? undefined : body);
