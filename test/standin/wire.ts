@@ -81,7 +81,9 @@ function openWire({ res, record, faults, bodyBound, signal }: Sending, encoder: 
     await new Promise<void>((done, fail) => {
       const gone = (): void => fail(new Error('the client has gone'));
       signal.addEventListener('abort', gone, { once: true });
-      res.write(bytes, () => {
+      res.write(bytes, (error) => {
+        // From Node 24 on, a write to a client that has gone can fail before the response is told that it is closed. That follows, and is what is acted on.
+        if (error) return;
         signal.removeEventListener('abort', gone);
         done();
       });
