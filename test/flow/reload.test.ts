@@ -178,7 +178,10 @@ test('the audit says what each new config says differently, and never a secret',
     alerts: { channels: { ops: { type: 'webhook', url: `https://example.com/hooks/${secret}`, secret: `${secret}-signs-deliveries` } } },
     ...more,
   });
-  const newest = async () => (await ask<AuditAnswer>(scene.gateway, '/api/audit?limit=1')).rows[0]!;
+  const newest = async () => {
+    const { digest } = (await status()).config;
+    return eventually('the audit has the config in force', async () => (await ask<AuditAnswer>(scene.gateway, '/api/audit?limit=1')).rows.find(({ detail }) => (detail as { digest?: string } | null)?.digest === digest) ?? null);
+  };
   await reload(written(50, 'hush-one'));
   await reload(written(80, 'hush-two', { on_abort: 'drain' }));
   expect(await newest()).toMatchObject({
