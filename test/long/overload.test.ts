@@ -111,6 +111,8 @@ test.each(CASES)('four times as many calls as can be served: $name', async ({ pi
     await expect.poll(async () => (await clients.closedLoop(1, 1)).good, { timeout: 60_000, interval: 50 }).toBe(1);
     const normalMs = performance.now() - calm;
     await eventually(() => counted(gateway, 'tollgate_requests_in_flight'), (n) => n === 0, 30_000);
+    // The row of the very last call may still be on its way to the disk.
+    await eventually(() => counted(gateway, 'tollgate_record_queue_length'), (n) => n === 0, 30_000);
     // Each that the provider saw has a row, and no row says otherwise.
     const { total } = (await (await fetch(`${gateway.adminUrl}/api/usage?from=${new Date(Date.now() - 86_400_000).toISOString()}&to=${new Date(Date.now() + 3_600_000).toISOString()}`)).json()) as { total: { attempts: number } };
     expect(total.attempts).toBe(provider.seen());
