@@ -2,7 +2,7 @@
 
 import { BarController, BarElement, Chart, LinearScale, LineController, LineElement, PointElement, Tooltip, type ChartConfiguration, type Plugin } from 'chart.js';
 import { signal } from '@preact/signals';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { touched, useDrag } from './drag.ts';
 import { colourOf } from './palette.ts';
 import type { Happening, Series } from './series.ts';
@@ -209,15 +209,15 @@ export function TimeBars(props: TimeBarsProps) {
   const asTable = tablesShown.value;
   const tone = shade.value;
 
-  useEffect(() => {
+  // A plain effect ends a while after its canvas has left the page. Until then chart.js takes the chart for one that is put elsewhere, and
+  // the pointer's last event, which it keeps for the next frame, for one on bars that it has let go of: an error. A layout effect ends first.
+  useLayoutEffect(() => {
     if (asTable || !canvas.current) return;
     const made = new Chart(canvas.current, config(latest.current, () => latest.current));
     chart.current = made;
     // Text that was drawn before its typeface had come is drawn again.
     void document.fonts.ready.then(() => chart.current === made && made.update('none'));
     return () => {
-      // The pointer's way out may be told to a chart that is gone already, which would ask what it pointed at for its value.
-      pointAt(made, []);
       made.destroy();
       chart.current = null;
     };
@@ -225,7 +225,7 @@ export function TimeBars(props: TimeBarsProps) {
 
   const shape = JSON.stringify([props.buckets, props.series, props.before, props.measure, props.notes, tone]);
   const drawn = useRef('');
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!chart.current || drawn.current === shape) return;
     const fresh = config(props, () => latest.current);
     // What was pointed at may be gone, and chart.js would ask it for its value all the same.
