@@ -1,6 +1,6 @@
 // server/settings/document.ts: reads YAML text into plain values, fills in the environment, and remembers where each value stands.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type ErrorCode, type Node, type Scalar } from 'yaml';
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, type CST, type Document, type ErrorCode, type Node, type Scalar } from 'yaml';
 import { interpolate, type Env } from './interpolate.ts';
 import type { Mistake } from './mistakes.ts';
 
@@ -62,16 +62,26 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
     unfilled: (path) => unfilled.has(JSON.stringify(path)),
   });
 
-  let document: Document;
-  try {
-    // Not `silent`: that would let a second document go by unseen. Twice-written keys are looked for below, where both places are known. The library's own messages quote the file, which can hold secrets.
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error', version: '1.2', schema: 'core' });
-  } catch {
-    // A thousand brackets overflow the parser's stack.
-    mistakes.push(mistakeAt(0, 'the file is nested too deeply to be read'));
+  const tooLarge = (error: unknown): ConfigDocument => {
+    if (!(error instanceof TooLarge)) throw error;
+    mistakes.push(mistakeAt(error.offset, 'the file holds too much, or is nested too deeply', `at most ${MAX_NODES} values, ${MAX_DEPTH} levels and ${MAX_ALIASES} aliases`));
     return finish(null, false);
+  };
+
+  const documents: Document.Parsed[] = [];
+  try {
+    // Twice-written keys are looked for below, where both places are known.
+    for (const one of new Composer({ prettyErrors: false, uniqueKeys: false, logLevel: 'error', version: '1.2', schema: 'core' }).compose(parsed(text, lines), true, text.length)) {
+      documents.push(one);
+      if (documents.length > 1) break;
+    }
+  } catch (error) {
+    return tooLarge(error);
   }
+  const [document, second] = documents as [Document.Parsed, ...Document.Parsed[]];
+  // The library's own messages quote the file, which can hold secrets.
   for (const { code, pos } of [...document.errors, ...document.warnings]) mistakes.push(mistakeAt(pos[0], YAML_MISTAKES[code]));
+  if (second) mistakes.push(mistakeAt(second.range[0], YAML_MISTAKES.MULTIPLE_DOCS));
   if (mistakes.length > 0) return finish(null, false);
 
   let nodes = 0;
@@ -133,10 +143,24 @@ export function readDocument(file: string, text: string, env: Env): ConfigDocume
   try {
     return finish(plain(document.contents, [], null), true);
   } catch (error) {
-    if (!(error instanceof TooLarge)) throw error;
-    mistakes.push(mistakeAt(error.offset, 'the file holds too much, or is nested too deeply', `at most ${MAX_NODES} values, ${MAX_DEPTH} levels and ${MAX_ALIASES} aliases`));
-    return finish(null, false);
+    return tooLarge(error);
   }
+}
+
+/**
+ * The syntax tree of each document, one token at a time. What is open lies on a stack of the parser's own, so a thousand brackets are
+ * met while they are read, and not where they overflow the stack of whoever walks the tree.
+ */
+function* parsed(text: string, lines: LineCounter): Generator<CST.Token, void> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  for (const token of new Lexer().lex(text)) {
+    const { offset } = parser;
+    yield* parser.next(token);
+    // The document itself lies at the bottom, and what stands at the deepest level on top.
+    if (parser.stack.length > MAX_DEPTH + 2) throw new TooLarge(offset);
+  }
+  yield* parser.end();
 }
 
 class TooLarge extends Error {

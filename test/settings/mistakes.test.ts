@@ -15,7 +15,7 @@ const toldAbout = (text: string): string[] => {
 test.each(ROWS)('$name is told with its place', ({ yaml, said }) => {
   const told = toldAbout(yaml);
   const places = told.map((line) => line.split(': ')[0]);
-  expect(places).toEqual(said.map((line) => `tollgate.yaml:${line.split(' ')[0]}`).map((place) => (place.endsWith('*') ? expect.stringMatching(new RegExp(`^${place.slice(0, -1)}[1-9]\\d{1,2}$`)) : place)));
+  expect(places).toEqual(said.map((line) => `tollgate.yaml:${line.split(' ')[0]}`));
   for (const [index, line] of said.entries()) expect(told[index]).toContain(line.slice(line.indexOf(' ') + 1));
 });
 

@@ -164,7 +164,12 @@ export const ROWS: readonly Row[] = [
   { name: 'a tag that is not known', yaml: 'access: !secret open\n', said: ['1:9 this tag is not known here'] },
   { name: 'an alias of aliases of aliases', yaml: `a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: [*c, *c, *c]\n`, said: ['2:12 the file holds too much'] },
   { name: 'an alias inside its own anchor', yaml: 'workspaces: &a [*a]\n', said: ['1:17 the file holds too much'] },
-  { name: 'a thousand brackets', yaml: `workspaces: ${'['.repeat(1000)}${']'.repeat(1000)}\n`, said: ['1:* nested too deeply'] }, // How far the parser comes depends on how Node lays out its stack.
+  { name: 'a thousand brackets', yaml: `workspaces: ${'['.repeat(1000)}${']'.repeat(1000)}\n`, said: ['1:45 the file holds too much, or is nested too deeply'] },
+  { name: 'a thousand lists in lists', yaml: `# keys\n${'- '.repeat(1000)}\n`, said: ['2:67 the file holds too much, or is nested too deeply'] },
+  { name: 'a thousand mappings in mappings', yaml: Array.from({ length: 1000 }, (_, level) => `${' '.repeat(level)}a:\n`).join(''), said: ['34:34 the file holds too much, or is nested too deeply'] },
+  { name: 'one bracket more than there may be', yaml: `timezone: ${'['.repeat(33)}${']'.repeat(33)}\n`, said: ['1:43 the file holds too much, or is nested too deeply'] },
+  { name: 'as many brackets as there may be', yaml: `timezone: ${'['.repeat(32)}${']'.repeat(32)}\n`, said: ['1:11 a list does not fit timezone'] },
+  { name: 'brackets in quotes and in a remark', yaml: `timezone: "${'['.repeat(1000)}" # ${'['.repeat(1000)}\n`, said: ['1:11 "[['] },
   { name: 'nothing at all', yaml: '', said: ['1:1 the file says nothing'] },
   { name: 'nothing but comments', yaml: '# access: keys\n', said: ['1:1 the file says nothing'] },
 ];
