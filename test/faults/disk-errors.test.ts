@@ -2,10 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { CHECKED_WHOLE_BYTES } from '../../server/store/sqlite/inspection.ts';
 import { startGateway } from '../flow/gateway.ts';
+import { harmRows } from '../store/harm.ts';
 import { admin, ask, eventually, metric, newSession, openScene, PROVIDER_KEY, rowsOf, sceneConfig, type Scene, type SceneOptions } from './scene.ts';
 import { canTrace, trace } from './tracer.ts';
 
@@ -131,4 +133,30 @@ test('a ledger that is damaged while it is in use is never replaced, and the nex
   expect(statSync(file).ino).toBe(ino);
   const failure = await startGateway({ config: sceneConfig(at.standin.url), env: { PROVIDER_KEY }, dataDir: at.gateway.dataDir }).then(() => null, (error: Error) => error.message);
   expect(failure).toMatch(/damaged/);
+});
+
+test('a gateway that finds damage in a large ledger while it serves says so and ends with code 3, and no later start takes it', async () => {
+  const at = await scene();
+  const session = newSession();
+  for (const seen of await Promise.all(Array.from({ length: 100 }, () => ask(at.gateway.dataUrl, { session })))) expect(seen.status).toBe(200);
+  expect(await at.gateway.stop('SIGTERM')).toBe(0);
+  const file = join(at.gateway.dataDir, 'tollgate.db');
+  const { ino, size } = statSync(file);
+  harmRows(file);
+  // What lies behind its last page is none of a database's business; it is as large as one that is not checked before the start.
+  truncateSync(file, CHECKED_WHOLE_BYTES + 1);
+
+  const again = (): ReturnType<typeof startGateway> => startGateway({ config: sceneConfig(at.standin.url), env: { PROVIDER_KEY }, dataDir: at.gateway.dataDir });
+  const running = await again();
+  cleanUp.push(() => running.close());
+  expect(await running.ended()).toBe(3);
+  const lines = running.output().split('\n');
+  expect(lines.filter((line) => line.includes('"event":"ledger_damaged"'))).toHaveLength(1);
+  expect(lines.filter((line) => line.startsWith('tollgate: '))).toEqual([expect.stringMatching(/tollgate\.db is damaged \(.*\)\. It was left as it is\. Move it away and put a backup in its place/)]);
+  expect(existsSync(`${file}.damaged`)).toBe(true);
+
+  const failure = await again().then(() => null, (error: Error) => error.message);
+  expect(failure).toMatch(/before it was ready:\n.*is damaged/s);
+  expect(statSync(file).ino).toBe(ino);
+  expect(statSync(file).size).toBeGreaterThanOrEqual(size);
 });

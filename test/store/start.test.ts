@@ -7,6 +7,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, truncateSyn
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { harmRows } from './harm.ts';
 import { logbook, openEntry, settlement } from './samples.ts';
 import { scratch, type Scratch } from './scratch.ts';
 
@@ -48,20 +49,6 @@ test.each(Object.entries(damage))('a ledger with %s is refused as damaged, uncha
   await expect(place.open()).rejects.toMatchObject({ name: 'LedgerRefused', code: 'corrupt', message: expect.stringMatching(/damaged.*backup/s) });
   expect(sha256(place.file)).toBe(before);
 });
-
-/** Overwrites a page of rows: one that hangs from the root of the table of calls, so that neither the schema nor any other table is hurt. */
-function harmRows(file: string): void {
-  const bytes = readFileSync(file);
-  const db = new Database(file, { readonly: true });
-  const { rootpage } = db.prepare<[], { rootpage: number }>("SELECT rootpage FROM sqlite_schema WHERE name = 'call'").get() as { rootpage: number };
-  db.close();
-  // An interior page of a table: the pointer of its first cell, see "B-tree Pages" in SQLite's file format.
-  const root = (rootpage - 1) * 4096;
-  expect(bytes[root]).toBe(5);
-  const leaf = bytes.readUInt32BE(root + bytes.readUInt16BE(root + 12));
-  bytes.fill(0xa5, (leaf - 1) * 4096, leaf * 4096);
-  writeFileSync(file, bytes);
-}
 
 test('a ledger too large to be checked before it serves is checked beside the calls; what is found stops it, and the next start looks at all of it', async () => {
   await aLedger(200);
