@@ -104,4 +104,4 @@ test('the demo starts with a history, serves a call with one of its keys, and st
   expect(await ended).toBe(0);
   await expect(fetch(`http://127.0.0.1:${adminPort}/healthz`)).rejects.toThrow();
   rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+});

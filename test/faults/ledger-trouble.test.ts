@@ -57,7 +57,7 @@ test.runIf(disk !== null)('while the disk is full streams finish, new calls are 
   const rows = await eventually(() => rowsOf(scene, `${session}&outcome=ok&limit=500`), (all) => all.length === answered + 1);
   expect(rows.every((row) => !row.estimated)).toBe(true);
   expect(scene.standin.requests()).toBe(answered + 1);
-}, 60_000);
+});
 
 test.each([
   { name: 'a file that is no database', bytes: () => Buffer.from('this is not a ledger, and it is longer than the head of one would be'.repeat(100)) },

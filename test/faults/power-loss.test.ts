@@ -76,7 +76,7 @@ test.runIf(canTrace)('with durability: full, the row of a call is on the disk be
     expect(callsIn(moment.synced(), folder).has(name), name).toBe(true);
     expect(callsIn(moment.torn(), folder).has(name), `${name}, torn`).toBe(true);
   }
-}, 90_000);
+});
 
 test.runIf(canTrace)('with durability: normal, it is there a second later', async () => {
   const { moments, folder } = await traced('normal', 2);
@@ -88,4 +88,4 @@ test.runIf(canTrace)('with durability: normal, it is there a second later', asyn
   // The test can see a loss: at once, it would not be.
   const last = told.at(-1)!;
   expect(callsIn(moments.find((moment) => moment.at === last.at)!.synced(), folder).has(last.name)).toBe(false);
-}, 90_000);
+});

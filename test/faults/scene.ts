@@ -202,7 +202,7 @@ export async function metric(scene: Pick<Scene, 'gateway'>, name: string, labels
 }
 
 /** Asks again until it is so; a test that never sees it ends with the last answer in its message. */
-export async function eventually<T>(what: () => Promise<T> | T, isSo: (value: T) => boolean, withinMs = 8_000): Promise<T> {
+export async function eventually<T>(what: () => Promise<T> | T, isSo: (value: T) => boolean, withinMs = 30_000): Promise<T> {
   const until = Date.now() + withinMs;
   for (;;) {
     const value = await what();

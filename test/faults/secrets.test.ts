@@ -86,4 +86,4 @@ test('neither a key nor a prompt nor an answer is in any sink: the log, the disk
     await scene.close();
     await receiver.close();
   }
-}, 90_000);
+});

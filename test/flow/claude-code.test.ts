@@ -31,7 +31,7 @@ test.skipIf(!hasClaude)('at an exhausted budget it makes one attempt and says wh
   const rows = await ledgerRows(scene.gateway, '&workspace=broke');
   expect(rows.filter(({ endpoint }) => endpoint === 'messages').map(({ refusal, client_retry }) => [refusal, client_retry])).toEqual([['budget_exhausted', 0]]);
   expect(scene.standin.requests()).toBe(before);
-}, 70_000);
+});
 
 const told = (headers: Record<string, string | string[] | undefined>): string[] => Object.keys(headers).filter((name) => name.startsWith(UNIFIED));
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
   await scene.standin.idle();
   await settled(scene.gateway);
   rows = await ledgerRows(scene.gateway, '', 97);
-}, 60_000);
+});
 afterAll(() => scene.close());
 
 const sum = (of: readonly RequestRow[], figure: (row: RequestRow) => bigint): bigint => of.reduce((total, row) => total + figure(row), 0n);

@@ -109,7 +109,7 @@ export async function ask<Answer>(gateway: RunningGateway, path: string): Promis
 }
 
 /** Asks again until `found` gives something other than null; what it asks for is a fact of another process, which sends no event. */
-export async function eventually<Found>(what: string, found: () => Promise<Found | null>, withinMs = 10_000): Promise<Found> {
+export async function eventually<Found>(what: string, found: () => Promise<Found | null>, withinMs = 30_000): Promise<Found> {
   for (const end = Date.now() + withinMs; ; ) {
     const value = await found();
     if (value !== null) return value;

@@ -17,8 +17,8 @@ const complaints = async (...args: string[]): Promise<string> =>
 
 test.each(['tsconfig.json', 'web/tsconfig.json', 'test/tsconfig.json'])('%s type-checks', async (project) => {
   expect(await complaints('node_modules/typescript/bin/tsc', '--noEmit', '-p', project)).toBe('');
-}, 120_000);
+});
 
 test('the linter finds no error', async () => {
   expect(await complaints('node_modules/oxlint/bin/oxlint', '--type-aware', '--quiet', 'server', 'web', 'grafana', 'test')).toBe('');
-}, 120_000);
+});

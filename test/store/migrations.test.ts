@@ -24,4 +24,4 @@ test.runIf(canTrace)('an upgrade from the first version, killed at three places,
   }
   // Some were killed before its end.
   expect(found.some((version) => version < SCHEMA_VERSION)).toBe(true);
-}, 120_000);
+});
