@@ -40,7 +40,7 @@ test('a stream whose client leaves half-way is stopped upstream: prompt exact, o
 });
 
 test('with on_abort: drain a stream is read to its end, and is exact', async () => {
-  const { row, upstream } = await call(drain, { fault: 'slow-events:2', stream: true, leaveWhen: (body) => body.includes('content_block_delta') });
+  const { row, upstream } = await call(drain, { fault: 'slow-events:20', stream: true, leaveWhen: (body) => body.includes('content_block_delta') });
   expect(upstream!.response.ending).toBe('complete');
   expect(row).toMatchObject({ outcome: 'client_abort', estimated: false, tokens: { output: upstream!.response.billed!.output_tokens } });
 });
