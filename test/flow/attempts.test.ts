@@ -29,25 +29,25 @@ const THROWS: Record<number, Record<Sdk, string>> = {
   503: { sdk1: 'ServiceUnavailableError', sdk0: 'InternalServerError', openai: 'InternalServerError' },
   504: { sdk1: 'GatewayTimeoutError', sdk0: 'InternalServerError', openai: 'InternalServerError' },
 };
-const SAYS: Record<No, [status: number, message: RegExp]> = {
-  unauthenticated: [401, /needs a valid key/],
-  workspace_forbidden: [403, /belongs to workspace support; the path names engineering/],
-  workflow_forbidden: [403, /Allowed: ticket-triage/],
-  model_not_allowed: [403, /Allowed: claude-opus-4-8/],
-  feature_not_allowed: [403, /short allows 1 at most/],
-  unknown_path: [404, /does not serve that method and path/],
-  malformed: [400, /must be interactive or background/],
-  unpriced_model: [400, /does not know the model .*claude-nova-9/],
-  too_large: [413, /larger than 1024 bytes/],
-  budget_exhausted: [429, /budget broke-day .* has too little left for this call/],
-  rate_limited_long: [429, /spent has used its limit of 100 output tokens per minute; this call fits in \d+ s/],
-  budget_held: [429, /has room, but calls in flight hold/],
-  rate_limited: [429, /as many as its limit for calls at once allows/],
-  overloaded: [503, /as many calls as it can/],
-  draining: [503, /shutting down/],
-  ledger_unavailable: [503, /cannot write to its ledger/],
-  upstream_unreachable: [502, /could not be reached/],
-  upstream_timeout: [504, /did not answer in time/],
+const SAYS: Record<No, [status: number, type: string, message: RegExp]> = {
+  unauthenticated: [401, 'authentication_error', /needs a valid key/],
+  workspace_forbidden: [403, 'permission_error', /belongs to workspace support; the path names engineering/],
+  workflow_forbidden: [403, 'permission_error', /Allowed: ticket-triage/],
+  model_not_allowed: [403, 'permission_error', /Allowed: claude-opus-4-8/],
+  feature_not_allowed: [403, 'permission_error', /short allows 1 at most/],
+  unknown_path: [404, 'not_found_error', /does not serve that method and path/],
+  malformed: [400, 'invalid_request_error', /must be interactive or background/],
+  unpriced_model: [400, 'invalid_request_error', /does not know the model .*claude-nova-9/],
+  too_large: [413, 'request_too_large', /larger than 1024 bytes/],
+  budget_exhausted: [429, 'billing_error', /budget broke-day .* has too little left for this call/],
+  rate_limited_long: [429, 'rate_limit_error', /spent has used its limit of 100 output tokens per minute; this call fits in \d+ s/],
+  budget_held: [429, 'rate_limit_error', /has room, but calls in flight hold/],
+  rate_limited: [429, 'rate_limit_error', /as many as its limit for calls at once allows/],
+  overloaded: [503, 'overloaded_error', /as many calls as it can/],
+  draining: [503, 'overloaded_error', /shutting down/],
+  ledger_unavailable: [503, 'api_error', /cannot write to its ledger/],
+  upstream_unreachable: [502, 'api_error', /could not be reached/],
+  upstream_timeout: [504, 'timeout_error', /did not answer in time/],
 };
 /** Read from the refusal itself where it is told, and zero where it is not. */
 const WAITS: Record<(typeof LATER)[number], number | null> = { budget_held: 2, rate_limited: 1, overloaded: 1, draining: 1, ledger_unavailable: 5, upstream_unreachable: null, upstream_timeout: null };
@@ -56,19 +56,19 @@ const each = <One extends No>(nos: readonly One[]) => SDKS.flatMap((client) => n
 
 describe.concurrent('an SDK', () => {
   test.for(each(NEVER))('$words makes one request of $no, and throws it', async ({ client, no }) => {
-    const [status, message] = SAYS[no];
+    const [status, type, message] = SAYS[no];
     const { met, heard } = await places.meet(client, no);
     expect(met.map(({ refusal, status: said }) => [refusal, said])).toEqual([[no === 'rate_limited_long' ? 'rate_limited' : no, status]]);
-    expect(heard).toEqual({ name: THROWS[status]![client], status, requestId: client === 'openai' ? null : expect.stringMatching(/^req_/), message: expect.stringMatching(message) });
+    expect(heard).toEqual({ name: THROWS[status]![client], status, type, requestId: client === 'openai' ? null : expect.stringMatching(/^req_/), message: expect.stringMatching(message) });
   });
 
   test.for(each(LATER))('$words makes three of $no, each after the time that it was told, and throws it', async ({ client, no }, { skip }) => {
     if (!places.has(no)) skip();
-    const [status, message] = SAYS[no];
+    const [status, type, message] = SAYS[no];
     const { met, heard } = await places.meet(client, no);
     expect(met.map(({ refusal, status: said, retryAfter }) => [refusal, said, retryAfter])).toEqual(Array(3).fill([no, status, WAITS[no]]));
     for (const [n, { cameAt }] of met.entries()) if (n > 0) expect(cameAt - met[n - 1]!.answeredAt).toBeGreaterThan((WAITS[no] ?? 0) * 1_000 - 20);
-    expect(heard).toEqual({ name: THROWS[status]![client], status, requestId: client === 'openai' ? null : expect.stringMatching(/^req_/), message: expect.stringMatching(message) });
+    expect(heard).toEqual({ name: THROWS[status]![client], status, type, requestId: client === 'openai' ? null : expect.stringMatching(/^req_/), message: expect.stringMatching(message) });
   });
 
   // Others are in the long tests: it takes seconds to start.

@@ -39,20 +39,25 @@ export interface Met {
 }
 
 /** What a client tells its user in the end; null: an answer. */
-export type Heard = { readonly name: string; readonly status: number | null; readonly requestId: string | null; readonly message: string } | null;
+export type Heard = { readonly name: string; readonly status: number | null; readonly type: string | null; readonly requestId: string | null; readonly message: string } | null;
 
 interface Question {
   readonly url: string;
   readonly secret: string;
   readonly model: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of a client that is a program of its own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 interface Thrown extends Error {
   readonly status?: number;
   readonly requestID?: string | null;
+  /** Of the SDKs that know it. */
+  readonly type?: string | null;
+  readonly error?: { readonly error?: { readonly type?: string } };
 }
-const heard = (answer: Promise<unknown>): Promise<Heard> => answer.then(() => null, (e: Thrown) => ({ name: e.constructor.name, status: e.status ?? null, requestId: e.requestID ?? null, message: e.message }));
+const heard = (answer: Promise<unknown>): Promise<Heard> => answer.then(() => null, (e: Thrown) => ({ name: e.constructor.name, status: e.status ?? null, type: e.error?.error?.type ?? e.type ?? null, requestId: e.requestID ?? null, message: e.message }));
 
 /** Longer than the body that one of the gateways takes. */
 const messages = [{ role: 'user' as const, content: `Say hello. ${'x'.repeat(2_000)}` }];
@@ -62,9 +67,9 @@ const ASK: Record<ClientName, (question: Question) => Promise<Heard>> = {
   sdk1: ({ url, secret, model, headers }) => heard(new Anthropic({ baseURL: url, apiKey: secret, defaultHeaders: headers }).messages.create({ model, max_tokens: 8_000, messages })),
   sdk0: ({ url, secret, model, headers }) => heard(new Anthropic0({ baseURL: url, apiKey: secret, defaultHeaders: headers }).messages.create({ model, max_tokens: 8_000, messages })),
   openai: ({ url, secret, model, headers }) => heard(new OpenAI({ baseURL: `${url}/v1`, apiKey: secret, defaultHeaders: headers }).chat.completions.create({ model, max_tokens: 8_000, messages })),
-  claude: async ({ url, secret, model, headers }) => {
-    const told = await askClaude({ baseUrl: url, secret, model, env: { ANTHROPIC_CUSTOM_HEADERS: Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join('\n') } });
-    return told.is_error ? { name: 'is_error', status: null, requestId: null, message: told.result } : null;
+  claude: async ({ url, secret, model, headers, env }) => {
+    const told = await askClaude({ baseUrl: url, secret, model, env: { ...env, ANTHROPIC_CUSTOM_HEADERS: Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join('\n') } });
+    return told.is_error ? { name: 'is_error', status: null, type: null, requestId: null, message: told.result } : null;
   },
 };
 
@@ -99,6 +104,8 @@ async function watched(target: string, onRefusal: () => string | null): Promise<
 }
 
 const KEYS = { strict: 'tg_strict-0123456789abcdef', short: 'tg_short-0123456789abcdef', broke: 'tg_broke-0123456789abcdef', spent: 'tg_spent-0123456789abcdef' } as const;
+/** A call that is in the way of others waits for its answer for as long as they take, which is minutes where all of them are Claude Code. */
+const PATIENT = { headers_timeout: '30m', stream_headers_timeout: '30m' } as const;
 /** Each client has a place of its own where a call in flight keeps it out, so that none is in the way of another. */
 const placeOf = (kind: 'held' | 'single', client: ClientName): string => `${kind}-${client}`;
 const secretOf = (place: string): string => `tg_${place}-0123456789abcdef`;
@@ -110,9 +117,9 @@ export interface Places {
   has(no: No): boolean;
   /**
    * Lets a client run into a no, which lasts.
-   * @param until `refused`: it ends with the first refusal, as the obstacle goes or another gateway takes over
+   * @param how.until `refused`: it ends with the first refusal, as the obstacle goes or another gateway takes over
    */
-  meet(client: ClientName, no: No, until?: 'refused'): Promise<{ readonly met: readonly Met[]; readonly heard: Heard }>;
+  meet(client: ClientName, no: No, how?: { readonly until?: 'refused'; readonly env?: Readonly<Record<string, string>> }): Promise<{ readonly met: readonly Met[]; readonly heard: Heard }>;
   close(): Promise<void>;
 }
 
@@ -134,7 +141,8 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
   closing.push(() => disk?.remove());
   const base = baseConfig('') as { workspaces: object[]; keys: object[] };
   const places = CLIENTS.flatMap((client) => [placeOf('held', client), placeOf('single', client)]);
-  const scene = await startScene({
+  const scene = await startScene((origin) => ({
+    upstream: { origin, keys: { default: PROVIDER_KEY }, ...PATIENT },
     prices: { unknown_model: 'refuse' },
     workspaces: [
       ...base.workspaces,
@@ -146,21 +154,21 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
       { id: 'broke-day', scope: { workspace: 'broke' }, limit_usd: 0.000001, period: 'day' },
       ...CLIENTS.map((client) => ({ id: placeOf('held', client), scope: { workspace: placeOf('held', client) }, limit_usd: 1, period: 'year' })),
     ],
-  });
+  }));
   closing.push(() => scene.close());
   const silent = await startStandin({ keys: { [PROVIDER_KEY]: 'wrkspc_01Provider' } });
   closing.push(() => silent.close());
   silent.script(() => 'no-answer');
 
   const start = async (origin: string, more: Record<string, unknown> = {}, upstream: Record<string, unknown> = {}, dataDir?: string): Promise<RunningGateway> => {
-    const gateway = await startGateway({ config: { ...baseConfig(origin), upstream: { origin, keys: { default: PROVIDER_KEY }, ...upstream }, ...more }, ...(dataDir === undefined ? {} : { dataDir }) });
+    const gateway = await startGateway({ config: { ...baseConfig(origin), upstream: { origin, keys: { default: PROVIDER_KEY }, ...PATIENT, ...upstream }, ...more }, ...(dataDir === undefined ? {} : { dataDir }) });
     closing.push(() => gateway.close());
     return gateway;
   };
   const [small, full, leaving, late, cutOff, withoutDisk] = await Promise.all([
     start(scene.standin.url, { body: { messages: '1KB' } }),
     start(scene.standin.url, { max_in_flight: 1 }),
-    start(scene.standin.url, { drain: '5m' }),
+    start(scene.standin.url, { drain: '30m' }),
     start(silent.url, {}, { headers_timeout: '300ms', stream_headers_timeout: '300ms' }),
     start('http://127.0.0.1:9'),
     disk === null ? null : start(scene.standin.url, { budgets: [{ id: 'all', scope: { organization: true }, limit_usd: 1_000, period: 'year' }] }, {}, join(disk.folder, 'data')),
@@ -217,7 +225,7 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
   return {
     scene,
     has: (no) => no !== 'ledger_unavailable' || disk !== null,
-    async meet(client, no, until) {
+    async meet(client, no, { until, env } = {}) {
       const { path = '', gateway = scene.gateway, ...asked } = askedOf(client)[no];
       const obstacle = no === 'budget_held' ? obstacles[placeOf('held', client)] : no === 'rate_limited' ? obstacles[placeOf('single', client)] : undefined;
       const front = await watched(gateway!.dataUrl, () => {
@@ -226,7 +234,9 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
         return scene.gateway.dataUrl;
       });
       try {
-        return { heard: await ASK[client]({ url: front.url + path, secret: SECRETS.support, model: MODEL, headers: {}, ...asked }), met: front.met };
+        return { heard: await ASK[client]({ url: front.url + path, secret: SECRETS.support, model: MODEL, headers: {}, ...asked, ...(env === undefined ? {} : { env }) }), met: front.met };
+      } catch (cause) {
+        throw new Error(`${client} got no word of ${no}, after ${JSON.stringify(front.met)}`, { cause });
       } finally {
         front.close();
       }
@@ -262,16 +272,26 @@ const CLAUDE_SHOWS: Record<(typeof NEVER)[number], RegExp> = {
   rate_limited_long: /this call fits in \d+ s/,
 };
 
-/** Claude Code runs into a no: of one that lasts it makes one request and says why; of one that ends it makes the next when it was told to, and is served. */
-export async function claudeMeets(places: Places, no: No): Promise<void> {
+/**
+ * How many requests Claude Code 2.1.329 makes of a no that lasts, where it is more than one. None of them is a retry that `x-should-retry` could stop, and each says that it is the first.
+ * - After a 404 it asks once more without a stream.
+ * - Of a 400 that is none of those it knows it suspects the news in its own request, and sends it again without: (2) the beta of counted thinking tokens, (3) `thinking.display` too, then with all of its tools in the
+ *   body in place of those that it would search for, (4) with the two as they were, (5) without the beta, (6) without both. What would hold it back is another error type, or words that say something else than what is
+ *   wrong. It sends one where its betas are off.
+ */
+const CLAUDE_ASKS: Partial<Record<No, number>> = { unknown_path: 2, malformed: 6, unpriced_model: 6 };
+export const CLAUDE_WITHOUT_BETAS = { CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS: '1' } as const;
+
+/** Claude Code runs into a no: of one that lasts it makes one request, or as many as are known of it, and says why; of one that ends it makes the next when it was told to, and is served. */
+export async function claudeMeets(places: Places, no: No, env: Partial<typeof CLAUDE_WITHOUT_BETAS> = {}): Promise<void> {
   if (isLasting(no)) {
-    const { met, heard } = await places.meet('claude', no);
-    // After a 404 it asks once more without a stream.
-    expect(met.map(({ refusal }) => refusal)).toEqual(Array(no === 'unknown_path' ? 2 : 1).fill(no === 'rate_limited_long' ? 'rate_limited' : no));
+    const { met, heard } = await places.meet('claude', no, { env });
+    const asks = env === CLAUDE_WITHOUT_BETAS ? 1 : CLAUDE_ASKS[no] ?? 1;
+    expect(met.map(({ refusal }) => refusal)).toEqual(Array(asks).fill(no === 'rate_limited_long' ? 'rate_limited' : no));
     expect(heard?.message).toMatch(CLAUDE_SHOWS[no]);
     return;
   }
-  const { met: [first, ...others], heard } = await places.meet('claude', no, 'refused');
+  const { met: [first, ...others], heard } = await places.meet('claude', no, { until: 'refused' });
   expect(first?.refusal).toBe(no);
   expect(others.length).toBeGreaterThan(0);
   expect(others.every(({ refusal }) => refusal === 'served')).toBe(true);

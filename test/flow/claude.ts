@@ -22,14 +22,16 @@ export interface Told {
 export async function askClaude({ baseUrl, secret, model = 'claude-haiku-4-5', env = {} }: { baseUrl: string; secret: string; model?: string; env?: Record<string, string> }): Promise<Told> {
   const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
   try {
-    const stdout = await new Promise<string>((resolve) => {
+    const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>((resolve) => {
       const child = execFile(claude, ['-p', 'Say hello.', '--model', model, '--output-format', 'json'], {
         cwd: home,
         timeout: 60_000,
         env: { PATH: process.env['PATH'], HOME: home, ANTHROPIC_BASE_URL: baseUrl, ANTHROPIC_API_KEY: secret, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1', DISABLE_AUTOUPDATER: '1', ...env },
-      }, (_error, out) => resolve(out));
+      }, (failed, out, err) => resolve({ error: failed, stdout: out, stderr: err }));
       child.stdin?.end();
     });
+    // It ends with 1 after an answer that is an error, too.
+    if (stdout === '') throw new Error(`Claude Code said nothing. ${stderr}`, { cause: error });
     return JSON.parse(stdout) as Told;
   } finally {
     rmSync(home, { recursive: true, force: true });
