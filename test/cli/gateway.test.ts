@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { KeysAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import type { GrantAnswer, KeysAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { start, tollgate, type Ended } from './tollgate.ts';
 
 const TOKEN = 'an-admin-token-of-some-length';
@@ -34,9 +34,10 @@ beforeAll(async () => {
 admin: { token: "\${TOLLGATE_ADMIN_TOKEN}" }
 upstream: { origin: "http://127.0.0.1:${await closedPort()}", keys: { default: "\${PROVIDER_KEY}" } }
 workspaces:
-  - { id: support, workflows: [{ id: triage }] }
+  - { id: support, workflows: [{ id: triage }, { id: tight }] }
 budgets:
   - { id: support-month, scope: { workspace: support }, limit_usd: 400, period: month }
+  - { id: tight-year, scope: { workspace: support, workflow: tight }, limit_usd: 0.000001, period: year }
 `,
   );
   gateway = start(['serve', '--config', config, '--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], { TOLLGATE_ADMIN_TOKEN: TOKEN, PROVIDER_KEY: 'sk-provider' });
@@ -94,7 +95,7 @@ test('a key is issued, listed without its secret, rotated and revoked; what it l
 test.each([
   { name: 'a taken id', args: ['keys', 'create', 'taken', '--workspace', 'support'], err: /taken/ },
   { name: 'a workspace that is not there', args: ['keys', 'create', 'other', '--workspace', 'suport'], err: /no workspace suport in the config; it has support\n/ },
-  { name: 'a workflow that is not there', args: ['keys', 'create', 'other', '--workspace', 'support', '--workflow', 'trage'], err: /no workflow trage; it has triage\n/ },
+  { name: 'a workflow that is not there', args: ['keys', 'create', 'other', '--workspace', 'support', '--workflow', 'trage'], err: /no workflow trage; it has triage, tight\n/ },
   { name: 'a name that is none', args: ['keys', 'create', 'Other!', '--workspace', 'support'], err: /^id: expected 1 to 64 lower-case letters, .*, found "Other!"\n/ },
   { name: 'a comparison without the key for it', args: ['reconcile'], err: /no `reconciliation\.admin_key`/ },
   { name: 'a key that is not there', args: ['keys', 'revoke', 'nobody'], err: /nobody/ },
@@ -108,6 +109,24 @@ test('budgets are listed with what is spent and left', async () => {
   const { code, out } = await ask('budgets', 'list');
   expect(code).toBe(0);
   expect(out).toMatch(/support-month +workspace support +hard +\$400\.0000\/month +\$0\.0000 +\$0\.0000 +\$400\.0000/);
+});
+
+test('a grant raises a budget for the next call, until its end or until it is revoked, and the audit has its reason', async () => {
+  const secret = (await ask('keys', 'create', 'tight', '--workspace', 'support', '--workflow', 'tight')).out.trim();
+  expect((await call(secret)).status).toBe(429);
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  const { grant } = JSON.parse((await ask('budgets', 'grant', 'tight-year', '--usd', '5', '--until', until, '--reason', 'launch week', '--json')).out) as GrantAnswer;
+  expect(grant).toMatchObject({ budget: 'tight-year', amount_usd: '5.000000000', until, reason: 'launch week' });
+  // The provider cannot be reached: a call that is let in gets as far as that.
+  expect((await call(secret)).status).toBe(502);
+  expect((await ask('budgets', 'list')).out).toMatch(new RegExp(`tight-year .*\\$5\\.0000 to ${until.slice(0, 10)}`));
+  const audit = (await (await fetch(`${admin}/api/audit`, { headers: { authorization: `Bearer ${TOKEN}` } })).text());
+  expect(audit).toContain('launch week');
+
+  expect(await ask('budgets', 'revoke', 'tight-year', grant.id)).toMatchObject({ code: 0, out: `Grant ${grant.id} of budget tight-year is over.\n` });
+  expect((await call(secret)).status).toBe(429);
+  expect(await ask('budgets', 'grant', 'tight-year', '--usd', '5', '--until', '1h', '--reason', 'again')).toMatchObject({ code: 0, out: expect.stringMatching(/^Budget tight-year has \$5\.0000 more until .* End it early with `npx tollgate budgets revoke tight-year grant_\w+`\.\n$/) });
+  expect((await call(secret)).status).toBe(502);
 });
 
 test('a report counts the calls, by what was asked for, and the JSON is the answer of the API', async () => {
@@ -169,7 +188,7 @@ test('the token of the config goes to the gateway of the config only', async () 
 
 test.each([
   { name: 'a budget', args: ['budgets', 'grant', 'suport-month', '--usd', '5', '--until', '1d', '--reason', 'launch'], said: 'There is no budget "suport-month" in the config; did you mean support-month?' },
-  { name: 'a budget like no other', args: ['budgets', 'grant', 'xyz', '--usd', '5', '--until', '1d', '--reason', 'launch'], said: 'There is no budget "xyz" in the config; there is support-month.' },
+  { name: 'a budget like no other', args: ['budgets', 'grant', 'xyz', '--usd', '5', '--until', '1d', '--reason', 'launch'], said: 'There is no budget "xyz" in the config; there is support-month, tight-year.' },
   { name: 'a channel', args: ['alerts', 'test', '--channel', 'ops'], said: 'There is no channel "ops" in the config; there are none.' },
   { name: 'a silence', args: ['alerts', 'unsilence', 'silence_0'], said: 'There is no silence "silence_0"; there are none.' },
   { name: 'an alert', args: ['alerts', 'ack', 'budget:x'], said: 'There is no alert that fires "budget:x"; ' },
