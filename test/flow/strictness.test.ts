@@ -10,7 +10,7 @@ beforeAll(async () => {
   const base = baseConfig('') as { workspaces: object[]; keys: object[] };
   scene = await startScene({
     workspaces: [
-      { id: 'support', models: { allow: [ALLOWED, `${ALLOWED}-*`] }, features: { deny: ['server_tool:web_search_*', 'beta:fallback-*'] }, max_output_tokens: 200, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] },
+      { id: 'support', models: { allow: [ALLOWED, `${ALLOWED}-*`] }, features: { deny: ['server_tool:web_search_*', 'beta:fallback-*', 'thinking', 'speed:fast'] }, max_output_tokens: 200, workflows: [{ id: 'ticket-triage' }, { id: 'reply-draft' }] },
       { id: 'engineering', open_workflows: true },
       { id: 'globs', models: { allow: ['a*a*a*a*a*a*a*a*b', `${ALLOWED}*`] } },
     ],
@@ -66,16 +66,23 @@ describe('bodies', () => {
     expect(scene.standin.log[0]).toMatchObject({ sha256: sha256(packed) });
   });
 
+  const batchOf = (...items: string[]): string => `{"requests":[${items.map((params, n) => `{"custom_id":"item-${n}","params":${params}}`).join()}]}`;
   const asks = (more: Record<string, unknown>): string => JSON.stringify({ model: ALLOWED, max_tokens: 10, messages: [{ role: 'user', content: 'hi' }], ...more });
-  test('another model cannot be had by a side way: fallbacks, advisors, batches, betas, the other endpoints, odd encodings', async () => {
+  test('neither another model nor a feature can be had by a side way: fallbacks, advisors, batches, betas, the other endpoints, odd encodings', async () => {
     const ways: { name: string; sent: () => Promise<Sent>; statuses?: number[] }[] = [
       { name: 'a fallback', sent: () => call(asks({ fallbacks: [{ model: WANTED }] })) },
       { name: 'the second fallback', sent: () => call(asks({ fallbacks: [{ model: ALLOWED }, { model: WANTED }] })) },
       { name: 'a fallback in escapes', sent: () => call(asks({ fallbacks: [{ model: 'MODEL' }] }).replace('"model":"MODEL"', String.raw`"mod\u0065l":"claude-opus\u002d4-8"`)) },
       { name: 'an advisor', sent: () => call(asks({ tools: [{ type: 'advisor_20260301', name: 'advisor', model: WANTED }] })) },
       { name: 'an advisor that joins later', sent: () => call(asks({ messages: [{ role: 'user', content: [{ type: 'tool_addition', tool: { type: 'tool_definition', definition: { type: 'advisor_20260301', model: WANTED } } }] }] })) },
-      { name: 'an item of a batch', sent: () => call(JSON.stringify({ requests: [{ custom_id: 'a', params: JSON.parse(asks({})) }, { custom_id: 'b', params: JSON.parse(asks({ model: WANTED })) }] }), { path: '/v1/messages/batches' }) },
-      { name: 'a fallback of an item of a batch', sent: () => call(JSON.stringify({ requests: [{ custom_id: 'a', params: JSON.parse(asks({ fallbacks: [{ model: WANTED }] })) }] }), { path: '/v1/messages/batches' }) },
+      { name: 'an item of a batch', sent: () => call(batchOf(asks({}), asks({ model: WANTED })), { path: '/v1/messages/batches' }) },
+      { name: 'a fallback of an item of a batch', sent: () => call(batchOf(asks({ fallbacks: [{ model: WANTED }] })), { path: '/v1/messages/batches' }) },
+      { name: 'a server tool that is denied, in an item of a batch', sent: () => call(batchOf(asks({}), asks({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] })), { path: '/v1/messages/batches' }) },
+      { name: 'thinking, in an item of a batch', sent: () => call(batchOf(asks({ thinking: { type: 'enabled', budget_tokens: 5 } })), { path: '/v1/messages/batches' }) },
+      { name: 'a beta that is denied, for a batch', sent: () => call(batchOf(asks({})), { path: '/v1/messages/batches', headers: { 'anthropic-beta': 'fallback-models-2026-01-01' } }) },
+      { name: 'more output than allowed, in an item of a batch', sent: () => call(batchOf(asks({}), asks({ max_tokens: 201 })), { path: '/v1/messages/batches' }) },
+      { name: 'fast mode by a fallback', sent: () => call(asks({ fallbacks: [{ model: ALLOWED, speed: 'fast' }] })) },
+      { name: 'fast mode by a fallback in an item of a batch', sent: () => call(batchOf(asks({ fallbacks: [{ model: ALLOWED, speed: 'fast' }] })), { path: '/v1/messages/batches' }) },
       { name: 'two params in an item of a batch', sent: () => call(`{"requests":[{"custom_id":"a","params":${asks({})},"params":${asks({ model: WANTED })}}]}`, { path: '/v1/messages/batches' }), statuses: [400] },
       { name: 'two lists in a batch', sent: () => call(`{"requests":[],"requests":[{"custom_id":"a","params":${asks({ model: WANTED })}}]}`, { path: '/v1/messages/batches' }), statuses: [400] },
       { name: 'the OpenAI-compatible endpoint', sent: () => call(asks({ model: WANTED }), { path: '/v1/chat/completions' }) },
@@ -96,6 +103,8 @@ describe('bodies', () => {
       { name: 'the prototype as an encoding', sent: () => call(asks({}), { headers: { 'content-encoding': '__proto__' } }), statuses: [400] },
     ];
     for (const { name, sent, statuses = [403] } of ways) await expectRefused(name, sent(), statuses);
+    // What is in the way is the trick and nothing else.
+    expect((await call(batchOf(asks({}), asks({ fallbacks: [{ model: ALLOWED }] })), { path: '/v1/messages/batches' })).status).toBe(200);
   });
 });
 

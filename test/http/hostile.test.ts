@@ -163,6 +163,8 @@ test('no target and no header makes the gateway call another host', async () => 
   const fixed = escapes.map((bytes) => bytes.replace(/Content-Length: \d+/, `Content-Length: ${Buffer.byteLength(bytes.slice(bytes.indexOf('\r\n\r\n') + 4))}`));
   await Promise.all(fixed.map((bytes) => say(scene.gateway.dataUrl, bytes, { answers: 1 })));
   expect(hits).toBe(0);
+  // Most of the headers are no obstacle to a call.
+  expect(seen().length).toBeGreaterThan(10);
   for (const request of seen()) expect(request).toMatch(LISTED);
 });
 
@@ -177,11 +179,13 @@ test('200 ways to write a path: the provider only ever sees paths of the table',
   ];
   const targets = bases.flatMap((base) => twists.map((twist) => twist(base)));
   expect(targets.length).toBeGreaterThanOrEqual(200);
-  for (let i = 0; i < targets.length; i += 20) await Promise.all(targets.slice(i, i + 20).map((target) => say(scene.gateway.dataUrl, at(target), { answers: 1 })));
-  for (const request of seen()) {
-    expect(request).toMatch(LISTED);
-    expect(request.split('?')[0]).not.toMatch(/%|\.\.|organizations|admin|metrics/i);
-  }
+  const heard: string[] = [];
+  for (let i = 0; i < targets.length; i += 20) heard.push(...(await Promise.all(targets.slice(i, i + 20).map(async (target) => `${(await say(scene.gateway.dataUrl, at(target), { answers: 1 })).statuses.join()} ${target}`))));
+  // A query is the provider's own business, a path may leave its v1 out, and a workflow may be named v1. Every other twist is a no.
+  expect(heard.filter((line) => !/^(400|404) /.test(line))).toEqual([
+    '/v1/messages?x=/../../admin', '/v1/messages?%2e%2e', '/messages', '/w/support/v1/messages?x=/../../admin', '/w/support/v1/messages?%2e%2e', '/w/support/v1/v1/messages', '/w/support/messages',
+  ].map((target) => `200 ${target}`));
+  expect(seen().map((request) => request.split('?')[0])).toEqual(Array(7).fill('POST /v1/messages'));
 });
 
 test('a gateway whose upstream is itself says so once', async () => {
