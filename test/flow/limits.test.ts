@@ -56,6 +56,23 @@ describe('twenty agents with 150,000 tokens of cached context under 25 dollars a
     expect(Math.max(...rows.map(({ overhead_ms }) => overhead_ms ?? 0))).toBeLessThan(2_000);
   });
 
+  test('a hold is the worst case until the answer begins, then what the prompt costs and max_tokens, and nothing once it has ended', async () => {
+    const held = async (): Promise<string> => (await budgetsOf(scene.gateway)).rows.find(({ id }) => id === 'agents')!.held_usd;
+    const begun = latch();
+    scene.standin.next({ until: begun.opened, fault: 'stall:3', startUsage: { input_tokens: 1_000, cache_read_input_tokens: 149_000, cache_creation_input_tokens: 0 } });
+    const leaving = new AbortController();
+    const answer = send(`${scene.gateway.dataUrl}/v1/messages`, { headers: apiHeaders(SECRETS.support), body: body('the one who stays'), signal: leaving.signal }).catch(() => null);
+    const first = await eventually('it is held', async () => ((now) => (nanos(now) > 0n ? now : null))(await held()));
+    expect(nanos(first)).toBeGreaterThan(nanos('2.400000000'));
+    begun.open();
+    // 1,000 tokens at 3 dollars a million, 149,000 from the cache at 0.30, and 32,000 to come at 15.
+    await eventually('the hold has shrunk', async () => ((await held()) === '0.527700000' ? true : null));
+    leaving.abort();
+    await answer;
+    await settled(scene.gateway);
+    expect(await held()).toBe('0.000000000');
+  });
+
   test('where it is known what they cost, they pass at once, however slowly the provider begins', async () => {
     for (let learned = 0; learned < AGENTS; ) learned += (await round(SECRETS.engineering, 0)).filter(({ status }) => status === 200).length;
     const rows = await rounds(SECRETS.engineering, 'engineering', 'agents-expected', 1, 2_500);
