@@ -25,7 +25,7 @@ export async function askClaude({ baseUrl, secret, model = 'claude-haiku-4-5', e
     const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>((resolve) => {
       const child = execFile(claude, ['-p', 'Say hello.', '--model', model, '--output-format', 'json'], {
         cwd: home,
-        timeout: 60_000,
+        timeout: 100_000,
         env: { PATH: process.env['PATH'], HOME: home, ANTHROPIC_BASE_URL: baseUrl, ANTHROPIC_API_KEY: secret, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1', DISABLE_AUTOUPDATER: '1', ...env },
       }, (failed, out, err) => resolve({ error: failed, stdout: out, stderr: err }));
       child.stdin?.end();
