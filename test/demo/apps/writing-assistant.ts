@@ -67,6 +67,9 @@ async function costOf(requestId: string | null): Promise<number | null> {
 const input = createInterface({ input: process.stdin, ...(process.stdin.isTTY ? { output: process.stdout } : {}) });
 input.setPrompt('\n> ');
 input.prompt();
+// The last line may be followed by the end while it is still being answered, and Node 24 does not prompt behind the end.
+let ended = false;
+input.once('close', () => (ended = true));
 for await (const line of input) {
   if (line.trim() !== '') {
     try {
@@ -80,6 +83,6 @@ for await (const line of input) {
       console.log(`\nno answer: ${cause.apiMessage ?? cause.message}`);
     }
   }
-  input.prompt();
+  if (!ended) input.prompt();
 }
 console.log(`\n${drafts.length} drafts saved, $${total.toFixed(6)} spent`);
