@@ -10,85 +10,121 @@ import { actionNumber, DEAREST, eachAction } from './fold-actions.ts';
 import { amountOf, MONEY_AT, openFold } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS } from './fold-views.ts';
 import { cover, gathering, isTime, type Choice, type FoldedSegment } from './reports-folds.ts';
+import type { Unread } from './reports-sketch.ts';
 import { conditionOf, matchesOf, type Matches, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts } from './reports-time.ts';
 import { addToCounters, bucketOf, clearCounters, countInBucket, middleOf, newCounters, ofRank, totalOf } from './sketch.ts';
+
+/** Actions that there is room for from the start. */
+const ROOM = 4096;
+
+const LOW = 2 ** 32;
 
 /**
  * Actions one by one, each within one workflow and one local day, column by column: there can be a hundred thousand of them in a day, and a
  * question should be answered before anyone notices.
  */
-function newSingles() {
-  const columns = { pair: [] as number[], first: [] as number[], at: [] as number[], calls: [] as number[], named: [] as boolean[], low: [] as number[], high: [] as number[] };
-  const pairs: { readonly workspace: number; readonly workflow: number }[] = [];
-  const pairOf = new Map<number, Map<number, number>>();
+class Singles {
+  size = 0;
+  readonly pairs: { readonly workspace: number; readonly workflow: number }[] = [];
+  /** Of each its place in `pairs`. */
+  pair = new Int32Array(ROOM);
+  first = new Float64Array(ROOM);
+  at = new Float64Array(ROOM);
+  calls = new Float64Array(ROOM);
+  /** 1: it has a name. */
+  named = new Uint8Array(ROOM);
+  low = new Float64Array(ROOM);
+  high = new Float64Array(ROOM);
+
+  readonly #pairOf = new Map<number, number>();
   /** Where the actions of the day that is read stand, by number: open addressing, since a Map of such numbers takes five times as long. */
-  let keys = new Float64Array(4096);
-  let places = new Int32Array(4096);
-  let known = 0;
-  const slotOf = (action: number): number => {
-    let slot = (action >>> 0) & (keys.length - 1);
-    while (keys[slot] !== 0 && keys[slot] !== action) slot = (slot + 1) & (keys.length - 1);
-    return slot;
-  };
-  const grow = (): void => {
-    const [oldKeys, oldPlaces] = [keys, places];
-    [keys, places] = [new Float64Array(oldKeys.length * 2), new Int32Array(oldKeys.length * 2)];
-    for (let i = 0; i < oldKeys.length; i++) {
-      if (oldKeys[i] === 0) continue;
-      const slot = slotOf(oldKeys[i] as number);
-      keys[slot] = oldKeys[i] as number;
-      places[slot] = oldPlaces[i] as number;
-    }
-  };
-  return {
-    ...columns,
-    pairs,
-    get size() {
-      return columns.calls.length;
-    },
-    /** From now on an action of the same number is another one. */
-    nextDay(): void {
-      if (known > 0) keys.fill(0);
-      known = 0;
-    },
-    /** @param action its number; 0 for a call that names none @param at an instant of its first call, or of the hour of that @param first `call.n` of that call, by which its name is looked up */
-    add(action: number, workspace: number, workflow: number, at: number, first: number, calls: number, low: number, high: number): void {
-      const place = columns.calls.length;
-      if (action !== 0) {
-        const slot = slotOf(action);
-        if (keys[slot] === action) {
-          const found = places[slot] as number;
-          columns.first[found] = Math.min(columns.first[found] as number, first);
-          columns.at[found] = Math.min(columns.at[found] as number, at);
-          columns.calls[found] = (columns.calls[found] as number) + calls;
-          columns.low[found] = (columns.low[found] as number) + low;
-          columns.high[found] = (columns.high[found] as number) + high;
-          return;
-        }
-        keys[slot] = action;
-        places[slot] = place;
-        if (++known * 2 > keys.length) grow();
+  #keys = new Float64Array(ROOM * 2);
+  #places = new Int32Array(ROOM * 2);
+  #known = 0;
+
+  /** From now on an action of the same number is another one. */
+  nextDay(): void {
+    if (this.#known > 0) this.#keys.fill(0);
+    this.#known = 0;
+  }
+
+  /** @param action its number; 0 for a call that names none @param at an instant of its first call, or of the hour of that @param first `call.n` of that call, by which its name is looked up */
+  add(action: number, workspace: number, workflow: number, at: number, first: number, calls: number, low: number, high: number): void {
+    if (this.size === this.pair.length) this.#widen();
+    const place = this.size;
+    if (action !== 0) {
+      if (this.#known * 2 > this.#keys.length) this.#spread();
+      const slot = this.#slotOf(action);
+      if (this.#keys[slot] === action) {
+        const found = this.#places[slot] as number;
+        this.first[found] = Math.min(this.first[found] as number, first);
+        this.at[found] = Math.min(this.at[found] as number, at);
+        this.calls[found] = (this.calls[found] as number) + calls;
+        this.low[found] = (this.low[found] as number) + low;
+        this.high[found] = (this.high[found] as number) + high;
+        return;
       }
-      let within = pairOf.get(workspace);
-      if (within === undefined) pairOf.set(workspace, (within = new Map()));
-      let pair = within.get(workflow);
-      if (pair === undefined) within.set(workflow, (pair = pairs.push({ workspace, workflow }) - 1));
-      columns.pair.push(pair);
-      columns.first.push(first);
-      columns.at.push(at);
-      columns.calls.push(calls);
-      columns.named.push(action !== 0);
-      columns.low.push(low);
-      columns.high.push(high);
-    },
-  };
+      this.#keys[slot] = action;
+      this.#places[slot] = place;
+      this.#known++;
+    }
+    this.pair[place] = this.#pair(workspace, workflow);
+    this.first[place] = first;
+    this.at[place] = at;
+    this.calls[place] = calls;
+    this.named[place] = action === 0 ? 0 : 1;
+    this.low[place] = low;
+    this.high[place] = high;
+    this.size++;
+  }
+
+  /** In nano-dollars; exact up to nine million dollars. */
+  costAt(i: number): number {
+    return (this.high[i] as number) * LOW + (this.low[i] as number);
+  }
+
+  amountAt(i: number): bigint {
+    return amountOf(this.low[i] as number, this.high[i] as number);
+  }
+
+  /** Ids of names are far below 2^26. */
+  #pair(workspace: number, workflow: number): number {
+    const key = workspace * 2 ** 26 + workflow;
+    let pair = this.#pairOf.get(key);
+    if (pair === undefined) this.#pairOf.set(key, (pair = this.pairs.push({ workspace, workflow }) - 1));
+    return pair;
+  }
+
+  #slotOf(action: number): number {
+    const last = this.#keys.length - 1;
+    let slot = (action >>> 0) & last;
+    while (this.#keys[slot] !== 0 && this.#keys[slot] !== action) slot = (slot + 1) & last;
+    return slot;
+  }
+
+  #spread(): void {
+    const [keys, places] = [this.#keys, this.#places];
+    [this.#keys, this.#places] = [new Float64Array(keys.length * 4), new Int32Array(keys.length * 4)];
+    for (let i = 0; i < keys.length; i++) {
+      if (keys[i] === 0) continue;
+      const slot = this.#slotOf(keys[i] as number);
+      this.#keys[slot] = keys[i] as number;
+      this.#places[slot] = places[i] as number;
+    }
+  }
+
+  #widen(): void {
+    const wider = <Column extends Int32Array | Uint8Array | Float64Array>(column: Column, into: Column): Column => {
+      into.set(column);
+      return into;
+    };
+    const room = this.pair.length * 4;
+    this.pair = wider(this.pair, new Int32Array(room));
+    this.named = wider(this.named, new Uint8Array(room));
+    for (const name of ['first', 'at', 'calls', 'low', 'high'] as const) this[name] = wider(this[name], new Float64Array(room));
+  }
 }
-type Singles = ReturnType<typeof newSingles>;
-const LOW = 2 ** 32;
-const amountAt = ({ low, high }: Singles, i: number): bigint => amountOf(low[i] as number, high[i] as number);
-/** In nano-dollars; exact up to nine million dollars. */
-const costAt = ({ low, high }: Singles, i: number): number => (high[i] as number) * LOW + (low[i] as number);
 
 /** Actions that are known by their sums alone. */
 interface Summed {
@@ -101,7 +137,7 @@ interface Summed {
   readonly named: number;
   readonly cost: bigint;
   /** Of what each cost. */
-  readonly costs: Uint8Array;
+  readonly costs: Unread;
 }
 
 /** One of the dearest. */
@@ -119,7 +155,7 @@ interface Dear {
  */
 export function actions(source: Source, { filter, groupBy, most }: { filter: Filter; groupBy: readonly ActionGrouping[]; most: number }): ActionsReport {
   const matches = matchesOf(source, filter);
-  const { singles, summed, dearest, from } = matches === null ? { singles: newSingles(), summed: [], dearest: [], from: filter.from } : gather(source, filter, groupBy, matches, most);
+  const { singles, summed, dearest, from } = matches === null ? { singles: new Singles(), summed: [], dearest: [], from: filter.from } : gather(source, filter, groupBy, matches, most);
   const groups = groupsOf(source, groupBy, singles, summed);
   return {
     rows: groups
@@ -138,54 +174,66 @@ export function actions(source: Source, { filter, groupBy, most }: { filter: Fil
 interface Group {
   readonly key: readonly (string | EpochMs)[];
   /** Their places. */
-  readonly singles: number[];
+  singles: Int32Array;
   readonly summed: Summed[];
 }
 
 function groupsOf(source: Source, groupBy: readonly ActionGrouping[], singles: Singles, summed: readonly Summed[]): Group[] {
   const times = groupBy.filter(isTime).map((grouping) => periodStarts(grouping, source.zone));
-  const groups = new Map<string, Group>();
-  const groupOf = (workspace: number, workflow: number, at: number): Group => {
+  const groups: Group[] = [];
+  const byKey = new Map<string, number>();
+  const groupOf = (workspace: number, workflow: number, at: number): number => {
     let time = 0;
     const key = groupBy.map((grouping) => (grouping === 'workspace' ? (source.nameOf(BigInt(workspace)) ?? '') : grouping === 'workflow' ? (source.nameOf(BigInt(workflow)) ?? '') : (times[time++] as (at: number) => EpochMs)(at)));
     const text = JSON.stringify(key);
-    let group = groups.get(text);
-    if (group === undefined) groups.set(text, (group = { key, singles: [], summed: [] }));
+    let group = byKey.get(text);
+    if (group === undefined) byKey.set(text, (group = groups.push({ key, singles: NONE, summed: [] }) - 1));
     return group;
   };
   /** Of each pair of a workspace and a workflow its groups by time. */
-  const ofPairs = singles.pairs.map(() => new Map<number, Group>());
+  const ofPairs = singles.pairs.map(() => new Map<number, number>());
+  const groupOfSingle = new Int32Array(singles.size);
   for (let i = 0; i < singles.size; i++) {
     const at = singles.at[i] as number;
     // The finest time that is asked for tells all of them.
     let time = 0;
     for (const startOf of times) time = Math.max(time, startOf(at));
-    const byTime = ofPairs[singles.pair[i] as number] as Map<number, Group>;
+    const byTime = ofPairs[singles.pair[i] as number] as Map<number, number>;
     let group = byTime.get(time);
     if (group === undefined) {
-      const { workspace, workflow } = singles.pairs[singles.pair[i] as number] as { workspace: number; workflow: number };
+      const { workspace, workflow } = singles.pairs[singles.pair[i] as number] as Singles['pairs'][number];
       byTime.set(time, (group = groupOf(workspace, workflow, at)));
     }
-    group.singles.push(i);
+    groupOfSingle[i] = group;
   }
-  for (const one of summed) groupOf(one.workspace, one.workflow, one.at).summed.push(one);
-  return [...groups.values()];
+  const sizes = new Int32Array(groups.length);
+  for (const group of groupOfSingle) sizes[group] = (sizes[group] as number) + 1;
+  for (const [i, group] of groups.entries()) group.singles = new Int32Array(sizes[i] as number);
+  for (let i = singles.size - 1; i >= 0; i--) {
+    const group = groupOfSingle[i] as number;
+    const left = ((sizes[group] as number) -= 1);
+    (groups[group] as Group).singles[left] = i;
+  }
+  for (const one of summed) (groups[groupOf(one.workspace, one.workflow, one.at)] as Group).summed.push(one);
+  return groups;
 }
+
+const NONE = new Int32Array(0);
 
 function dearestSingles(singles: Singles): Dear[] {
   let kept: number[] = [];
   let least = -1;
-  const dearer = (a: number, b: number): number => costAt(singles, b) - costAt(singles, a);
+  const dearer = (a: number, b: number): number => singles.costAt(b) - singles.costAt(a);
   for (let i = 0; i < singles.size; i++) {
-    if (!singles.named[i] || costAt(singles, i) <= least) continue;
+    if (singles.named[i] === 0 || singles.costAt(i) <= least) continue;
     kept.push(i);
     // Sorted now and then, so that one that is dearer than all before it costs little.
     if (kept.length < DEAREST * 20) continue;
     kept = kept.sort(dearer).slice(0, DEAREST);
-    least = costAt(singles, kept.at(-1) as number);
+    least = singles.costAt(kept.at(-1) as number);
   }
   return kept.sort(dearer).slice(0, DEAREST).map((i) => ({
-    ...(singles.pairs[singles.pair[i] as number] as { workspace: number; workflow: number }), first: singles.first[i] as number, calls: singles.calls[i] as number, cost: amountAt(singles, i),
+    ...(singles.pairs[singles.pair[i] as number] as Singles['pairs'][number]), first: singles.first[i] as number, calls: singles.calls[i] as number, cost: singles.amountAt(i),
   }));
 }
 
@@ -271,7 +319,7 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
   const sql = `SELECT workspace, workflow, action, MIN(n), MIN(admitted_at), COUNT(*), SUM(${cost}) ${calls} GROUP BY workspace, workflow, coalesce(action, n)`;
   const [workspaces, workflows] = [matches.get('workspace'), matches.get('workflow')];
 
-  const singles = newSingles();
+  const singles = new Singles();
   const unnamed: Summed[] = [];
   const dayOf = periodStarts('day', source.zone);
   let day = Number.NaN;
@@ -289,7 +337,7 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
         eachAction(bytes, (number, first, workspace, workflow, many, low, high, from, to) => {
           if ((workspaces !== undefined && !workspaces.includes(workspace)) || (workflows !== undefined && !workflows.includes(workflow))) return;
           if (number !== 0) singles.add(number, workspace, workflow, piece.from, first, many, low, high);
-          else unnamed.push({ workspace, workflow, at: piece.from, actions: many, calls: many, named: 0, cost: amountOf(low, high), costs: bytes.subarray(from, to) });
+          else unnamed.push({ workspace, workflow, at: piece.from, actions: many, calls: many, named: 0, cost: amountOf(low, high), costs: (into) => addToCounters(into, bytes, from, to) });
         });
       }
       continue;
@@ -315,7 +363,7 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
 const counters = newCounters();
 
 /** @param places of the group's; null: all of them */
-function figuresOf(singles: Singles, places: readonly number[] | null, summed: readonly Summed[]): ActionFigures {
+function figuresOf(singles: Singles, places: Int32Array | null, summed: readonly Summed[]): ActionFigures {
   const size = places === null ? singles.size : places.length;
   const costs = new Float64Array(size);
   let [many, calls, named, low, high] = [size, 0, 0, 0, 0];
@@ -323,10 +371,10 @@ function figuresOf(singles: Singles, places: readonly number[] | null, summed: r
     const i = places === null ? at : (places[at] as number);
     const own = singles.calls[i] as number;
     calls += own;
-    if (singles.named[i]) named += own;
+    if (singles.named[i] === 1) named += own;
     low += singles.low[i] as number;
     high += singles.high[i] as number;
-    costs[at] = costAt(singles, i);
+    costs[at] = singles.costAt(i);
   }
   let cost = amountOf(low, high);
   for (const one of summed) {
@@ -339,12 +387,12 @@ function figuresOf(singles: Singles, places: readonly number[] | null, summed: r
   if (summed.length === 0) {
     costs.sort();
     // A float is not exact above nine million dollars for one action.
-    const exact = size > 0 && (costs[size - 1] as number) > Number.MAX_SAFE_INTEGER ? Array.from({ length: size }, (_, at) => amountAt(singles, places === null ? at : (places[at] as number))).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) : costs;
+    const exact = size > 0 && (costs[size - 1] as number) > Number.MAX_SAFE_INTEGER ? Array.from({ length: size }, (_, at) => singles.amountAt(places === null ? at : (places[at] as number))).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) : costs;
     const rank = (share: number): Nanodollars | null => (size === 0 ? null : nanodollars(BigInt(exact[Math.max(0, Math.ceil(share * size) - 1)] as number | bigint)));
     return { ...sums, p50: rank(0.5), p95: rank(0.95) };
   }
   clearCounters(counters);
-  for (const one of summed) addToCounters(counters, one.costs);
+  for (const { costs } of summed) costs(counters);
   for (const one of costs) countInBucket(counters, bucketOf(one));
   const total = totalOf(counters);
   const rank = (share: number): Nanodollars | null => {
@@ -370,11 +418,11 @@ function stepsOf(singles: Singles, summed: readonly Summed[]): ActionsReport['st
     counts[from] = (counts[from] as number) + many;
   };
   for (let i = 0; i < singles.size; i++) {
-    const cost = costAt(singles, i);
-    if (cost > 0) add(cost > Number.MAX_SAFE_INTEGER ? amountAt(singles, i) : cost, 1);
+    const cost = singles.costAt(i);
+    if (cost > 0) add(cost > Number.MAX_SAFE_INTEGER ? singles.amountAt(i) : cost, 1);
   }
   clearCounters(counters);
-  for (const { costs } of summed) addToCounters(counters, costs);
+  for (const { costs } of summed) costs(counters);
   // The lowest bucket is of those that cost nothing, or a single nano-dollar.
   for (let bucket = Math.max(1, counters.low); bucket <= counters.high; bucket++) if (counters.counts[bucket] !== 0) add(Math.round(middleOf(bucket)), counters.counts[bucket] as number);
   const first = counts.findIndex((many) => many > 0);

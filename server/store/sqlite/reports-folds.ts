@@ -3,9 +3,10 @@
 import type { Grouping } from '../../domain/reports.ts';
 import { amountOf, MONEY_AT, openFold, SUMS } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS, partOf, type FoldDimension, type FoldGrain, type FoldView } from './fold-views.ts';
+import type { Unread } from './reports-sketch.ts';
 import type { Matches, Source } from './reports-source.ts';
 import { periodStarts, QUARTER_MS, type Segment } from './reports-time.ts';
-import { addToCounters, newCounters, takeCounters } from './sketch.ts';
+import { addToCounters, type Counters } from './sketch.ts';
 
 /** Folds of one grain, in order. */
 export interface FoldedSegment {
@@ -68,9 +69,9 @@ export interface FoldedGroup {
   readonly counts: readonly number[];
   /** Cost, its estimated part, cache savings. */
   readonly money: readonly [bigint, bigint, bigint];
-  /** Stored sketches; of actions, the first is of what they cost. */
-  readonly duration: Uint8Array;
-  readonly timeToFirstToken: Uint8Array;
+  /** Sketches; of actions, the first is of what they cost. */
+  readonly duration: Unread;
+  readonly timeToFirstToken: Unread;
 }
 
 export interface Gathering {
@@ -93,7 +94,7 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
   const last = groupings.length - 1;
   let groupCount = last < 0 ? 1 : 0;
 
-  /* Every sketch is noted by its group and its place; they are put together when all are known. */
+  /* Every sketch is noted by its group and its place; they are read where they are asked for, when all are known. */
   let some = false;
   const blobs: Uint8Array[] = [];
   const durations = notes();
@@ -211,8 +212,8 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
           values: found,
           counts: [...row.subarray(0, MONEY_AT)],
           money: [money(MONEY_AT), money(MONEY_AT + 2), money(MONEY_AT + 4)],
-          duration: durations.of(group, blobs),
-          timeToFirstToken: ttfts.of(group, blobs),
+          duration: (into) => durations.read(group, blobs, into),
+          timeToFirstToken: (into) => ttfts.read(group, blobs, into),
         };
       }
     },
@@ -222,11 +223,9 @@ export function gathering(source: Source, groupings: readonly (Grouping | 'named
 interface Notes {
   /** Notes where in a blob the sketch of each chosen entry lies, by the entry's group. */
   take(groups: Int32Array, chosen: Int32Array, many: number, from: number, ends: Float64Array, blob: number): void;
-  /** The sum of a group's sketches. */
-  of(group: number, blobs: readonly Uint8Array[]): Uint8Array;
+  /** Adds a group's sketches to counters. */
+  read(group: number, blobs: readonly Uint8Array[], into: Counters): void;
 }
-
-const counters = newCounters();
 
 function notes(): Notes {
   /** Per group the note that came last, and per note the one before it. */
@@ -251,9 +250,8 @@ function notes(): Notes {
         stops.push(end);
       }
     },
-    of(group, blobs) {
-      for (let note = heads[group] ?? -1; note >= 0; note = before[note] as number) addToCounters(counters, blobs[blobOf[note] as number] as Uint8Array, starts[note], stops[note]);
-      return takeCounters(counters);
+    read(group, blobs, into) {
+      for (let note = heads[group] ?? -1; note >= 0; note = before[note] as number) addToCounters(into, blobs[blobOf[note] as number] as Uint8Array, starts[note], stops[note]);
     },
   };
 }

@@ -8,7 +8,7 @@ import { addDurations, noDurations, percentilesOf, speedOf, type Durations } fro
 import { cover, gathering, inFolds, isTime, type FoldMatches } from './reports-folds.ts';
 import { conditionOf, matchesOf, type Matches, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
-import { addEncoded, count, largestOf, type Sketch } from './sketch.ts';
+import { bucketOf, countInBucket, largestOf, newCounters, type Counters } from './sketch.ts';
 
 type Piece = { readonly grain: 'rows'; readonly from: number; readonly to: number } | Extract<ReturnType<typeof cover>[number], { grain: 'fold' }>;
 
@@ -28,7 +28,7 @@ function piecesOf(source: Source, { from, to }: Filter, matches: Matches, view: 
 /** Of calls that were served; where rows must tell, of the newest `most`. */
 export function shapes(source: Source, { filter, most }: { filter: Filter; most: number }): ShapesReport {
   const matches = matchesOf(source, filter);
-  const sizes: Sketch = new Map();
+  const sizes = newCounters();
   const overhead = noDurations();
   const speeds = new Map<string | null, Durations>();
   let calls = 0;
@@ -57,14 +57,14 @@ export function shapes(source: Source, { filter, most }: { filter: Filter; most:
       for (const [model, n, tokens, speed, took] of source.each(`SELECT model, ${SHAPES} ${where} GROUP BY model`, [Math.max(piece.from, cut ?? 0), piece.to, ...condition.parameters])) {
         calls += Number(n);
         left -= Number(n);
-        if (tokens !== null) for (const value of (tokens as string).split(',')) count(sizes, Number(value));
+        if (tokens !== null) for (const value of (tokens as string).split(',')) countInBucket(sizes, bucketOf(Number(value)));
         addDurations(speedsOf(source.nameOf(model as bigint)), speed as string | null);
         addDurations(overhead, took as string | null);
       }
     }
     for (const { values: [model = 0], counts, duration, timeToFirstToken } of outputs.groups()) {
       calls += counts[0] ?? 0;
-      addEncoded(sizes, duration);
+      duration(sizes);
       addDurations(speedsOf(source.nameOf(BigInt(model))), timeToFirstToken);
     }
     for (const { duration } of overheads.groups()) addDurations(overhead, duration);
@@ -76,17 +76,18 @@ export function shapes(source: Source, { filter, most }: { filter: Filter; most:
       const { answers, p50, p5 } = speedOf(found);
       return p50 === null || p5 === null ? [] : [{ model, answers, p50, p5 }];
     }),
-    overhead: percentilesOf([overhead]),
+    overhead: percentilesOf(overhead),
     from: cut ?? filter.from,
   };
 }
 
 /** In steps that double: 1, 2 to 3, 4 to 7 and on. Past 20 tokens, an answer near an edge may stand in the step beside it. */
-function stepsOf(sizes: Sketch): ShapesReport['sizes'] {
+function stepsOf({ counts: sizes, low, high }: Counters): ShapesReport['sizes'] {
   const counts: number[] = [];
-  for (const [bucket, many] of sizes) {
+  for (let bucket = low; bucket <= high; bucket++) {
+    if (sizes[bucket] === 0) continue;
     const step = Math.floor(Math.log2(largestOf(bucket)));
-    counts[step] = (counts[step] ?? 0) + many;
+    counts[step] = (counts[step] ?? 0) + (sizes[bucket] as number);
   }
   const first = counts.findIndex((many) => many > 0);
   return first < 0 ? [] : Array.from(counts, (many, step) => ({ from: 2 ** step, to: 2 ** (step + 1), answers: many ?? 0 })).slice(first);

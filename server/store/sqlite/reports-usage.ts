@@ -7,9 +7,10 @@ import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import { FOLD_GRAIN, NO_ERROR } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
 import { byUserIn, gathering, inFolds, isTime, withFolds } from './reports-folds.ts';
-import { addDurations, noDurations, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
+import { addDurations, addDurationsTo, noDurations, percentilesIn, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { conditionOf, matchesOf, NAME_FIELDS, needsRows, type Columns, type Condition, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
+import { newCounters } from './sketch.ts';
 
 const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
   SUM(CASE WHEN outcome IN ${NO_ERROR} THEN 0 ELSE calls END), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read),
@@ -51,20 +52,32 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
     }
   }
 
-  const rows = [...tallies.values()].sort(dearestFirst).slice(0, query.limit);
+  const all = [...tallies.values()].sort(dearestFirst);
+  const rows = all.slice(0, query.limit);
   const times = groupings.flatMap((grouping, at) => (isTime(grouping) ? [at] : []));
   // Sorting is stable: within one time the dearest stays first.
   if (times.length > 0) rows.sort((a, b) => times.reduce((order, at) => order || Number(a.key[at]) - Number(b.key[at]), 0));
-  const seen = groupings.length === 1 && groupings[0] === 'user' ? rows.slice(0, LAST_SEEN).map((tally) => lastSeen(source, tally.key[0] as string | null, query.filter)) : [];
-  const lastOf = (at: number): { lastAt?: EpochMs } => (seen[at] === undefined ? {} : { lastAt: seen[at] });
-  return { rows: rows.map((tally, at): UsageRow => ({ group: groupOf(groupings, tally), ...figuresOf([tally]), ...lastOf(at) })), total: figuresOf([...tallies.values()]) };
+  const seen = groupings.length === 1 && groupings[0] === 'user' ? lastSeen(source, rows.slice(0, LAST_SEEN).map(({ key }) => key[0] as string | null), query.filter) : null;
+  const lastOf = ([user]: readonly GroupValue[]): { lastAt?: EpochMs } => {
+    const lastAt = seen?.get(user as string);
+    return lastAt === undefined ? {} : { lastAt };
+  };
+  const durations = { whole: newCounters(), first: newCounters() };
+  const shown = rows.map((tally): UsageRow => ({
+    group: groupOf(groupings, tally), ...sumsOf([tally]), duration: percentilesOf(tally.duration, durations.whole), timeToFirstToken: percentilesOf(tally.timeToFirstToken, durations.first), ...lastOf(tally.key),
+  }));
+  for (const tally of all.slice(query.limit)) {
+    addDurationsTo(durations.whole, tally.duration);
+    addDurationsTo(durations.first, tally.timeToFirstToken);
+  }
+  return { rows: shown, total: { ...sumsOf(all), duration: percentilesIn(durations.whole), timeToFirstToken: percentilesIn(durations.first) } };
 }
 
-/** An index leads to it, and to one row: roll-ups would have to tell users and days apart. */
-function lastSeen(source: Source, user: string | null, { from, to }: Filter): EpochMs | undefined {
-  if (user === null) return undefined;
-  const [found] = source.all('SELECT MAX(admitted_at) FROM call WHERE user = ? AND user <> 0 AND admitted_at >= ? AND admitted_at < ?', [source.idOf(user) ?? 0, from, to]);
-  return found === undefined || found[0] === null ? undefined : epochMs(Number(found[0]));
+/** An index leads to each, and to one row: roll-ups would have to tell users and days apart. */
+function lastSeen(source: Source, users: readonly (string | null)[], { from, to }: Filter): Map<string, EpochMs> {
+  const sql = 'SELECT name.text, (SELECT MAX(admitted_at) FROM call WHERE user = name.id AND user <> 0 AND admitted_at >= ? AND admitted_at < ?) FROM json_each(?) AS wanted CROSS JOIN name ON name.text = wanted.value';
+  const found = source.all(sql, [from, to, JSON.stringify(users.filter((user) => user !== null))]);
+  return new Map(found.flatMap(([user, at]) => (at === null ? [] : [[user as string, epochMs(Number(at))]])));
 }
 
 type GroupValue = string | EpochMs | null;
@@ -167,7 +180,7 @@ function groupOf(groupings: readonly Grouping[], tally: Tally): UsageRow['group'
   return Object.fromEntries(groupings.map((grouping, at) => [grouping, tally.key[at] ?? null]));
 }
 
-function figuresOf(tallies: readonly Tally[]): UsageFigures {
+function sumsOf(tallies: readonly Tally[]): Omit<UsageFigures, 'duration' | 'timeToFirstToken'> {
   const sum = (at: number): number => tallies.reduce((total, { counts }) => total + (counts[at] as number), 0);
   const sumMoney = (at: 0 | 1 | 2): Nanodollars => nanodollars(tallies.reduce((total, { money }) => total + money[at], 0n));
   return {
@@ -180,7 +193,5 @@ function figuresOf(tallies: readonly Tally[]): UsageFigures {
     cost: sumMoney(0),
     estimatedCost: sumMoney(1),
     cacheSavings: sumMoney(2),
-    duration: percentilesOf(tallies.map((tally) => tally.duration)),
-    timeToFirstToken: percentilesOf(tallies.map((tally) => tally.timeToFirstToken)),
   };
 }

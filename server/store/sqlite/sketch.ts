@@ -24,17 +24,6 @@ export function count(sketch: Sketch, microseconds: number): void {
   sketch.set(bucket, (sketch.get(bucket) ?? 0) + 1);
 }
 
-/** Adds a stored sketch to one in memory. @throws RangeError for bytes that `encode` did not write */
-export function addEncoded(sketch: Sketch, bytes: Uint8Array): void {
-  let bucket = 0;
-  for (let at = 0; at < bytes.length; ) {
-    bucket += readNumber(bytes, at);
-    const value = readNumber(bytes, afterNumber);
-    at = afterNumber;
-    sketch.set(bucket, (sketch.get(bucket) ?? 0) + value);
-  }
-}
-
 /** More than there are buckets. */
 const COUNTERS = 1024;
 
@@ -90,6 +79,13 @@ export function countInBucket(counters: Counters, bucket: number, values = 1): v
   if (bucket > counters.high) counters.high = bucket;
 }
 
+/** Adds what other counters hold. */
+export function addCounters(counters: Counters, { counts, low, high }: Counters): void {
+  for (let bucket = low; bucket <= high; bucket++) counters.counts[bucket] = (counters.counts[bucket] as number) + (counts[bucket] as number);
+  counters.low = Math.min(counters.low, low);
+  counters.high = Math.max(counters.high, high);
+}
+
 /** Adds a sketch in memory. */
 export function countInto(counters: Counters, sketch: Sketch): void {
   for (const [bucket, values] of sketch) countInBucket(counters, bucket, values);
@@ -101,7 +97,7 @@ export function clearCounters(counters: Counters): void {
   counters.high = -1;
 }
 
-/** What counters hold, stored; they hold nothing afterwards. */
+/** What counters hold, stored; they hold nothing afterwards. Pairs of (distance from the bucket before, count), each a little-endian base-128 number, buckets ascending. Equal sketches give equal bytes. */
 export function takeCounters(counters: Counters): Uint8Array {
   let end = 0;
   let last = 0;
@@ -128,17 +124,6 @@ export function ofRank({ counts, low }: Counters, rank: number): number | null {
   let bucket = low;
   for (let left = rank - (counts[bucket] as number); left > 0; left -= counts[++bucket] as number);
   return middleOf(bucket);
-}
-
-/** Pairs of (distance from the bucket before, count), each a little-endian base-128 number, buckets ascending. Equal sketches give equal bytes. */
-export function encode(sketch: Sketch): Uint8Array {
-  let end = 0;
-  let last = 0;
-  for (const bucket of [...sketch.keys()].sort((a, b) => a - b)) {
-    end = writePair(end, bucket - last, sketch.get(bucket) as number);
-    last = bucket;
-  }
-  return workspace.slice(0, end);
 }
 
 /** The sketch of a few values in microseconds, stored. */
@@ -216,19 +201,6 @@ function writePair(at: number, distance: number, value: number): number {
   for (; value >= 128; value = Math.floor(value / 128)) workspace[end++] = (value % 128) | 0x80;
   workspace[end++] = value;
   return end;
-}
-
-/** The value that a fraction of all values do not exceed (nearest rank), in microseconds; null for an empty sketch. @param fraction in (0, 1] */
-export function quantile(sketch: Sketch, fraction: number): number | null {
-  let total = 0;
-  for (const n of sketch.values()) total += n;
-  if (total === 0) return null;
-  let left = Math.ceil(fraction * total);
-  for (const bucket of [...sketch.keys()].sort((a, b) => a - b)) {
-    left -= sketch.get(bucket) as number;
-    if (left <= 0) return middleOf(bucket);
-  }
-  return null;
 }
 
 /** Where a value is counted. */
