@@ -39,6 +39,8 @@ export interface UsageQuery {
   readonly groupBy: readonly Grouping[];
   /** At most this many rows, the dearest; the rest is left to `total`. */
   readonly limit: number;
+  /** False: `duration` and `timeToFirstToken` are left out, as null. Adding them up is most of the work where groups are many. */
+  readonly times?: boolean;
 }
 
 export interface Percentiles {

@@ -12,9 +12,10 @@ const MOST_ROWS = 10_000;
  * @param over null asks nothing
  * @param name tells questions over different stretches apart
  * @param more further filters, which win over those in force
+ * @param times whether durations are shown: adding them up is most of the server's work where groups are many
  */
-export function useUsage(groupBy: string, over: Range | null, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<UsageAnswer> {
-  const question = { ...filterQuestion(), ...more, group_by: groupBy, limit: MOST_ROWS };
+export function useUsage(groupBy: string, over: Range | null, name: string, more: Readonly<Record<string, readonly string[]>> = {}, times: 'yes' | 'no' = 'no'): Asked<UsageAnswer> {
+  const question = { ...filterQuestion(), ...more, group_by: groupBy, limit: MOST_ROWS, times };
   return useAsk<UsageAnswer>(over && address('/api/usage', question, over), address(`${name}:${periodKey.value}`, question));
 }
 

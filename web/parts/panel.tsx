@@ -46,7 +46,7 @@ export function Answered<Answer>({ asked, skeleton, children }: Pick<PanelProps<
   );
 }
 
-function Skeleton({ kind }: { kind: 'row' | 'chart' | 'list' }) {
+export function Skeleton({ kind }: { kind: 'row' | 'chart' | 'list' }) {
   const [slow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), 1_000);

@@ -4,9 +4,10 @@ import { useEffect } from 'preact/hooks';
 import type { ReconciliationAnswer, SessionAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { billWords, fullTime, percent } from '../format.ts';
 import { alertSaid, openAlerts } from '../live.ts';
+import { Skeleton } from '../parts/panel.tsx';
 import { signedOut, signOut, useAsk, type Asked } from '../server.ts';
 import { addressWith, FILTER_FIELDS, FILTERS, filters, follow, page, unknownParameters, type Page } from '../state/location.ts';
-import { learnZone, now, range, rangeName, zone } from '../state/period.ts';
+import { learnZone, now, range, rangeName, zone, zoneKnown } from '../state/period.ts';
 import { Bar } from './bar.tsx';
 import { FIELD_WORDS, FilterDialog, valueWord } from './filter-dialog.tsx';
 import { Help } from './help.tsx';
@@ -67,7 +68,7 @@ export function App() {
         </header>
         <p class="unseen" role="status">{alertSaid.value}</p>
         <Notices status={status} />
-        {on ? <PageOn name={on} status={status} /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
+        {on ? zoneKnown.value || status.failure ? <PageOn name={on} status={status} /> : <Skeleton kind="chart" /> : <p class="empty">There is no page here. <a href="/" onClick={follow}>To the overview</a></p>}
         {on && <PrintFoot page={NAMES[on]} digest={status.data?.config.digest ?? null} />}
       </main>
       <Help />

@@ -88,11 +88,12 @@ const LIVE_WORDS = { live: 'Live', polling: 'Every 10 s', reconnecting: 'Reconne
 
 function Live() {
   const at = lastAnswerAt.value;
+  const flying = liveState.value === 'live' && inFlight.value ? `, ${inFlight.value} in flight` : '';
   return (
-    <button type="button" class={`live quiet ${liveState.value}`} onClick={toggleLive} aria-pressed={liveState.value !== 'paused'} title={at ? `As of ${fullTime(at, zone.value)}. Click to ${liveState.value === 'paused' ? 'resume' : 'pause'}.` : undefined}>
+    <button type="button" class={`live quiet ${liveState.value}`} onClick={toggleLive} aria-pressed={liveState.value !== 'paused'} title={at ? `As of ${fullTime(at, zone.value)}${flying}. Click to ${liveState.value === 'paused' ? 'resume' : 'pause'}.` : undefined}>
       <i class="live-dot" aria-hidden="true" />
-      <span>{LIVE_WORDS[liveState.value]}{liveState.value === 'live' && inFlight.value ? `, ${inFlight.value} in flight` : ''}</span>
-      {at !== null && <span class="muted as-of">as of {timeOfDay(at, zone.value)}</span>}
+      <span>{LIVE_WORDS[liveState.value]}{flying && <span class="roomy">{flying}</span>}</span>
+      {at !== null && <span class="muted roomy">as of {timeOfDay(at, zone.value)}</span>}
       {at !== null && <span class="unseen">{zoneName(at, zone.value)}</span>}
     </button>
   );

@@ -13,14 +13,17 @@ const lastZone = (): string | null => {
   try {
     return localStorage.getItem(STORED);
   } catch {
-    return null; // Storage is switched off: the browser's zone stands in for a moment.
+    return null; // Storage is switched off: pages wait for the server.
   }
 };
 /** The zone that cuts days for budgets and reports. Until the server has said so, what it said last time, else the browser's. */
 export const reportingZone = signal(lastZone() ?? browserZone());
+/** False where that is the browser's: figures of the server's days do not fit into days of another zone. */
+export const zoneKnown = signal(lastZone() !== null);
 
 export function learnZone(name: string): void {
   reportingZone.value = name;
+  zoneKnown.value = true;
   try {
     localStorage.setItem(STORED, name);
   } catch {

@@ -17,7 +17,7 @@ async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire
   const filter = filterOf(query, now, timezone);
   const groupBy = groupingsOf(query.group_by);
   const limit = query.limit ?? 1_000;
-  const report = await services.reports.usage({ filter, groupBy, limit: limit + 1 });
+  const report = await services.reports.usage({ filter, groupBy, limit: limit + 1, times: query.times !== 'no' });
   return {
     from: iso(filter.from),
     to: iso(filter.to),

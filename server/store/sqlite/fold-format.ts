@@ -129,6 +129,9 @@ function written(size: number, columns: readonly Column[], sketches: readonly Ui
   return bytes;
 }
 
+/** How many groups a stored fold has. */
+export const sizeOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+
 export interface Fold {
   /** Groups. */
   readonly size: number;

@@ -7,7 +7,7 @@ import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, Filter } from '../../domain/reports.ts';
 import { COST_NOW } from './corrections.ts';
 import { actionNumber, DEAREST, eachAction } from './fold-actions.ts';
-import { amountOf, MONEY_AT, openFold } from './fold-format.ts';
+import { amountOf, MONEY_AT, openFold, sizeOf } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS } from './fold-views.ts';
 import { cover, gathering, isTime, type Choice, type FoldedSegment } from './reports-folds.ts';
 import type { Unread } from './reports-sketch.ts';
@@ -15,8 +15,8 @@ import { conditionOf, matchesOf, type Matches, type Source } from './reports-sou
 import { lastStart, nextStart, periodStarts } from './reports-time.ts';
 import { addToCounters, bucketOf, clearCounters, countInBucket, middleOf, newCounters, ofRank, totalOf } from './sketch.ts';
 
-/** Actions that there is room for from the start. */
-const ROOM = 4096;
+/** Actions that there is room for at least. */
+const ROOM = 1024;
 
 const LOW = 2 ** 32;
 
@@ -28,20 +28,29 @@ class Singles {
   size = 0;
   readonly pairs: { readonly workspace: number; readonly workflow: number }[] = [];
   /** Of each its place in `pairs`. */
-  pair = new Int32Array(ROOM);
-  first = new Float64Array(ROOM);
-  at = new Float64Array(ROOM);
-  calls = new Float64Array(ROOM);
+  pair: Int32Array;
+  first: Float64Array;
+  at: Float64Array;
+  calls: Float64Array;
   /** 1: it has a name. */
-  named = new Uint8Array(ROOM);
-  low = new Float64Array(ROOM);
-  high = new Float64Array(ROOM);
+  named: Uint8Array;
+  low: Float64Array;
+  high: Float64Array;
 
   readonly #pairOf = new Map<number, number>();
   /** Where the actions of the day that is read stand, by number: open addressing, since a Map of such numbers takes five times as long. */
-  #keys = new Float64Array(ROOM * 2);
-  #places = new Int32Array(ROOM * 2);
+  #keys: Float64Array;
+  #places: Int32Array;
   #known = 0;
+
+  /** @param expected about how many: more find room too */
+  constructor(expected = 0) {
+    const room = 2 ** Math.ceil(Math.log2(Math.max(ROOM, expected)));
+    this.pair = new Int32Array(room);
+    this.named = new Uint8Array(room);
+    [this.first, this.at, this.calls, this.low, this.high, this.#keys] = [room, room, room, room, room, room * 2].map((length) => new Float64Array(length)) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
+    this.#places = new Int32Array(room * 2);
+  }
 
   /** From now on an action of the same number is another one. */
   nextDay(): void {
@@ -319,7 +328,8 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
   const sql = `SELECT workspace, workflow, action, MIN(n), MIN(admitted_at), COUNT(*), SUM(${cost}) ${calls} GROUP BY workspace, workflow, coalesce(action, n)`;
   const [workspaces, workflows] = [matches.get('workspace'), matches.get('workflow')];
 
-  const singles = new Singles();
+  const folds = new Map(pieces.flatMap(({ grain, from, to }) => (grain === 'rows' || (cut !== null && to <= cut) ? [] : [[from, actionFold(source, from)]])));
+  const singles = new Singles([...folds.values()].reduce((sum, bytes) => sum + sizeOf(bytes), 0));
   const unnamed: Summed[] = [];
   const dayOf = periodStarts('day', source.zone);
   let day = Number.NaN;
@@ -332,14 +342,12 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
     if (cut !== null && piece.to <= cut) continue;
     if (piece.grain === 'hour') {
       enter(piece.from);
-      for (const [content] of source.each(`SELECT content FROM fold WHERE grain = ${FOLD_GRAIN.hour} AND bucket = ? AND view = ${FOLD_VIEWS.actions.id}`, [piece.from])) {
-        const bytes = content as Buffer;
-        eachAction(bytes, (number, first, workspace, workflow, many, low, high, from, to) => {
-          if ((workspaces !== undefined && !workspaces.includes(workspace)) || (workflows !== undefined && !workflows.includes(workflow))) return;
-          if (number !== 0) singles.add(number, workspace, workflow, piece.from, first, many, low, high);
-          else unnamed.push({ workspace, workflow, at: piece.from, actions: many, calls: many, named: 0, cost: amountOf(low, high), costs: (into) => addToCounters(into, bytes, from, to) });
-        });
-      }
+      const bytes = folds.get(piece.from) as Uint8Array;
+      eachAction(bytes, (number, first, workspace, workflow, many, low, high, from, to) => {
+        if ((workspaces !== undefined && !workspaces.includes(workspace)) || (workflows !== undefined && !workflows.includes(workflow))) return;
+        if (number !== 0) singles.add(number, workspace, workflow, piece.from, first, many, low, high);
+        else unnamed.push({ workspace, workflow, at: piece.from, actions: many, calls: many, named: 0, cost: amountOf(low, high), costs: (into) => addToCounters(into, bytes, from, to) });
+      });
       continue;
     }
     for (let from = Math.max(piece.from, cut ?? piece.from); ; ) {
@@ -359,6 +367,9 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
   }
   return { singles, unnamed, cut };
 }
+
+const actionFold = (source: Source, hour: number): Uint8Array =>
+  source.all(`SELECT content FROM fold WHERE grain = ${FOLD_GRAIN.hour} AND bucket = ? AND view = ${FOLD_VIEWS.actions.id}`, [hour])[0]?.[0] as Buffer;
 
 const counters = newCounters();
 

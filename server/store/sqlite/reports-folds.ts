@@ -227,33 +227,44 @@ interface Notes {
   read(group: number, blobs: readonly Uint8Array[], into: Counters): void;
 }
 
+/** In columns of numbers: a question about users makes a hundred thousand of them. */
 function notes(): Notes {
-  /** Per group the note that came last, and per note the one before it. */
-  const heads: number[] = [];
-  const before: number[] = [];
-  const blobOf: number[] = [];
-  const starts: number[] = [];
-  const stops: number[] = [];
+  let size = 0;
+  /** Per group the note that came last, and per note the one before it, counted from 1; 0 is none. */
+  let heads = new Int32Array(1024);
+  let before = new Int32Array(4096);
+  let blobOf = new Int32Array(4096);
+  let starts = new Int32Array(4096);
+  let stops = new Int32Array(4096);
   return {
     take(groups, chosen, many, from, ends, blob) {
+      if (size + many >= before.length) [before, blobOf, starts, stops] = [before, blobOf, starts, stops].map((column) => wider(column, (size + many) * 2)) as [Column, Column, Column, Column];
       for (let at = 0; at < many; at++) {
         const i = chosen[at] as number;
         const start = i === 0 ? from : (ends[i - 1] as number);
         const end = ends[i] as number;
         if (end === start) continue;
         const group = groups[i] as number;
-        while (heads.length <= group) heads.push(-1);
-        before.push(heads[group] as number);
-        heads[group] = blobOf.length;
-        blobOf.push(blob);
-        starts.push(start);
-        stops.push(end);
+        if (group >= heads.length) heads = wider(heads, group * 2);
+        before[++size] = heads[group] as number;
+        heads[group] = size;
+        blobOf[size] = blob;
+        starts[size] = start;
+        stops[size] = end;
       }
     },
     read(group, blobs, into) {
-      for (let note = heads[group] ?? -1; note >= 0; note = before[note] as number) addToCounters(into, blobs[blobOf[note] as number] as Uint8Array, starts[note], stops[note]);
+      for (let note = heads[group] ?? 0; note > 0; note = before[note] as number) addToCounters(into, blobs[blobOf[note] as number] as Uint8Array, starts[note], stops[note]);
     },
   };
+}
+
+type Column = Int32Array<ArrayBuffer>;
+
+function wider(column: Column, length: number): Column {
+  const made = new Int32Array(length);
+  made.set(column);
+  return made;
 }
 
 /** The fields of a filter as folds hold them: outcomes by the id of their name. Null: nothing can match. Call it where all fields are ones that folds tell apart. */

@@ -12,14 +12,15 @@ import { conditionOf, matchesOf, NAME_FIELDS, needsRows, type Columns, type Cond
 import { lastStart, nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 import { newCounters } from './sketch.ts';
 
-const ROLLUP_SUMS = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
+const ROLLUP_FIGURES = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
   SUM(CASE WHEN outcome IN ${NO_ERROR} THEN 0 ELSE calls END), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read),
-  SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
-  CAST(group_concat(duration, ${SEPARATOR_SQL}) AS BLOB), CAST(group_concat(ttft, ${SEPARATOR_SQL}) AS BLOB)`;
+  SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings)`;
+const ROLLUP_TIMES = `CAST(group_concat(duration, ${SEPARATOR_SQL}) AS BLOB), CAST(group_concat(ttft, ${SEPARATOR_SQL}) AS BLOB)`;
 /** Where nothing was ever corrected, rows are summed as they stand: looking for corrections row by row takes three times as long. */
 const rowSums = (cost: string, estimated: string, savings: string): string => `COUNT(*), SUM(attempts), SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR}), SUM(input), SUM(cache_write_5m),
   SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(${cost}), SUM(CASE WHEN ${estimated} = 1 THEN ${cost} ELSE 0 END),
-  SUM(${savings}), group_concat(CASE WHEN outcome <> 'refused' THEN duration_us END), group_concat(CASE WHEN outcome <> 'refused' THEN ttft_us END)`;
+  SUM(${savings})`;
+const ROW_TIMES = `group_concat(CASE WHEN outcome <> 'refused' THEN duration_us END), group_concat(CASE WHEN outcome <> 'refused' THEN ttft_us END)`;
 const PLAIN_ROW_SUMS = rowSums('cost', 'estimated', 'cache_savings');
 const CORRECTED_ROW_SUMS = rowSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW);
 
@@ -31,6 +32,7 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   const groupings = [...new Set(query.groupBy)];
   const matches = matchesOf(source, query.filter);
   const tallies = new Map<string, Tally>();
+  const timed = query.times !== false;
   if (matches !== null) {
     const condition = conditionOf(matches);
     const { from, to } = query.filter;
@@ -38,15 +40,16 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
     const rows = needsRows(matches);
     const segments = segmentsOf(from, byUserIn(groupings, matches) && hoursAreFolded(source, to) ? to : quietEnd(source, to), source.zone, { hours: groupings.includes('hour'), users, rows });
     const foldable = rows ? null : inFolds(source, matches);
-    const gathered = gathering(source, groupings, foldable ?? new Map());
+    const gathered = gathering(source, groupings, foldable ?? new Map(), timed);
     for (const segment of foldable === null ? segments : withFolds(source, segments, groupings, foldable)) {
       if (segment.grain === 'fold') gathered.add(segment);
-      else readSegment(source, segment, groupings, condition, tallies);
+      else readSegment(source, segment, groupings, condition, timed, tallies);
     }
     for (const { values, counts, money, duration, timeToFirstToken } of gathered.groups()) {
       const tally = tallyOf(tallies, groupings.map((grouping, at) => (isTime(grouping) ? (values[at] as EpochMs) : source.nameOf(BigInt(values[at] as number)))));
       for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + (counts[i] as number);
       for (const i of [0, 1, 2] as const) tally.money[i] += money[i];
+      if (!timed) continue;
       addDurations(tally.duration, duration);
       addDurations(tally.timeToFirstToken, timeToFirstToken);
     }
@@ -112,7 +115,7 @@ function tallyOf(tallies: Map<string, Tally>, key: readonly GroupValue[]): Tally
 const isName = (grouping: Grouping): boolean => (NAME_FIELDS as readonly Grouping[]).includes(grouping);
 
 /** Adds the figures of one segment to the tallies of their groups. */
-function readSegment(source: Source, segment: Segment, groupings: readonly Grouping[], condition: Condition, tallies: Map<string, Tally>): void {
+function readSegment(source: Source, segment: Segment, groupings: readonly Grouping[], condition: Condition, times: boolean, tallies: Map<string, Tally>): void {
   const fromRows = segment.grain === 'rows';
   const columns = groupings.filter((grouping) => !isTime(grouping)) as string[];
   const timed = columns.length < groupings.length;
@@ -134,12 +137,13 @@ function readSegment(source: Source, segment: Segment, groupings: readonly Group
     return fromRows ? (row) => startOf(Number(row[0]) * QUARTER_MS) : (row) => startOf(Number(row[0]));
   });
   const sumsOfRows = (): string => (source.all('SELECT 1 FROM correction LIMIT 1', []).length === 0 ? PLAIN_ROW_SUMS : CORRECTED_ROW_SUMS);
-  const sums = `SELECT ${selected}${fromRows ? sumsOfRows() : ROLLUP_SUMS} FROM ${table}${condition.sql}${grouped} HAVING COUNT(*) > 0`;
+  const sums = `SELECT ${selected}${fromRows ? sumsOfRows() : ROLLUP_FIGURES}${times ? `, ${fromRows ? ROW_TIMES : ROLLUP_TIMES}` : ''} FROM ${table}${condition.sql}${grouped} HAVING COUNT(*) > 0`;
   for (const row of source.each(sums, parameters)) {
     const tally = tallyOf(tallies, folds.map((fold) => fold(row)));
     let at = columns.length;
     for (let i = 0; i < COUNTS; i++) tally.counts[i] = (tally.counts[i] as number) + Number(row[at++]);
     for (const i of [0, 1, 2] as const) tally.money[i] += row[at++] as bigint;
+    if (!times) continue;
     addDurations(tally.duration, row[at++] as Buffer | string | null);
     addDurations(tally.timeToFirstToken, row[at++] as Buffer | string | null);
   }

@@ -14,7 +14,7 @@ const MOST_ROWS = 1_000;
 
 export function Curve({ budget, now, filter }: { budget: BudgetRow; now: number; filter: Readonly<Record<string, string>> }) {
   const fields = (['workspace', 'workflow', 'key', 'user', 'model'] as const).filter((field) => budget.scope[field] !== undefined);
-  const question = { ...Object.fromEntries(fields.map((field) => [field, budget.scope[field]!])), group_by: burnUnit(budget), limit: MOST_ROWS };
+  const question = { ...Object.fromEntries(fields.map((field) => [field, budget.scope[field]!])), group_by: burnUnit(budget), limit: MOST_ROWS, times: 'no' };
   const asked = useAsk<UsageAnswer>(address('/api/usage', question, { from: Date.parse(budget.period.from), to: now }), address(`burn:${budget.id}`, question));
   const zone = reportingZone.value;
   return (

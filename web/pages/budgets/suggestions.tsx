@@ -22,8 +22,8 @@ const START = `budgets:
 
 export function Suggestions() {
   const over = { from: now.value - DAYS * dayMs, to: now.value };
-  const days = useAsk<UsageAnswer>(address('/api/usage', { group_by: 'day', limit: 100 }, over), 'suggest-days', 'once');
-  const workspaces = useAsk<UsageAnswer>(address('/api/usage', { group_by: 'workspace', limit: 100 }, over), 'suggest-workspaces', 'once');
+  const days = useAsk<UsageAnswer>(address('/api/usage', { group_by: 'day', limit: 100, times: 'no' }, over), 'suggest-days', 'once');
+  const workspaces = useAsk<UsageAnswer>(address('/api/usage', { group_by: 'workspace', limit: 100, times: 'no' }, over), 'suggest-workspaces', 'once');
   return (
     <section class="panel empty-feature" aria-label="No budget is set">
       <h2>No budget is set</h2>

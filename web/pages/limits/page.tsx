@@ -1,7 +1,7 @@
 // web/pages/limits/page.tsx: is there room left; and is it us or the provider?
 
-import type { LimitsAnswer, ReasonsAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
+import type { LimitsAnswer, ReasonsAnswer, ReconciliationAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
+import { billWords, compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
 import { usageCsv, useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -21,6 +21,7 @@ export function Limits({ status }: PageProps) {
   const usage = useUsage(`outcome,${bucketUnit.value}`, range.value, 'troubles');
   const failed = useReasons('', range.value, 'failed');
   const shapes = useShapes(range.value);
+  const bill = useAsk<ReconciliationAnswer>('/api/reconciliation');
   return (
     <>
       {limits.data && usage.data && <Lead limits={limits.data} usage={usage.data} status={status.data} />}
@@ -34,7 +35,7 @@ export function Limits({ status }: PageProps) {
         <Panel title="What failed" asked={failed} skeleton="list" aside={<Export to={usageCsv(`outcome,${bucketUnit.value}`, range.value)} name="outcomes.csv" />}>
           {(answer) => <Failures answer={answer} />}
         </Panel>
-        <Gateway status={status} shapes={shapes} />
+        <Gateway status={status} shapes={shapes} bill={bill.data} />
       </div>
       <Panel title="Your own limits" asked={limits} skeleton="list" aside={<span class="muted">share left</span>}>
         {(answer) => <Own answer={answer} />}
@@ -107,8 +108,9 @@ function bytes(count: number): string {
   return unit ? `${(count / unit[1]).toPrecision(3)} ${unit[0]}` : `${count} B`;
 }
 
-function Gateway({ status, shapes }: { status: Asked<StatusAnswer>; shapes: Asked<ShapesAnswer> }) {
+function Gateway({ status, shapes, bill }: { status: Asked<StatusAnswer>; shapes: Asked<ShapesAnswer>; bill: ReconciliationAnswer | null }) {
   const overhead = shapes.data?.overhead_ms ?? null;
+  const off = bill?.difference_ratio ?? null;
   return (
     <Panel title="The gateway itself" asked={status} skeleton="list">
       {(one) => {
@@ -124,6 +126,7 @@ function Gateway({ status, shapes }: { status: Asked<StatusAnswer>; shapes: Aske
             <Fact name="Database" value={one.ledger.database_bytes === null ? '–' : bytes(one.ledger.database_bytes)} />
             <Fact name="Left unsettled last time" value={one.recovery.crashed === 0 ? 'nothing' : `${whole(one.recovery.crashed)} calls`} bad={one.recovery.crashed > 0} />
             <Fact name="Price book checked" value={checked === null ? 'unknown' : checked === 0 ? 'today' : `${checked} ${checked === 1 ? 'day' : 'days'} ago`} bad={checked !== null && checked > 30} />
+            <Fact name="Provider's bill" value={off === null ? 'not compared' : billWords(off)} bad={off !== null && Math.abs(off) > 0.01} {...(off !== null && bill?.days[0] ? { note: `${bill.days[0].day}, UTC` } : {})} />
             <Fact name="Configuration" value={one.config.last_reload ? (one.config.last_reload.ok ? `reloaded ${fromNow(Date.parse(one.config.last_reload.at), now.value)}` : 'the last change could not be read') : `as at the start`} bad={one.config.last_reload?.ok === false} />
           </dl>
         );

@@ -13,6 +13,11 @@ const MOST_FLOWS = 20;
 /** The deepest tint; text on it still stands out by more than 4.5:1. */
 const DEEPEST = 34;
 
+const bare = (model: string): string => model.replace(/^claude-/, '');
+const undated = (model: string): string => bare(model).replace(/-\d{8}$/, '');
+/** Without the date, where that leaves no two alike. */
+const shortName = (model: string, all: readonly string[]): string => (all.some((other) => other !== model && undated(other) === undated(model)) ? bare(model) : undated(model));
+
 export function Matrix({ asked, models }: { asked: Asked<UsageAnswer>; models: readonly string[] }) {
   return (
     <Panel title="Workflow by model" asked={asked} skeleton="list" aside={<span class="muted">spend</span>}>
@@ -23,7 +28,7 @@ export function Matrix({ asked, models }: { asked: Asked<UsageAnswer>; models: r
         return (
           <div class="scroll-x" tabIndex={0} role="region" aria-label="Workflow by model, as a table">
             <table class="matrix">
-              <thead><tr><th scope="col">Workflow</th>{shown.map((model) => <th scope="col" class="figure" key={model}>{model.replace(/^claude-/, '').replace(/-\d{8}$/, '')}</th>)}</tr></thead>
+              <thead><tr><th scope="col">Workflow</th>{shown.map((model) => <th scope="col" class="figure" key={model}>{shortName(model, shown)}</th>)}</tr></thead>
               <tbody>
                 {flows.map((flow) => (
                   <tr key={flow.key}>

@@ -23,7 +23,7 @@ import { modelsOf, speedsOf, type ModelFigures, type Speed } from './figures.ts'
 import { Prices } from './prices.tsx';
 
 export function Models({ status }: PageProps) {
-  const usage = useUsage('model', range.value, 'models');
+  const usage = useUsage('model', range.value, 'models', {}, 'yes');
   const outcomes = useUsage('model,outcome', range.value, 'model-outcomes');
   const cells = useUsage('model,workspace,workflow', range.value, 'model-flows');
   const prices = useAsk<PricesAnswer>('/api/prices', 'prices');
@@ -124,8 +124,8 @@ function Slope({ used }: { used: readonly ModelFigures[] }) {
         lines={shown.map((one, i) => ({ name: one.model!, slot: slots[i]!, dashed: slots[i]!.striped, values: [one.requestShare, one.spendShare], exact: [percent(one.requestShare), percent(one.spendShare)] }))}
         summary={`${shown.map((one) => `${one.model}: ${percent(one.requestShare)} of requests, ${percent(one.spendShare)} of spend`).join('; ')}.`}
       />
-      <ul class="legend">{shown.map((one, i) => <li key={one.model}><a href={requestsOf(one.model)} onClick={follow} title="Open the requests"><Swatch slot={slots[i]!} /><span class="legend-name">{one.model}</span></a></li>)}</ul>
-      <p class="note muted">A line that rises is a model dearer than the rest per request.</p>
+      <ul class="legend">{shown.map((one, i) => <li key={one.model}><a href={requestsOf(one.model)} onClick={follow} title="Open the requests"><Swatch slot={slots[i]!} /><span class="legend-name">{one.model}</span><span class="muted legend-share">{percent(one.requestShare)} → {percent(one.spendShare)}</span></a></li>)}</ul>
+      <p class="note muted">Of the requests, and of the spend. A line that rises is a model dearer than the rest per request.</p>
     </section>
   );
 }

@@ -23,7 +23,7 @@ function points(now: number, before: number, enough: boolean): ReturnType<typeof
 /** The budget's own forecast where one covers everything for a month, so that two screens cannot disagree; else ours. */
 function useMonthEnd(budgets: BudgetsAnswer | null): { p50: bigint; p90: bigint; spent: bigint } | 'asking' | null {
   const zone = reportingZone.value;
-  const question = { ...filterQuestion(), group_by: 'day', limit: 100 };
+  const question = { ...filterQuestion(), group_by: 'day', limit: 100, times: 'no' };
   const days = useAsk<UsageAnswer>(address('/api/usage', question, forecastRange(now.value, zone)), address('forecast', question));
   if (!days.data) return days.failure ? null : 'asking';
   const own = budgets?.rows.find((budget) => budget.scope.organization && budget.period.kind === 'month' && budget.forecast_usd);

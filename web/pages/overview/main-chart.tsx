@@ -17,18 +17,19 @@ import { firstTokens, group, groupKinds, GROUPS, GROUP_WORDS, MEASURES, perBucke
 const measureName = (): MeasureName => ((parameter('metric') ?? 'cost') in MEASURES ? ((parameter('metric') ?? 'cost') as MeasureName) : 'cost');
 export const groupName = (): Group => GROUPS.find((one) => one === parameter('by')) ?? 'workspace';
 
+/** Tokens alone are told apart by kind: what a kind costs stands in the statement, call by call. */
+const byKind = (): boolean => parameter('by') === 'kind';
+export const firstTokenAsked = (): boolean => !byKind() && parameter('metric') === 'ttft';
+
 /** The address of the requests behind a value, in the period on screen. */
 export function requestsOf(by: Group, value: string | null): string | null {
   if (value === null && by !== 'user') return null;
   return addressWith({ [FILTERS[by]]: value ?? '', from: parameter('from') ?? `now-${periodName.value ?? '7d'}` }, 'requests');
 }
 
-/** Tokens alone are told apart by kind: what a kind costs stands in the statement, call by call. */
-const byKind = (): boolean => parameter('by') === 'kind';
-
 export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; before: UsageAnswer | null; grouped: Asked<UsageAnswer> }) {
   const kinds = byKind();
-  const slow = !kinds && parameter('metric') === 'ttft';
+  const slow = firstTokenAsked();
   const measure: Measure = kinds ? MEASURES.tokens : MEASURES[measureName()];
   const by = groupName();
   const unit = bucketUnit.value;
@@ -116,7 +117,7 @@ function Legend({ all, other, total, measure, by, before, unit }: { all: readonl
       </ul>
       <p class="muted note">
         {before ? <><span class="dash" aria-hidden="true" /> dashed: {comparedName.value}. </> : compared.value ? `No requests from ${comparedName.value} to compare with. ` : ''}
-        Per {unit}, {reportingZone.value}. The last bar is still filling.
+        Per {unit}, {reportingZone.value}.{buckets.value.at(-1)?.running && ' The last bar is still filling.'}
       </p>
     </div>
   );

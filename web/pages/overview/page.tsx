@@ -10,7 +10,7 @@ import { Attention, mattersOf } from './attention.tsx';
 import { Cards } from './cards.tsx';
 import { Heat } from './heat.tsx';
 import { FirstRun } from './first-run.tsx';
-import { groupName, MainChart } from './main-chart.tsx';
+import { firstTokenAsked, groupName, MainChart } from './main-chart.tsx';
 import { Movers } from './movers.tsx';
 
 export function Overview({ status }: { status: Asked<StatusAnswer> }) {
@@ -30,13 +30,13 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
   const unit = bucketUnit.value;
   const filter = filterQuestion();
   const other = compared.value;
-  const ask = (groupBy: string, over: { from: number; to: number } | null, name: string) => {
-    const question = { ...filter, group_by: groupBy, limit: MOST_ROWS };
+  const ask = (groupBy: string, over: { from: number; to: number } | null, name: string, times: 'yes' | 'no' = 'no') => {
+    const question = { ...filter, group_by: groupBy, limit: MOST_ROWS, times };
     return useAsk<UsageAnswer>(over && address('/api/usage', question, over), address(`${name}:${periodKey.value}`, question));
   };
-  const usage = ask(unit, range.value, 'now');
-  const before = ask(unit, other, 'before');
-  const grouped = ask(`${by},${unit}`, range.value, 'grouped');
+  const usage = ask(unit, range.value, 'now', 'yes');
+  const before = ask(unit, other, 'before', 'yes');
+  const grouped = ask(`${by},${unit}`, range.value, 'grouped', firstTokenAsked() ? 'yes' : 'no');
   const groupedBefore = ask(by, other, 'grouped-before');
   const byModel = by === 'model' ? 'model' : `${by},model`;
   const models = ask(byModel, other && range.value, 'models');

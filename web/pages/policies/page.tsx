@@ -157,7 +157,8 @@ function Keys({ answer }: { answer: KeysAnswer }) {
     { key: 'id', name: 'Key', cell: (key) => <a href={addressWith({ [FILTERS.key]: key.id, ...periodParameters() }, 'requests')} onClick={follow}>{key.id}</a> },
     { key: 'for', name: 'Stands for', cell: (key) => <>{key.workspace}{key.workflow && <span class="muted"> / {key.workflow}</span>}</> },
     { key: 'state', name: 'State', cell: (key) => <span class={`outcome ${key.state === 'active' ? 'good' : 'neutral'}`}><span class="outcome-sign" aria-hidden="true">{key.state === 'active' ? '✓' : '–'}</span>{key.state}</span> },
-    { key: 'used', name: 'Last used', cell: (key) => time(key.last_used_at) },
+    // Uses of a key that the configuration declares are counted from the start on.
+    { key: 'used', name: 'Last used', cell: (key) => (key.last_used_at === null && key.origin === 'config' ? <span class="muted">not since the start</span> : time(key.last_used_at)) },
     { key: 'ends', name: 'Ends', cell: (key) => time(key.expires_at) },
     { key: 'origin', name: 'From', cell: (key) => (key.origin === 'config' ? 'configuration' : 'issued') },
   ];

@@ -19,7 +19,7 @@ export function Requests({ status }: { status: Asked<StatusAnswer> }) {
   const filter = filterQuestion();
   const after = parameter('after');
   const row = parameter('row');
-  const perOutcome = { ...filter, group_by: `outcome,${bucketUnit.value}`, limit: 10_000 };
+  const perOutcome = { ...filter, group_by: `outcome,${bucketUnit.value}`, limit: 10_000, times: 'no' };
   const usage = useAsk<UsageAnswer>(address('/api/usage', perOutcome, range.value), address(`histogram:${periodKey.value}`, perOutcome));
   // While a row is open, or an older page, the list stays put; newer calls come with the next look at the newest.
   const held = useRef<Range | null>(null);

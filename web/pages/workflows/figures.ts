@@ -20,7 +20,6 @@ export interface WorkflowFigures {
   readonly truncated: number;
   /** Tries beyond the first, per call that was sent. */
   readonly retries: number;
-  readonly ttftP95: number | null;
 }
 
 export interface ActionCost {
@@ -58,7 +57,7 @@ export function workflowsOf(rows: readonly UsageRow[], actions: readonly Actions
       return {
         key, workspace: row.workspace ?? '', workflow: row.workflow ?? '', cost: costOf(row), requests: row.requests, action: costs.get(key) ?? null, actionBefore: past.get(key) ?? null,
         promptEach: row.requests ? promptTokens(row.tokens) / row.requests : 0, outputEach: row.requests ? row.tokens.output / row.requests : 0,
-        truncated: row.requests ? (truncated.get(key) ?? 0) / row.requests : 0, retries: sent > 0 ? Math.max(0, row.attempts - sent) / sent : 0, ttftP95: row.ttft_ms.p95,
+        truncated: row.requests ? (truncated.get(key) ?? 0) / row.requests : 0, retries: sent > 0 ? Math.max(0, row.attempts - sent) / sent : 0,
       };
     })
     .toSorted((a, b) => (b.cost > a.cost ? 1 : b.cost < a.cost ? -1 : 0));

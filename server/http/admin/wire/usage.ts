@@ -9,6 +9,7 @@ export const UsageQuery = z.strictObject({
   ...range,
   group_by: z.string().max(200).optional().describe(`a comma-separated list of ${GROUPINGS.join(', ')}`),
   limit: limit(LIMITS.usage, 1_000),
+  times: z.enum(['yes', 'no']).optional().describe('no: duration_ms and ttft_ms are left null, which is faster where groups are many'),
   ...filters,
 });
 export type UsageQuery = z.input<typeof UsageQuery>;
