@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { periodAt } from '../../server/domain/calendar.ts';
 import { epochMs } from '../../server/domain/ids.ts';
+import { select } from '../../server/store/sqlite/reports-actions.ts';
 import { report } from '../../server/store/sqlite/reports.ts';
 import { openSource } from '../../server/store/sqlite/reports-source.ts';
 import { calls, everything, filters, means, PLACES } from './told-calls.ts';
@@ -29,6 +30,18 @@ function byHand(told: readonly ToldCall[], zone: string): bigint[] {
   });
   return [...sums.values()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
+
+test('the value at a place is the one that sorting puts there, and stays the boundary between less and more', () => {
+  // Few different values: equal ones are what a selection goes wrong on.
+  fc.assert(fc.property(fc.array(fc.oneof(fc.nat(4), fc.nat()), { minLength: 1, maxLength: 200 }), fc.nat(), fc.nat(), (values, a, b) => {
+    const sorted = values.toSorted((x, y) => x - y);
+    const [low, high] = [a % values.length, b % values.length].sort((x, y) => x - y) as [number, number];
+    const places = Float64Array.from(values);
+    expect(select(places, high, values.length - 1)).toBe(sorted[high]);
+    expect(select(places, low, high)).toBe(sorted[low]);
+    expect(Array.from(places).toSorted((x, y) => x - y)).toEqual(sorted);
+  }));
+});
 
 describe('what actions cost', () => {
   test.each(PLACES.slice(0, 3))('is what their calls add up to, in $zone around $change', ({ zone, change }) => {

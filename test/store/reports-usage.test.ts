@@ -16,7 +16,7 @@ const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
 
 /** @param foldedBy before half of the calls, after the other half, or never: reports must not tell */
-function written(told: readonly ToldCall[], zone: string, foldedBy: number | null = null, twice = false): (filter: Filter, groupBy: readonly Grouping[], limit?: number) => UsageReport {
+function written(told: readonly ToldCall[], zone: string, foldedBy: number | null = null, twice = false): (filter: Filter, groupBy: readonly Grouping[], limit?: number, times?: boolean) => UsageReport {
   const ledger = writtenLedger(zone);
   ledger.write(told.filter((_, n) => n % 2 === 0));
   if (foldedBy !== null && twice) ledger.fold(foldedBy);
@@ -24,7 +24,7 @@ function written(told: readonly ToldCall[], zone: string, foldedBy: number | nul
   if (foldedBy !== null) ledger.fold(foldedBy);
   const source = openSource(ledger.file, zone);
   closing.push(() => (source.close(), ledger.remove()));
-  return (filter, groupBy, limit = 1_000_000) => report(source, 'usage', { filter, groupBy, limit });
+  return (filter, groupBy, limit = 1_000_000, times = true) => report(source, 'usage', { filter, groupBy, limit, times });
 }
 
 /** The group of a call, computed without any code of the store. */
@@ -100,6 +100,9 @@ describe('usage', () => {
           }
           expect(rows.map((row) => JSON.stringify(row.group)).toSorted()).toEqual([...groups.keys()].toSorted());
           for (const row of rows) expectFigures(row, groups.get(JSON.stringify(row.group)) ?? []);
+          // Without times, all the rest is the same.
+          const untold = { duration: { p50: null, p95: null }, timeToFirstToken: { p50: null, p95: null } };
+          expect(ask(filter, groupBy, undefined, false)).toEqual({ rows: rows.map((row) => ({ ...row, ...untold })), total: { ...total, ...untold } });
         }
         closing.splice(0).forEach((close) => close());
       }),

@@ -316,7 +316,9 @@ function read(source: Source, pieces: readonly Piece[], matches: Matches, most: 
   // The call just past the bound: what was admitted by then is left out, so that no action is counted with half of a millisecond's calls.
   let left = most;
   let cut: EpochMs | null = null;
-  for (const { from, to } of rowPieces.toReversed()) {
+  // An index alone tells how many calls there are, of which most are fewer than the bound.
+  const bounded = rowPieces.reduce((sum, { from, to }) => sum + Number(source.all('SELECT COUNT(*) FROM call WHERE admitted_at >= ? AND admitted_at < ?', [from, to])[0]?.[0] ?? 0), 0) > most;
+  for (const { from, to } of bounded ? rowPieces.toReversed() : []) {
     const [beyond] = source.all(`SELECT admitted_at ${calls} ORDER BY admitted_at DESC LIMIT 1 OFFSET ?`, [from, to, ...condition.parameters, left]);
     if (beyond !== undefined) {
       cut = epochMs(Number(beyond[0]) + 1);
@@ -377,7 +379,7 @@ const counters = newCounters();
 function figuresOf(singles: Singles, places: Int32Array | null, summed: readonly Summed[]): ActionFigures {
   const size = places === null ? singles.size : places.length;
   const costs = new Float64Array(size);
-  let [many, calls, named, low, high] = [size, 0, 0, 0, 0];
+  let [many, calls, named, low, high, most] = [size, 0, 0, 0, 0, 0];
   for (let at = 0; at < size; at++) {
     const i = places === null ? at : (places[at] as number);
     const own = singles.calls[i] as number;
@@ -385,7 +387,9 @@ function figuresOf(singles: Singles, places: Int32Array | null, summed: readonly
     if (singles.named[i] === 1) named += own;
     low += singles.low[i] as number;
     high += singles.high[i] as number;
-    costs[at] = singles.costAt(i);
+    const cost = singles.costAt(i);
+    costs[at] = cost;
+    if (cost > most) most = cost;
   }
   let cost = amountOf(low, high);
   for (const one of summed) {
@@ -396,11 +400,15 @@ function figuresOf(singles: Singles, places: Int32Array | null, summed: readonly
   }
   const sums = { actions: many, calls, named, cost: nanodollars(cost) };
   if (summed.length === 0) {
-    costs.sort();
+    if (size === 0) return { ...sums, p50: null, p95: null };
+    const [at50, at95] = [0.5, 0.95].map((share) => Math.max(0, Math.ceil(share * size) - 1)) as [number, number];
+    if (most <= Number.MAX_SAFE_INTEGER) {
+      const p95 = select(costs, at95, size - 1);
+      return { ...sums, p50: nanodollars(BigInt(select(costs, at50, at95))), p95: nanodollars(BigInt(p95)) };
+    }
     // A float is not exact above nine million dollars for one action.
-    const exact = size > 0 && (costs[size - 1] as number) > Number.MAX_SAFE_INTEGER ? Array.from({ length: size }, (_, at) => singles.amountAt(places === null ? at : (places[at] as number))).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) : costs;
-    const rank = (share: number): Nanodollars | null => (size === 0 ? null : nanodollars(BigInt(exact[Math.max(0, Math.ceil(share * size) - 1)] as number | bigint)));
-    return { ...sums, p50: rank(0.5), p95: rank(0.95) };
+    const exact = Array.from({ length: size }, (_, at) => singles.amountAt(places === null ? at : (places[at] as number))).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    return { ...sums, p50: nanodollars(exact[at50] as bigint), p95: nanodollars(exact[at95] as bigint) };
   }
   clearCounters(counters);
   for (const { costs } of summed) costs(counters);
@@ -411,6 +419,30 @@ function figuresOf(singles: Singles, places: Int32Array | null, summed: readonly
     return found === null ? null : nanodollars(BigInt(Math.round(found)));
   };
   return { ...sums, p50: rank(0.5), p95: rank(0.95) };
+}
+
+/**
+ * What would stand at a place if the values up to `last` were sorted; those before it are then no more than it, those after it no less. A tenth
+ * of the time that sorting takes. (Hoare's quickselect.)
+ */
+export function select(values: Float64Array, place: number, last: number): number {
+  let [from, to] = [0, last];
+  while (from < to) {
+    const pivot = values[(from + to) >> 1] as number;
+    let [i, j] = [from, to];
+    while (i <= j) {
+      while ((values[i] as number) < pivot) i++;
+      while ((values[j] as number) > pivot) j--;
+      if (i > j) break;
+      const value = values[i] as number;
+      values[i++] = values[j] as number;
+      values[j--] = value;
+    }
+    if (place <= j) to = j;
+    else if (place >= i) from = i;
+    else break;
+  }
+  return values[place] as number;
 }
 
 /** Edges of the steps: 1, 2 and 5 times a power of ten, in nano-dollars. All are whole as floats too. */
