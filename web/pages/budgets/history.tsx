@@ -42,7 +42,8 @@ export function History({ asked }: { asked: Asked<AlertsAnswer> }) {
                   <span class="span-name" title={one.title}>{RULE_WORDS[one.rule].name} <span class="muted">{one.scope}</span></span>
                   <span class="span-track" title={`${one.title}: ${fullTime(one.from, zone.value)}, ${one.resolved_at === null ? 'still fires' : `for ${duration(one.to - one.from)}`}`}>
                     {days.map((at) => <b key={at} style={{ left: share(at) }} />)}
-                    <i class={`${SEVERITY_LOOKS[one.severity].tone} ${one.resolved_at === null ? 'open' : ''}`} style={{ left: share(one.from), right: `${(100 - Number.parseFloat(share(one.to))).toFixed(2)}%` }} />
+                    {/* One that fired a moment ago still has its four pixels. */}
+                    <i class={`${SEVERITY_LOOKS[one.severity].tone} ${one.resolved_at === null ? 'open' : ''}`} style={{ left: `min(${share(one.from)}, 100% - 4px)`, right: `${(100 - Number.parseFloat(share(one.to))).toFixed(2)}%` }} />
                   </span>
                 </div>
               ))}
