@@ -3,6 +3,8 @@
 import type { AlertsAnswer, BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
 import { nanos, percent, shortMoney, whole } from '../../format.ts';
 import { Copy } from '../../parts/marks.tsx';
+import { Skeleton } from '../../parts/panel.tsx';
+import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
 import { periodName } from '../../state/period.ts';
 import { limitOf } from '../budgets/scale.ts';
@@ -72,11 +74,15 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
 const SIGNS: Readonly<Record<Weight, string>> = { bad: '✕', warn: '!', note: 'i' };
 const WORDS: Readonly<Record<Weight, string>> = { bad: 'Urgent', warn: 'Soon', note: 'To know' };
 
-export function Attention({ matters }: { matters: readonly Matter[] }) {
+/** @param from what the list is made of: nothing is said before all of it has been heard, and what could not be loaded is named */
+export function Attention({ matters, from }: { matters: readonly Matter[]; from: Readonly<Record<string, Asked<unknown>>> }) {
+  const asking = Object.values(from).some((one) => one.data === null && !one.failure);
+  const missing = Object.keys(from).filter((name) => from[name]!.data === null && from[name]!.failure);
   return (
-    <section class="panel" aria-label="Needs attention">
+    <section class="panel" aria-label="Needs attention" aria-busy={asking}>
       <header class="panel-head"><h2>Needs attention</h2></header>
-      {matters.length === 0 ? (
+      {missing.length > 0 && <p class="note warn">Without {missing.join(' and ')}, which could not be loaded.</p>}
+      {asking ? <Skeleton kind="row" /> : matters.length === 0 ? missing.length === 0 && (
         <p class="calm"><span aria-hidden="true">✓</span> Nothing needs you.</p>
       ) : (
         <ul class="matters">

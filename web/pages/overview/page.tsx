@@ -54,7 +54,7 @@ function Figures({ status }: { status: Asked<StatusAnswer> }) {
         <>
           {usage.data ? <MainChart usage={usage.data} before={past} grouped={grouped} /> : !usage.failure && <Panel title="Spend" asked={usage} skeleton="chart">{() => null}</Panel>}
           <div class="columns">
-            {usage.data && <Attention matters={mattersOf(status.data, budgets.data, alerts.data, usage.data.total)} />}
+            {usage.data && <Attention matters={mattersOf(status.data, budgets.data, alerts.data, usage.data.total)} from={{ 'the state of the gateway': status, budgets, alerts }} />}
             {grouped.data && <Movers answer={grouped.data} before={past && groupedBefore.data} by={by} models={models.data && modelsBefore.data && { now: models.data, before: modelsBefore.data }} />}
           </div>
           <Heat />
