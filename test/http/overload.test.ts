@@ -60,8 +60,8 @@ const open: Scene[] = [];
 afterEach(async () => {
   for (const scene of open.splice(0)) await scene.close();
 });
-async function crowded(config: Record<string, unknown>): Promise<Scene> {
-  const scene = await openScene({ config, upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
+async function crowded(config: Record<string, unknown>, env: Record<string, string> = {}): Promise<Scene> {
+  const scene = await openScene({ config, env, upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
   open.push(scene);
   return scene;
 }
@@ -84,6 +84,32 @@ test('calls beyond the most in flight are refused before they hold anything, and
   expect(scene.gateway.output().split('\n').filter((line) => line.includes('"event":"overloaded"') && line.includes('"reason":"in_flight"')).map((line) => JSON.parse(line) as object)).toEqual([expect.objectContaining({ level: 'warn', count: 1 })]);
   await scene.gateway.stop('SIGKILL');
   await Promise.all(stalled);
+});
+
+test('while the event loop is late, calls beyond what it has room for are refused, those in flight go on, and in time again it takes everything', async () => {
+  const scene = await crowded({ max_in_flight: 10 }, { NODE_OPTIONS: `--import ${new URL('../faults/late-loop.mjs', import.meta.url).href}` });
+  let go = (): void => {};
+  const until = new Promise<void>((resolve) => (go = resolve));
+  scene.standin.script(() => ({ until }));
+  const streams = Array.from({ length: 5 }, () => ask(scene.gateway.dataUrl, { stream: true }));
+  await eventually(() => scene.standin.log.filter((one) => one.bodyComplete).length, (n) => n === 5);
+  scene.standin.script(null);
+  // In time, there is room for ten.
+  expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
+
+  process.kill(scene.gateway.pid, 'SIGUSR2');
+  // With five in flight a late loop has room for fewer. One more at a time comes in, so that ten are never reached.
+  const refused = await eventually(() => ask(scene.gateway.dataUrl, {}), (seen) => seen.status === 503, 30_000);
+  expect(refused).toMatchObject({ status: 503, ending: 'complete', headers: { 'x-tollgate-refusal': 'overloaded', 'retry-after': '1' } });
+  expect(await metric(scene, 'tollgate_overload_total', { rung: 'loop_lag' })).toBeGreaterThan(0);
+  expect(await metric(scene, 'tollgate_overload_total', { rung: 'in_flight' })).toBe(0);
+  for (const url of [new URL('/healthz', scene.gateway.dataUrl), new URL('/readyz', scene.gateway.adminUrl)]) expect((await fetch(url)).status).toBe(200);
+  await eventually(() => scene.gateway.output(), (text) => text.includes('"reason":"loop_lag"'));
+
+  process.kill(scene.gateway.pid, 'SIGUSR2');
+  await eventually(() => ask(scene.gateway.dataUrl, {}), (seen) => seen.status === 200, 30_000);
+  go();
+  for (const seen of await Promise.all(streams)) expect(seen).toMatchObject({ status: 200, ending: 'complete' });
 });
 
 const socketTo = (scene: Scene): Promise<{ socket: Socket; closed: Promise<void>; isOpen: () => boolean }> =>
