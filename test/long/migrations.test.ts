@@ -1,4 +1,4 @@
-// test/long/migrations.test.ts: an upgrade of a hundred thousand calls from the first version, killed at forty places from its first write to its last.
+// test/long/migrations.test.ts: an upgrade of fifty thousand calls from the first version, killed at forty places from its first write to its last.
 
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { scratch } from '../store/scratch.ts';
 const place = scratch();
 afterAll(() => place.remove());
 
-const CALLS = 100_000;
+const CALLS = 50_000;
 const PLACES = 40;
 
 test.runIf(canTrace)(`an upgrade killed at ${PLACES} places opens again every time, whole, and its sums are those of its rows`, async () => {
