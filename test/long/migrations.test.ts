@@ -25,4 +25,4 @@ test.runIf(canTrace)(`an upgrade killed at ${PLACES} places opens again every ti
   }
   console.log(`${writes} writes and syncs in a whole upgrade; found after the kill: ${[...found].sort(([a], [b]) => a - b).map(([version, n]) => `schema ${version} × ${n}`).join(', ')}`);
   expect([...found.keys()].some((version) => version < SCHEMA_VERSION)).toBe(true);
-}, 900_000);
+}, 1_800_000);
