@@ -46,9 +46,15 @@ export async function quoteBatch(items: readonly BatchItemAsk[], rules: BatchRul
     if (model !== ask.model) edits.push({ span: ask.modelSpan, model });
     const container = quoted.value.container ?? null;
     const sum = sums.get(model);
+    // How a rule lets the first item of a model pass says enough of the others; what it would have refused, or put another model for, may be any of them.
+    for (const decision of cleared.value.decisions) {
+      const { rule, verdict, detail } = decision;
+      if (verdict === 'allow' && sum !== undefined) continue;
+      const name = `${rule} ${verdict} ${verdict === 'rewrite' ? detail : ''}`;
+      if (!decisions.has(name)) decisions.set(name, verdict === 'would_refuse' ? { ...decision, detail: `requests.${at}: ${detail}` } : decision);
+    }
     if (sum === undefined) {
       sums.set(model, { items: 1, held: quoted.value.ceiling, quote: quoted.value, likely: quoted.value.likelyInputTokens, container });
-      for (const decision of cleared.value.decisions) decisions.set(`${decision.rule} ${decision.verdict} ${decision.verdict === 'rewrite' ? decision.detail : ''}`, decision);
     } else {
       sum.items += 1;
       sum.held += quoted.value.ceiling;

@@ -80,3 +80,14 @@ test('a rule that rehearses lets the call pass, and its row and the metrics say 
   expect((await ask<RequestAnswer>(gateway, `/api/requests/${row!.id}`)).decisions).toContainEqual({ rule: 'features:support/reply-draft', verdict: 'would_refuse', detail: 'thinking is not allowed in support/reply-draft. thinking is denied' });
   expect(count(await scrape(gateway), 'tollgate_policy_decisions_total', { action: 'warn', workspace: 'support' })).toBe(1);
 });
+
+test('a rule that rehearses tells of the first item of a batch that it would have refused, whatever the items before it do', async () => {
+  const params = (more: object): object => JSON.parse(hello({ max_tokens: 2_048, ...more })) as object;
+  const thinking = params({ thinking: { type: 'enabled', budget_tokens: 1_024 } });
+  const requests = [params({}), thinking, thinking].map((each, n) => ({ custom_id: `item-${n}`, params: each }));
+  const answer = await send(`${gateway.dataUrl}/v1/messages/batches`, { headers: { ...apiHeaders(SECRETS.support), 'x-tollgate-workflow': 'reply-draft' }, body: JSON.stringify({ requests }) });
+  expect(answer.status).toBe(200);
+  await settled(gateway);
+  const { decisions } = await ask<RequestAnswer>(gateway, `/api/requests/${String(answer.headers['x-tollgate-request-id'])}`);
+  expect(decisions.filter(({ verdict }) => verdict === 'would_refuse')).toEqual([{ rule: 'features:support/reply-draft', verdict: 'would_refuse', detail: 'requests.1: thinking is not allowed in support/reply-draft. thinking is denied' }]);
+});
