@@ -57,8 +57,8 @@ const since = (days: number): { from: Filter['from']; to: Filter['to'] } =>
   ({ from: days === 1 ? epochMs(NOW - 86_400_000) : epochMs(periodAt('day', epochMs(NOW - (days - 1) * DAY_MS), ZONE).from), to: epochMs(NOW) });
 
 function cases(): Case[] {
-  const usage = (page: string, groupBy: readonly Grouping[], range: ReturnType<typeof since>, filter: Partial<Filter> = {}): Case =>
-    ({ page, name: 'usage', question: { filter: { ...nothing, ...range, ...filter }, groupBy, limit: 10_000 }, chart: true });
+  const usage = (page: string, groupBy: readonly Grouping[], range: ReturnType<typeof since>, filter: Partial<Filter> = {}, times = false): Case =>
+    ({ page, name: 'usage', question: { filter: { ...nothing, ...range, ...filter }, groupBy, limit: 10_000, times }, chart: true });
   const list = (page: string, range: ReturnType<typeof since>, limit: number, filter: Partial<Filter> = {}): Case =>
     ({ page, name: 'requests', question: { filter: { ...nothing, ...range, ...filter }, limit, cursor: null }, chart: true });
   const before = (days: number): ReturnType<typeof since> => ({ from: epochMs(since(days).from - days * DAY_MS), to: epochMs(NOW - days * DAY_MS) });
@@ -68,18 +68,19 @@ function cases(): Case[] {
     const unit: Grouping = days <= 3 ? 'hour' : 'day';
     const at = `${days} d`;
     all.push(
-      usage(`overview: figures, ${at}`, [unit], range),
-      usage(`overview: figures of the period before, ${at}`, [unit], before(days)),
+      usage(`overview: figures, ${at}`, [unit], range, {}, true),
+      usage(`overview: figures of the period before, ${at}`, [unit], before(days), {}, true),
       usage(`overview: spend by workspace, ${at}`, ['workspace', unit], range),
       usage(`overview: hours of the week, ${at}`, ['hour'], range),
       usage(`workspaces, ${at}`, ['workspace'], range),
       usage(`workflows, ${at}`, ['workspace', 'workflow'], range),
       usage(`workflows: outcomes, ${at}`, ['workspace', 'workflow', 'outcome'], range),
       usage(`one workflow, ${at}`, [unit], range, { workspace: ['workspace-3'], workflow: ['workflow-3-1'] }),
-      usage(`models, ${at}`, ['model'], range),
+      usage(`models, ${at}`, ['model'], range, {}, true),
       usage(`models: outcomes, ${at}`, ['model', 'outcome'], range),
       usage(`models: by workflow, ${at}`, ['model', 'workspace', 'workflow'], range),
       usage(`users, ${at}`, ['user'], range),
+      { ...usage(`by hand: users with their times, ${at}`, ['user'], range, {}, true), chart: false },
       { ...usage(`by hand: users by day, ${at}`, ['user', 'day'], range), chart: false },
       usage(`users of a workspace, ${at}`, ['user'], range, { workspace: ['workspace-3'] }),
       usage(`users of a model, ${at}`, ['user'], range, { model: ['claude-opus-4-8'] }),

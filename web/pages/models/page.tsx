@@ -47,7 +47,7 @@ export function Models({ status }: PageProps) {
                 <OutputSizes asked={shapes} />
               </div>
             )}
-            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(shapes.data?.speeds ?? [])} />
+            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(shapes.data?.speeds ?? [])} priced={prices.data !== null} />
             <Matrix asked={cells} models={used.map((one) => one.model!)} />
             <Prices used={used} prices={prices} aliases={policies.data} />
           </>
@@ -155,7 +155,8 @@ function OutputSizes({ asked }: { asked: Asked<ShapesAnswer> }) {
 
 const requestsOf = (model: string | null): string => addressWith({ [FILTERS.model]: model ?? '', ...periodParameters() }, 'requests');
 
-function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: ReadonlyMap<string, Speed> }) {
+/** @param priced whether the price book is known yet */
+function Table({ all, speeds, priced }: { all: readonly ModelFigures[]; speeds: ReadonlyMap<string, Speed>; priced: boolean }) {
   const slots = new Map(slotsFor('model', all.map((one) => one.model!)).map((slot, i) => [all[i]!.model, slot]));
   const columns: Column<ModelFigures>[] = [
     { key: 'model', name: 'Model', by: (one) => one.model, cell: (one) => <span class="named" title={one.model!}><Swatch slot={slots.get(one.model)!} /> <a href={requestsOf(one.model)} onClick={follow}>{one.model}</a></span> },
@@ -166,7 +167,7 @@ function Table({ all, speeds }: { all: readonly ModelFigures[]; speeds: Readonly
     { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`) },
     { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; of streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; } },
     { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)) },
-    { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{one.cost > 0n ? 'no price' : 'no call billed'}</span> },
+    { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{!priced ? '…' : one.cost > 0n ? 'no price' : 'no call billed'}</span> },
   ];
   return (
     <section class="panel models" aria-label="Models">

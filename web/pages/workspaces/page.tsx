@@ -8,7 +8,7 @@ import { Snippet, Swatch } from '../../parts/marks.tsx';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
-import { useAsk } from '../../server.ts';
+import { useAsk, type Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, compared, comparedName, now, periodParameters, range, reportingZone } from '../../state/period.ts';
 import type { PageProps } from '../../shell/pages.tsx';
@@ -34,11 +34,11 @@ export function Workspaces({ status }: PageProps) {
         const all = figuresFor(answer);
         return (
           <>
-            <Lead all={all} />
+            <Lead all={all} budgets={budgets.data !== null} />
             {all.length === 1 && all[0]!.name === 'default' && status.data && <OnlyDefault baseUrl={status.data.base_url} />}
             <Icicle all={all} total={totalOf(all)} />
             <Multiples all={all} asked={perBucket} />
-            <Table all={all} compares={past.data !== null && past.data.total.requests > 0 && compared.value !== null} total={totalOf(all)} />
+            <Table all={all} budgets={budgets} days={days} compares={past.data !== null && past.data.total.requests > 0 && compared.value !== null} total={totalOf(all)} />
           </>
         );
       }}
@@ -47,28 +47,30 @@ export function Workspaces({ status }: PageProps) {
 }
 
 /** The answer to the page's question in one sentence. */
-function Lead({ all }: { all: readonly WorkspaceFigures[] }) {
+/** @param budgets whether they are known yet */
+function Lead({ all, budgets }: { all: readonly WorkspaceFigures[]; budgets: boolean }) {
   const total = totalOf(all);
   const first = all[0]!;
   const over = all.filter((one) => one.budget && usedOf(one.budget) >= 0.8).toSorted((a, b) => usedOf(b.budget!) - usedOf(a.budget!));
   return (
     <p class="lead">
       <strong>{first.name}</strong> spends the most: {shortMoney(first.cost)}{total > 0n && <>, {percent(Number(first.cost) / Number(total))} of {shortMoney(total)}</>}.{' '}
-      {over.length > 0 ? <>{over.map((one, i) => <span key={one.name}>{i > 0 && ', '}<strong>{one.name}</strong> has used {percent(usedOf(one.budget!))} of its budget</span>)}.</> : all.some((one) => one.budget) ? 'No workspace is near its budget.' : 'No workspace has a budget of its own.'}
+      {!budgets ? null : over.length > 0 ? <>{over.map((one, i) => <span key={one.name}>{i > 0 && ', '}<strong>{one.name}</strong> has used {percent(usedOf(one.budget!))} of its budget</span>)}.</> : all.some((one) => one.budget) ? 'No workspace is near its budget.' : 'No workspace has a budget of its own.'}
     </p>
   );
 }
 
 export const overviewOf = (workspace: string): string => addressWith({ [FILTERS.workspace]: workspace, ...periodParameters() }, 'overview');
 
-function Table({ all, compares, total }: { all: readonly WorkspaceFigures[]; compares: boolean; total: bigint }) {
+function Table({ all, budgets, days, compares, total }: { all: readonly WorkspaceFigures[]; budgets: Asked<BudgetsAnswer>; days: Asked<UsageAnswer>; compares: boolean; total: bigint }) {
+  const unless = (asked: Asked<unknown>, otherwise: string) => <span class="muted">{asked.data !== null ? otherwise : asked.failure ? 'not loaded' : '…'}</span>;
   const slots = new Map(slotsFor('workspace', all.map((one) => one.name)).map((slot, i) => [all[i]!.name, slot]));
   const columns: Column<WorkspaceFigures>[] = [
     { key: 'name', name: 'Workspace', by: (one) => one.name, cell: (one) => <span class="named" title={one.name}><Swatch slot={slots.get(one.name)!} /> <a href={overviewOf(one.name)} onClick={follow}>{one.name}</a></span> },
     { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost) },
     ...(compares ? [{ key: 'change', name: 'Change', figure: true, by: (one: WorkspaceFigures) => (one.before === null ? null : one.cost - one.before), title: (one: WorkspaceFigures) => `${exactMoney(one.before ?? 0n)} in ${comparedName.value}`, cell: (one: WorkspaceFigures) => <Moved now={one.cost} before={one.before ?? 0n} /> }] : []),
-    { key: 'forecast', name: 'Month end', figure: true, by: (one) => one.forecast?.p50 ?? null, title: (one) => (one.forecast ? `up to ${exactMoney(one.forecast.p90)} at 90%` : undefined), cell: (one) => (one.forecast ? shortMoney(one.forecast.p50) : <span class="muted">too early</span>) },
-    { key: 'budget', name: 'Budget used', figure: true, by: (one) => (one.budget ? usedOf(one.budget) : null), title: (one) => one.budget?.id, cell: (one) => one.budget ? <a class="metered" href={addressWith({}, 'budgets')} onClick={follow}><Meter share={usedOf(one.budget)} alarm={usedOf(one.budget) >= 1} /><span>{percent(usedOf(one.budget))}</span></a> : <span class="muted">none</span> },
+    { key: 'forecast', name: 'Month end', figure: true, by: (one) => one.forecast?.p50 ?? null, title: (one) => (one.forecast ? `up to ${exactMoney(one.forecast.p90)} at 90%` : undefined), cell: (one) => (one.forecast ? shortMoney(one.forecast.p50) : unless(days, 'too early')) },
+    { key: 'budget', name: 'Budget used', figure: true, by: (one) => (one.budget ? usedOf(one.budget) : null), title: (one) => one.budget?.id, cell: (one) => one.budget ? <a class="metered" href={addressWith({}, 'budgets')} onClick={follow}><Meter share={usedOf(one.budget)} alarm={usedOf(one.budget) >= 1} /><span>{percent(usedOf(one.budget))}</span></a> : unless(budgets, 'none') },
     { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests) },
     { key: 'thousand', name: 'Per 1,000', figure: true, wide: true, by: (one) => one.perThousand, title: (one) => (one.perThousand === null ? undefined : exactMoney(one.perThousand)), cell: (one) => (one.perThousand === null ? '–' : shortMoney(one.perThousand)) },
     { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)) },
