@@ -1,7 +1,7 @@
 // test/admin/money.test.ts: repricing and checking over HTTP: one run at a time, what it answers, and whom it tells.
 
 import request from 'supertest';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { RepriceAnswer, VerifyAnswer } from '../../server/http/admin/wire.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { createPricing } from '../../server/price/pricing.ts';
@@ -18,6 +18,11 @@ afterEach(() => gateway.close());
 
 const post = (path: string, body: object) => request(gateway.port.app).post(path).send(body);
 const get = (path: string) => request(gateway.port.app).get(path);
+/** A run that was over soon is answered whole; of one that was not, what GET says when it is. */
+async function ran(path: string, body: object): Promise<Awaited<ReturnType<typeof post>>> {
+  const answer = await post(path, body);
+  return answer.body.run?.state === 'running' ? vi.waitUntil(async () => { const later = await get(path); return later.body.run.state === 'running' ? null : later; }, { timeout: 60_000 }) : answer;
+}
 const RANGE = { from: new Date(NOON - 60_000).toISOString(), to: new Date(NOON + 60_000).toISOString() };
 
 /** A call of a model that the book of its day did not know. */
@@ -37,9 +42,7 @@ test('before the first run there is none', async () => {
 
 test('a run says what it changed per model, and the gate and the metrics hear of each difference', async () => {
   const before = await unpricedCall('req_1');
-  const answer = await post('/api/reprice', RANGE);
-  expect(answer.status).toBe(202);
-  const { run } = RepriceAnswer.parse(answer.body);
+  const { run } = RepriceAnswer.parse((await ran('/api/reprice', RANGE)).body);
   // 1,000 tokens at three dollars a million, 10 at fifteen.
   const after = 3_150_000n;
   expect(run).toMatchObject({ state: 'done', progress: 1, calls: 1, changed: 1, unpriced: 0, unexplained: 0, after_usd: '0.003150000', error: null });
@@ -47,12 +50,13 @@ test('a run says what it changed per model, and the gate and the metrics hear of
   expect(run?.models[0]?.price_versions[0]).toMatch(/^claude-sonnet-4-6@/);
   expect(gateway.corrected).toEqual([{ subject: { workspace: 'support', workflow: 'triage', key: 'triage-prod', user: 'mia', model: 'claude-sonnet-4-6' }, admittedAt: NOON, difference: nanodollars(after - before) }]);
   expect(RepriceAnswer.parse((await get('/api/reprice')).body).run).toEqual(run);
-  expect((await post('/api/reprice', RANGE)).body.run).toMatchObject({ changed: 0 });
+  expect((await ran('/api/reprice', RANGE)).body.run).toMatchObject({ changed: 0 });
+  expect((await post('/api/reprice', RANGE)).status).toBe(202);
 });
 
 test('a dry run writes nothing and tells nobody', async () => {
   const before = await unpricedCall('req_1');
-  expect((await post('/api/reprice', { ...RANGE, dry_run: true })).body.run).toMatchObject({ dry_run: true, changed: 1 });
+  expect((await ran('/api/reprice', { ...RANGE, dry_run: true })).body.run).toMatchObject({ dry_run: true, changed: 1 });
   expect(gateway.corrected).toEqual([]);
   expect((await get('/api/requests/req_1')).body).toMatchObject({ request: { corrections: 0, price_kind: 'ceiling' }, corrections: [] });
   expect((await get(`/api/usage?from=${RANGE.from}&to=${RANGE.to}`)).body.total.cost_usd).toBe(`0.${String(before).padStart(9, '0')}`);
@@ -70,9 +74,9 @@ test('a check counts calls, days and what is estimated, and finds a budget whose
   const cost = await unpricedCall('req_1');
   gateway.state.spent = nanodollars(cost);
   const usd = `0.${String(cost).padStart(9, '0')}`;
-  expect(VerifyAnswer.parse((await post('/api/verify', {})).body).run).toMatchObject({ state: 'done', calls: 1, days: 1, budgets: 1, drift: 0, cost_usd: usd, estimated_cost_usd: usd, at_hold: 0 });
+  expect(VerifyAnswer.parse((await ran('/api/verify', {})).body).run).toMatchObject({ state: 'done', calls: 1, days: 1, budgets: 1, drift: 0, cost_usd: usd, estimated_cost_usd: usd, at_hold: 0 });
   gateway.state.spent = nanodollars(cost + 1n);
-  const { run } = VerifyAnswer.parse((await post('/api/verify', {})).body);
+  const { run } = VerifyAnswer.parse((await ran('/api/verify', {})).body);
   expect(run).toMatchObject({ drift: 1, examples: [{ kind: 'budget', subject: 'support-month', figure: 'spent', expected: usd }] });
 });
 

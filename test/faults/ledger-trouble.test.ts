@@ -76,7 +76,7 @@ test.each([
   const failure = await startGateway({ config: sceneConfig('http://127.0.0.1:9'), env: { PROVIDER_KEY }, dataDir }).then(() => null, (error: Error) => error.message);
   expect(failure).toMatch(/tollgate\.db/);
   expect(failure).not.toMatch(/\n\s+at /);
-  const code = spawnSync(process.execPath, ['server/tollgate.mjs', 'serve', '--config', first.configFile, '--data-dir', dataDir, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], { env: { PATH: process.env['PATH'], PROVIDER_KEY }, timeout: 10_000 }).status;
+  const code = spawnSync(process.execPath, ['server/tollgate.mjs', 'serve', '--config', first.configFile, '--data-dir', dataDir, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], { env: { PATH: process.env['PATH'], PROVIDER_KEY }, timeout: 60_000 }).status;
   expect(code).toBe(3);
   expect(createHash('sha256').update(readFileSync(file)).digest('hex')).toBe(before);
 });

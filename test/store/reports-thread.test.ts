@@ -105,7 +105,7 @@ describe('the reading thread', () => {
     const ledger = ledgerOf(1);
     // Without a write-ahead log a writer can shut readers out, which makes a query take as long as a test wants.
     ledger.db.pragma('journal_mode = DELETE');
-    const reports = readerOf(ledger.file, { timeoutMs: 2_000 });
+    const reports = readerOf(ledger.file, { timeoutMs: 4_000 });
     expect(await total(reports)).toBe(2n ** 60n);
     ledger.db.exec('BEGIN EXCLUSIVE');
     const waiting = [outcomeOf(total(reports)), outcomeOf(total(reports))];
