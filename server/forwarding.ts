@@ -10,6 +10,7 @@ import type { OpenEntry } from './domain/ledger.ts';
 import type { Meter } from './domain/meter.ts';
 import { NO_MONEY, usdString } from './domain/money.ts';
 import type { Cost, Ending, Pricing, Quote } from './domain/price.ts';
+import type { ToldLimits } from './domain/provider-limits.ts';
 import type { Passage } from './domain/provider-queue.ts';
 import type { Seat } from './domain/roster.ts';
 import type { Settings } from './domain/settings.ts';
@@ -55,6 +56,7 @@ export class Forwarding implements ForwardRequest, ExchangeOptions {
   readonly clock: Clock;
   readonly tries: Tries | null;
   readonly triesAgain: boolean;
+  toldLimits: ToldLimits | null = null;
   readonly #about: Admitted;
   readonly #services: Services;
   readonly #pricing: Pricing;
@@ -150,7 +152,7 @@ export class Forwarding implements ForwardRequest, ExchangeOptions {
     const { call, opened, admission, quote, passage } = this.#about;
     const { clock } = this;
     if (opened.modelSent !== null && POOLED.has(call.route.endpoint)) {
-      this.#services.headroom.note({ credential: nameOf(credential), model: opened.modelSent, at: clock.now(), status: head.status, raw: head.raw });
+      this.toldLimits = this.#services.headroom.note({ credential: nameOf(credential), model: opened.modelSent, at: clock.now(), status: head.status, raw: head.raw });
     }
     passage?.answered();
     if (!this.billed) return null;

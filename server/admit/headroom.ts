@@ -1,7 +1,8 @@
 // server/admit/headroom.ts: what the provider's response headers last said about its own limits.
 
 import { epochMs, type EpochMs } from '../domain/ids.ts';
-import { HEADROOM_DIMENSIONS, type Headroom, type HeadroomDimension, type HeadroomRow } from '../domain/observer.ts';
+import type { Headroom, HeadroomRow } from '../domain/observer.ts';
+import { HEADROOM_DIMENSIONS, type HeadroomDimension, type ToldLimit, type ToldLimits } from '../domain/provider-limits.ts';
 
 /** Provider keys come from the config, classes from model names that clients write: past this many rows the pool longest unseen goes. */
 const MAX_ROWS = 500;
@@ -82,20 +83,27 @@ class SeenHeadroom implements Headroom {
     this.#listener = listener;
   }
 
-  note({ credential, model, at, status, raw }: Parameters<Headroom['note']>[0]): void {
+  note({ credential, model, at, status, raw }: Parameters<Headroom['note']>[0]): ToldLimits {
     const rests = status === 429 || status === 529;
-    if (!this.#read(raw) && !rests) return;
+    const found = this.#read(raw);
+    const limits: ToldLimit[] = [];
+    const told = { limits, retryAfterSeconds: secondsOf(this.#retryAfter) };
+    if (!found && !rests) return told;
     const pool = this.#poolOf(credential, model);
     let least = 1;
-    for (let d = 0; d < HEADROOM_DIMENSIONS.length; d++) least = Math.min(least, this.#take(pool, d, at));
+    for (let d = 0; d < HEADROOM_DIMENSIONS.length; d++) least = Math.min(least, this.#take(pool, d, at, limits));
     const listener = this.#listener;
-    if (listener === null || (!rests && !pool.told && least >= listener.tellBelow)) return;
+    if (listener !== null && (rests || pool.told || least < listener.tellBelow)) this.#tell(listener, pool, at, rests ? restOf(status, told.retryAfterSeconds) : 0);
+    return told;
+  }
+
+  #tell(listener: Listener, pool: SeenPool, at: EpochMs, restMs: number): void {
     for (let d = 0; d < HEADROOM_DIMENSIONS.length; d++) {
       const figure = pool.figures[d];
       if (figure == null || figure.at !== at) continue;
       listener.told(pool.credential, pool.modelClass, HEADROOM_DIMENSIONS[d]!, figure.limit, figure.remaining, fullIn(figure));
     }
-    pool.told = listener.heard(pool.credential, pool.modelClass, rests ? restOf(status, this.#retryAfter) : 0);
+    pool.told = listener.heard(pool.credential, pool.modelClass, restMs);
   }
 
   /** A bucket whose reset has passed is full again, as the provider refills steadily. */
@@ -130,9 +138,10 @@ class SeenHeadroom implements Headroom {
     return found;
   }
 
-  /** Takes the figures of one dimension out of what was read. @returns the share left, 1 when nothing was told */
-  #take(pool: SeenPool, d: number, at: EpochMs): number {
+  /** Takes the figures of one dimension out of what was read. @param told takes them, too @returns the share left, 1 when nothing was told */
+  #take(pool: SeenPool, d: number, at: EpochMs, told: ToldLimit[]): number {
     let least = 1;
+    let last: ToldLimit | null = null;
     for (let spelling = 0; spelling < SPELLINGS; spelling++) {
       const place = (d * SPELLINGS + spelling) * FIGURES.length;
       const limit = wholeNumber(this.#values[place]!);
@@ -143,6 +152,7 @@ class SeenHeadroom implements Headroom {
       const known = pool.figures[d];
       const ratio = ratioOf(remaining, limit);
       least = Math.min(least, ratio);
+      last = { dimension: HEADROOM_DIMENSIONS[d]!, limit, remaining, resetAt: reset === null ? null : instantOf(reset, at) };
       if (known == null) this.#add(pool, d, { limit, remaining, reset, date: this.#date, at, lowest: new Lowest() });
       else {
         known.limit = limit;
@@ -154,6 +164,7 @@ class SeenHeadroom implements Headroom {
       pool.seenAt = at;
       pool.figures[d]!.lowest.note(ratio, at);
     }
+    if (last !== null) told.push(last);
     return least;
   }
 
@@ -202,10 +213,15 @@ function timeOf(date: string | null, at: EpochMs): number {
 /** How long an overloaded provider is left alone that does not say for how long. */
 const OVERLOADED_REST_MS = 1_000;
 
-/** Seconds, as the provider writes it. A 429 without it is a spend cap or the like, which no waiting helps. */
-function restOf(status: number, retryAfter: string | null): number {
-  const seconds = /^\d{1,6}(?:\.\d{1,3})?$/.exec(retryAfter?.trim() ?? '')?.[0];
-  if (seconds !== undefined) return Number(seconds) * 1000;
+/** As the provider writes it; null for anything else. */
+function secondsOf(retryAfter: string | null): number | null {
+  const seconds = retryAfter === null ? undefined : /^\d{1,6}(?:\.\d{1,3})?$/.exec(retryAfter.trim())?.[0];
+  return seconds === undefined ? null : Number(seconds);
+}
+
+/** A 429 that does not say for how long is a spend cap or the like, which no waiting helps. */
+function restOf(status: number, retryAfterSeconds: number | null): number {
+  if (retryAfterSeconds !== null) return retryAfterSeconds * 1000;
   return status === 529 ? OVERLOADED_REST_MS : 0;
 }
 
@@ -262,6 +278,8 @@ function wholeNumber(text: string | null): number | null {
 /** An RFC 3339 instant, or a duration from now as the OpenAI-compatible endpoint writes it (`6m0s`, `1.5s`, `20ms`). */
 function instantOf(text: string | null, at: EpochMs): EpochMs | null {
   if (text === null) return null;
+  const today = ofKnownDay(text);
+  if (today !== null) return epochMs(today);
   if (INSTANT.test(text)) {
     const instant = Date.parse(text);
     return Number.isNaN(instant) ? null : epochMs(instant);
@@ -270,4 +288,31 @@ function instantOf(text: string | null, at: EpochMs): EpochMs | null {
   if (match === null || text.trim() === '') return null;
   const [hours, minutes, seconds, millis] = match.slice(1).map((part) => Number(part ?? 0)) as [number, number, number, number];
   return epochMs(at + Math.ceil(hours * 3_600_000 + minutes * 60_000 + seconds * 1_000 + millis));
+}
+
+/** The day that was read last, as an instant of it begins, and the millisecond at which it does. */
+let lastDay = { text: '', from: 0 };
+const WHOLE_SECOND = '2026-01-01T00:00:00Z'.length;
+const ZULU = 0x5a;
+
+/** An instant in whole seconds of UTC, as the provider writes four of them on every answer: nearly all are of one day, and twenty times as quick to read by the clock alone. Null for any other. */
+function ofKnownDay(text: string): number | null {
+  if (text.length !== WHOLE_SECOND || text.charCodeAt(WHOLE_SECOND - 1) !== ZULU) return null;
+  if (lastDay.text === '' || !text.startsWith(lastDay.text)) {
+    const day = text.slice(0, 'YYYY-MM-DDT'.length);
+    const from = INSTANT.test(day) ? Date.parse(`${day}00:00:00Z`) : NaN;
+    if (Number.isNaN(from)) return null;
+    lastDay = { text: day, from };
+  }
+  const hours = twoDigits(text, 11);
+  const minutes = twoDigits(text, 14);
+  const seconds = twoDigits(text, 17);
+  return hours < 24 && minutes < 60 && seconds < 60 ? lastDay.from + ((hours * 60 + minutes) * 60 + seconds) * 1000 : null;
+}
+
+/** NaN where there are none. */
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 0x30;
+  const ones = text.charCodeAt(at + 1) - 0x30;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN;
 }

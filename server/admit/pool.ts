@@ -1,7 +1,7 @@
 // server/admit/pool.ts: one pool of the provider's rate limits, as it probably stands between two of the answers that tell it.
 
 import { MINUTE_MS } from '../domain/durations.ts';
-import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/observer.ts';
+import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/provider-limits.ts';
 import type { Need, Passage } from '../domain/provider-queue.ts';
 
 interface Level {

@@ -2,7 +2,7 @@
 
 import { MINUTE_MS } from '../domain/durations.ts';
 import type { Clock } from '../domain/ids.ts';
-import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/observer.ts';
+import { HEADROOM_DIMENSIONS, type HeadroomDimension } from '../domain/provider-limits.ts';
 import type { Passage, ProviderQueue, QueuedCall, Turn } from '../domain/provider-queue.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import type { Settings } from '../domain/settings.ts';

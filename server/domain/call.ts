@@ -1,6 +1,7 @@
 // server/domain/call.ts: one request from a client, who sent it, and what it asks for.
 
 import type { CallId, EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
+import type { ToldLimits } from './provider-limits.ts';
 import type { CallTrace } from './trace.ts';
 
 /** What of the API a call uses; one per family of routes. Bounded, so it may be a label. */
@@ -151,6 +152,8 @@ export interface Attempt {
   readonly errorType: string | null;
   /** The failover that it went to; null or left out: the upstream's own origin, with the call's own key. */
   readonly failover?: string | null;
+  /** What the answer's headers told of the provider's limits. Null or left out: no answer came, or nobody read them, as of endpoints with limits of their own. */
+  readonly limits?: ToldLimits | null;
 }
 
 /** A rule that was asked about a call, and what it said. */

@@ -3,6 +3,7 @@
 import type { Endpoint } from './call.ts';
 import type { EpochMs, WorkspaceId } from './ids.ts';
 import type { LedgerEntry, RefusedEntry } from './ledger.ts';
+import type { HeadroomDimension, ToldLimits } from './provider-limits.ts';
 import type { QueueResult } from './provider-queue.ts';
 import type { RefusalReason } from './refusal.ts';
 
@@ -30,14 +31,13 @@ export type OverloadRung = (typeof OVERLOAD_RUNGS)[number];
 
 /** What the provider's response headers said about its limits. */
 export interface Headroom {
-  /** `raw`: the response's headers as received, name, value, name, value…; `model` is the one that was sent. */
-  note(seen: { credential: string; model: string; at: EpochMs; status: number; raw: readonly string[] }): void;
+  /**
+   * @param seen.raw the response's headers as received, name, value, name, value…; `model` is the one that was sent
+   * @returns what they told
+   */
+  note(seen: { credential: string; model: string; at: EpochMs; status: number; raw: readonly string[] }): ToldLimits;
   rows(at: EpochMs): readonly HeadroomRow[];
 }
-
-/** What the provider limits per minute. `tokens` stands where it does not tell input and output apart, or sums the two. */
-export const HEADROOM_DIMENSIONS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const;
-export type HeadroomDimension = (typeof HEADROOM_DIMENSIONS)[number];
 
 export interface HeadroomRow {
   /** The name of the provider key; never the key. */

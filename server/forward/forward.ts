@@ -2,6 +2,7 @@
 
 import type { Attempt, Outcome } from '../domain/call.ts';
 import type { Clock, EpochMs } from '../domain/ids.ts';
+import type { ToldLimits } from '../domain/provider-limits.ts';
 import type { Reading } from '../domain/usage.ts';
 import { headerOf } from './headers.ts';
 import { openExchange, type ExchangeOptions, type ExchangeResult, type OnTheWire, type Outgoing } from './exchange.ts';
@@ -22,6 +23,8 @@ export interface ForwardRequest {
   elsewhere(place: Place): Outgoing;
   /** Makes the next attempt durable before its first byte leaves; false when it could not, and the call ends with what it has. */
   mayRetry(number: number, startedAt: EpochMs): Promise<boolean>;
+  /** What the headers of the answer that came last told of the provider's limits; null where nobody read them. */
+  readonly toldLimits: ToldLimits | null;
   /** Told of what can be drained: the exchange on the wire, or the wait for the next. */
   onWire(now: OnTheWire): void;
 }
@@ -76,6 +79,7 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       durationMs: result.lastByteAt - started,
       errorType: reading.errorType ?? result.errorCode,
       failover: tries?.place.id ?? null,
+      limits: result.head === null ? null : request.toldLimits,
     });
     const next = nextAfter(request, result, outcome, number);
     const waited = next === null ? null : await pause(next.waitMs, request.options.reply, (wait) => request.onWire(wait));

@@ -19,9 +19,10 @@ beforeAll(async () => {
   gateway = await adminGateway();
   const { ledger, clock } = gateway;
   const opened = async (id: string, at: number, workflow: string) => ledger.open(openEntry(id, { admittedAt: epochMs(at), caller: caller({ workflow }) }));
+  const told = { limits: [{ dimension: 'requests' as const, limit: 4000, remaining: 3999, resetAt: epochMs(NOON + 30_000) }, { dimension: 'output_tokens' as const, limit: 80_000, remaining: 0, resetAt: null }], retryAfterSeconds: null };
   // 1,000 input tokens at 1.00 and 50 output tokens at 5.00 US dollars per million.
   await opened('req_exact', NOON - 7_200_000, 'triage');
-  await ledger.settle(settlement('req_exact', { endedAt: epochMs(NOON - 7_198_000), cost: cost({ total: nanodollars(1_250_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, inferenceGeo: null, cacheSavings: nanodollars(-77n) }), attempts: [attempt(1, { status: 529, outcome: 'upstream_error', errorType: 'overloaded_error' }), attempt(2)] }));
+  await ledger.settle(settlement('req_exact', { endedAt: epochMs(NOON - 7_198_000), cost: cost({ total: nanodollars(1_250_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, inferenceGeo: null, cacheSavings: nanodollars(-77n) }), attempts: [attempt(1, { status: 529, outcome: 'upstream_error', errorType: 'overloaded_error', limits: { limits: [], retryAfterSeconds: 1.5 } }), attempt(2, { limits: told })] }));
   await opened('req_cut', NOON - 3_600_000, 'summary');
   await ledger.settle(settlement('req_cut', { outcome: 'upstream_reset', cost: cost({ total: nanodollars(9_000_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, estimated: true, estimateMethod: 'output from streamed text', inferenceGeo: null }) }));
   await ledger.refuse(refusedEntry('req_no', { admittedAt: epochMs(NOON - 1_800_000), endedAt: epochMs(NOON - 1_799_999), decisions: [{ rule: 'budget:support-month', verdict: 'refuse', detail: 'held 0.1 of 0.2' }] }));
@@ -84,6 +85,15 @@ test('one request shows its tries, its decisions, and a bill that sums to its co
   expect(body.cost_lines[0]).toMatchObject({ source: 'a price list', price_version: price('claude-haiku-4-5').version });
   expect(body.attempts.map((a) => [a.number, a.status, a.error_type])).toEqual([[1, 529, 'overloaded_error'], [2, 200, null]]);
   expect(body.decisions[0]).toEqual({ rule: 'models:support', verdict: 'rewrite', detail: 'fast is claude-haiku-4-5' });
+});
+
+test('one request tells the limits of each answer, none where it told none, and null where nobody read them', async () => {
+  const { attempts } = await get<wire.RequestAnswer>('/api/requests/req_exact');
+  expect(attempts.map((one) => one.limits)).toEqual([
+    { rows: [], retry_after_s: 1.5 },
+    { rows: [{ dimension: 'requests', limit: 4000, remaining: 3999, reset_at: '2026-03-04T10:21:00.000Z' }, { dimension: 'output_tokens', limit: 80_000, remaining: 0, reset_at: null }], retry_after_s: null },
+  ]);
+  expect((await get<wire.RequestAnswer>('/api/requests/req_cut')).attempts.map((one) => one.limits)).toEqual([null]);
 });
 
 test('a bill that does not sum to the cost says why', async () => {

@@ -45,7 +45,7 @@ describe('headroom', () => {
 
   test('remembers for a minute the least that was left, whatever was said after', () => {
     const headroom = createHeadroom();
-    const told = (remaining: number, seconds: number): void =>
+    const told = (remaining: number, seconds: number) =>
       headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': String(remaining) }, { at: (at + seconds * 1000) as EpochMs }));
     told(900, 0);
     told(50, 10);
@@ -53,6 +53,26 @@ describe('headroom', () => {
     told(950, 11);
     const lowest = (seconds: number): number | undefined => headroom.rows((at + seconds * 1000) as EpochMs)[0]?.lowestRatio;
     expect([lowest(11), lowest(69), lowest(70), lowest(3_600)]).toEqual([0.05, 0.05, 0.95, 0.95]);
+  });
+
+  test('gives back what an answer told, dimension by dimension, and for how long it asked to be left alone', () => {
+    const headroom = createHeadroom();
+    const told = headroom.note(seen({
+      'retry-after': '12', 'anthropic-ratelimit-output-tokens-limit': '80000', 'anthropic-ratelimit-output-tokens-remaining': '0', 'anthropic-ratelimit-output-tokens-reset': 'soon',
+      'anthropic-ratelimit-requests-limit': '1000', 'anthropic-ratelimit-requests-remaining': '999', 'anthropic-ratelimit-requests-reset': '2025-06-15T12:00:06Z',
+    }, { status: 429 }));
+    expect(told).toEqual({
+      limits: [{ dimension: 'requests', limit: 1000, remaining: 999, resetAt: at + 6_000 }, { dimension: 'output_tokens', limit: 80_000, remaining: 0, resetAt: null }],
+      retryAfterSeconds: 12,
+    });
+    expect(headroom.note(seen({ 'content-type': 'application/json' }))).toEqual({ limits: [], retryAfterSeconds: null });
+  });
+
+  test.each(['2025-06-15T23:59:59Z', '2025-06-16T00:00:00Z', '2024-02-29T12:34:56Z', '2025-06-15T12:00:00.250Z', '2025-06-15T14:00:00+02:00', '2025-06-15T24:00:01Z', '2025-06-15T12:60:00Z', '2025-06-15T1x:00:00Z', '2025-06-15T12:0 :00Z', '2025-13-15T12:00:00Z'])('reads the instant %s as the calendar has it', (reset) => {
+    const headroom = createHeadroom();
+    const [told] = headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '9', 'anthropic-ratelimit-requests-remaining': '1', 'anthropic-ratelimit-requests-reset': reset })).limits;
+    const instant = Date.parse(reset);
+    expect(told!.resetAt).toBe(Number.isNaN(instant) ? null : instant);
   });
 
   test('is full again once its reset has passed', () => {

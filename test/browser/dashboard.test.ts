@@ -122,6 +122,7 @@ describe('with traffic', () => {
     expect(lines.length).toBeGreaterThanOrEqual(2);
     // Lines have twelve places, the cost has nine and is rounded up once.
     expect((sum + 999n) / 1000n).toBe(places(total!));
+    expect(await page.getByRole('region', { name: 'Limits told with the answer' }).locator('tbody th').allTextContents()).toEqual(['Requests', 'Tokens', 'Input tokens', 'Output tokens']);
     await page.keyboard.press('Escape');
     await page.locator('.drawer').waitFor({ state: 'detached' });
     expect(new URL(page.url()).searchParams.has('row')).toBe(false);
@@ -169,6 +170,11 @@ describe('with traffic', () => {
   ])('$path at $width pixels, dark: $dark, has no accessibility fault and does not scroll sideways', async ({ path, dark, width }) => {
     const { page } = await open(gateway, path, { dark, width, audited: true });
     await page.locator(path === '/' ? '.matters, .calm' : 'table.requests').first().waitFor();
+    if (path === '/requests') {
+      await page.keyboard.press('j');
+      await page.keyboard.press('Enter');
+      await page.locator('.drawer .facts').first().waitFor();
+    }
     await page.evaluate(axe);
     const faults = await page.evaluate(async () => {
       const { axe: audit } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };

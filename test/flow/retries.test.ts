@@ -79,6 +79,16 @@ describe('with 429 and 529 to be tried again', () => {
     expect(answer.body).toEqual(scene.standin.log[1]!.response.body);
     const { request, attempts } = await detail(scene, answer);
     expect(attempts.map(({ status, error_type }) => [status, error_type])).toEqual([[429, 'rate_limit_error'], [200, null]]);
+    // Each try has the limits of its own answer.
+    expect(attempts[0]!.limits).toMatchObject({ retry_after_s: 1 });
+    const { headers } = scene.standin.log[1]!.response;
+    expect(attempts[1]!.limits).toEqual({
+      rows: ['requests', 'tokens', 'input-tokens', 'output-tokens'].map((name) => ({
+        dimension: name.replace('-', '_'), limit: Number(headers[`anthropic-ratelimit-${name}-limit`]), remaining: Number(headers[`anthropic-ratelimit-${name}-remaining`]),
+        reset_at: new Date(String(headers[`anthropic-ratelimit-${name}-reset`])).toISOString(),
+      })),
+      retry_after_s: null,
+    });
     expect(held).toBe(nanos(request.held_usd));
     // retry-after was honoured: the second try began a second after the first had its answer, not earlier.
     expect(scene.standin.log[1]!.at - scene.standin.log[0]!.at).toBeGreaterThanOrEqual(1_000);

@@ -6,6 +6,7 @@ import type { Grant } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, settledPriceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
+import type { ToldLimits } from '../../domain/provider-limits.ts';
 import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
@@ -158,6 +159,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       duration_ms: a.durationMs,
       error_type: a.errorType,
       failover: a.failover ?? null,
+      limits: a.limits ? toldLimits(a.limits) : null,
     })),
     cost_lines: lines.map((line) => ({
       kind: line.kind === 'web_search' || line.kind === 'code_execution' ? line.kind : TOKEN_KIND_NAMES[line.kind],
@@ -191,6 +193,11 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
     inference_geo: detail.inferenceGeo,
   };
 }
+
+const toldLimits = ({ limits, retryAfterSeconds }: ToldLimits): wire.AttemptRow['limits'] => ({
+  rows: limits.map(({ dimension, limit, remaining, resetAt }) => ({ dimension, limit, remaining, reset_at: isoOrNull(resetAt) })),
+  retry_after_s: retryAfterSeconds,
+});
 
 function whyLinesDiffer(row: CallRow): string {
   if (row.outcome === null) return 'The call is still in flight; its cost is not settled.';

@@ -340,8 +340,13 @@ const FOLDS_ANEW = `
   DELETE FROM fold_done;
 `;
 
+const TOLD_LIMITS = `
+  -- What the answer told of the provider's limits (limits-text.ts), empty where it told nothing; NULL where nobody read its headers, as of attempts before this step.
+  ALTER TABLE attempt ADD COLUMN limits TEXT;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

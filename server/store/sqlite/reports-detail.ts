@@ -5,6 +5,7 @@ import { epochMs } from '../../domain/ids.ts';
 import type { PriceRow } from '../../domain/price.ts';
 import type { CallDetail, Page } from '../../domain/reports.ts';
 import type { UsagePart } from '../../domain/usage.ts';
+import { limitsOf } from './limits-text.ts';
 import { correctionsIn } from './reports-corrections.ts';
 import { CALL_COLUMNS, callRow, cursorOf, placeOf } from './reports-requests.ts';
 import type { Columns, Source } from './reports-source.ts';
@@ -45,7 +46,7 @@ function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
   return rows.map((row) => {
     const [price, morePrices, parts, decisions, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
     const attempts = source.all(
-      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover
+      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover, limits
        FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
       [row[0] as bigint],
     );
@@ -68,10 +69,11 @@ function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
 
 type CompactDecision = [rule: string, verdict: Decision['verdict'], detail?: string];
 
-function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType, failover]: Columns): Attempt {
+function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType, failover, limits]: Columns): Attempt {
+  const began = epochMs(Number(startedAt));
   return {
     number: Number(number),
-    startedAt: epochMs(Number(startedAt)),
+    startedAt: began,
     status: status === null ? null : Number(status),
     outcome: outcome as Outcome,
     upstreamRequestId: upstreamRequestId as string | null,
@@ -80,6 +82,7 @@ function attemptOf([number, startedAt, status, outcome, upstreamRequestId, heade
     durationMs: Number(durationUs ?? 0) / 1000,
     errorType: errorType as string | null,
     failover: failover as string | null,
+    limits: limitsOf(limits as string | null, began),
   };
 }
 

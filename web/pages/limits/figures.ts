@@ -3,6 +3,9 @@
 import type { LimitsAnswer, ReasonRow } from '../../../server/http/admin/wire.ts';
 import { rowsBy } from '../../figures.ts';
 
+/** What is limited, in words. */
+export const DIMENSIONS = { requests: 'Requests', tokens: 'Tokens', input_tokens: 'Input tokens', output_tokens: 'Output tokens', concurrent: 'At once' } as const;
+
 type Seen = LimitsAnswer['provider'][number];
 
 export interface Headroom {

@@ -9,12 +9,10 @@ import { useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodParameters, range, zone } from '../../state/period.ts';
-import { failuresOf, headroomOf, SIDES, type Failure, type Headroom } from './figures.ts';
+import { DIMENSIONS, failuresOf, headroomOf, SIDES, type Failure, type Headroom } from './figures.ts';
 import { Course } from './course.tsx';
 import { Queue } from './queue.tsx';
 import { Troubles } from './troubles.tsx';
-
-const DIMENSIONS = { requests: 'Requests', tokens: 'Tokens', input_tokens: 'Input tokens', output_tokens: 'Output tokens', concurrent: 'At once' } as const;
 
 export function Limits({ status }: PageProps) {
   const limits = useAsk<LimitsAnswer>('/api/limits', 'limits');

@@ -10,6 +10,7 @@ import { useAsk } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 import { closeRow } from './list.tsx';
+import { ToldLimits } from './told-limits.tsx';
 
 export function Drawer({ id }: { id: string }) {
   const asked = useAsk<RequestAnswer>(`/api/requests/${encodeURIComponent(id)}`);
@@ -44,6 +45,9 @@ function Detail({ answer }: { answer: RequestAnswer }) {
       <h3>Time</h3>
       <Timeline row={row} />
       {answer.attempts.length > 0 && <Waterfall attempts={answer.attempts} admitted={admitted} />}
+
+      <h3>Limits at the provider</h3>
+      <ToldLimits answer={answer} />
 
       <h3>Decisions</h3>
       {answer.decisions.length === 0 ? <p class="muted">No rule had anything to say.</p> : <ul class="decisions">{answer.decisions.map((decision) => <Decision key={decision.rule} decision={decision} />)}</ul>}

@@ -1,7 +1,7 @@
 // server/http/admin/wire/limits.ts: room at the provider, our own rate limits, and the further tries that are left.
 
 import { z } from 'zod';
-import { HEADROOM_DIMENSIONS } from '../../../domain/observer.ts';
+import { HEADROOM_DIMENSIONS } from '../../../domain/provider-limits.ts';
 import { Count, Instant, Milliseconds } from './atoms.ts';
 
 export const LimitsAnswer = z.object({

@@ -1,6 +1,7 @@
 // server/http/admin/wire/requests.ts: single calls, with their attempts, cost lines and decisions.
 
 import { z } from 'zod';
+import { HEADROOM_DIMENSIONS } from '../../../domain/provider-limits.ts';
 import { Count, Endpoint, ExactMoney, Instant, Milliseconds, Money, Outcome, ServerToolCounts, TokenCounts } from './atoms.ts';
 import { LIMITS, cursor, filters, limit, range } from './queries.ts';
 
@@ -55,6 +56,16 @@ export type RequestRow = z.infer<typeof RequestRow>;
 export const RequestsAnswer = z.object({ from: Instant, to: Instant, rows: z.array(RequestRow), next_cursor: z.string().nullable() });
 export type RequestsAnswer = z.infer<typeof RequestsAnswer>;
 
+const ToldLimits = z.object({
+  rows: z.array(z.object({
+    dimension: z.enum(HEADROOM_DIMENSIONS),
+    limit: Count.describe('per minute'),
+    remaining: Count,
+    reset_at: Instant.nullable().describe('when all of it is there again, to the second; null where the provider did not say'),
+  })).describe('empty where the answer told of none'),
+  retry_after_s: z.number().min(0).nullable().describe('for how long the provider asked to be left alone; null where it did not'),
+});
+
 export const AttemptRow = z.object({
   number: z.int().positive(),
   started_at: Instant,
@@ -65,6 +76,7 @@ export const AttemptRow = z.object({
   duration_ms: Milliseconds,
   error_type: z.string().nullable(),
   failover: z.string().nullable().describe('the place of `upstream.failover` that it went to; null: the upstream itself'),
+  limits: ToldLimits.nullable().describe("what the answer's headers told of the provider's limits; null where no answer came or nobody read them, as of endpoints with limits of their own and of calls before these were kept"),
 });
 export type AttemptRow = z.infer<typeof AttemptRow>;
 
