@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -14,6 +14,9 @@ const complaints = async (...args: string[]): Promise<string> =>
     () => '',
     ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
   );
+
+// Four compilers at once, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 120_000 });
 
 test.each(['tsconfig.json', 'web/tsconfig.json', 'test/tsconfig.json'])('%s type-checks', async (project) => {
   expect(await complaints('node_modules/typescript/bin/tsc', '--noEmit', '-p', project)).toBe('');
