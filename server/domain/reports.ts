@@ -203,6 +203,21 @@ export interface CallDetail {
   readonly corrections: readonly CorrectionRow[];
 }
 
+/** A call with keyed hashes of its prompt's prefixes, as `promptMarks` wrote them. Corrections are left out. */
+export interface CallPrompt {
+  readonly row: CallRow;
+  readonly prompt: string;
+}
+
+export interface PromptsReport {
+  /** `prompt` null: none were taken, or the call has not ended. */
+  readonly call: { readonly row: CallRow; readonly prompt: string | null };
+  /** The call before it of its session; null where there is none, or none with hashes. */
+  readonly sameSession: CallPrompt | null;
+  /** Those before it of its workflow and model, newest first. */
+  readonly recent: readonly CallPrompt[];
+}
+
 /** A correction as it is read back. */
 export interface CorrectionRow {
   readonly at: EpochMs;
@@ -253,6 +268,8 @@ export interface Reports {
   everyRequest(filter: Filter, order?: 'oldest' | 'newest'): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */
   request(id: string): Promise<CallDetail | null>;
+  /** A call's prompt as hashes, with `most` of those before it. Null: no such call, or its row is past retention. */
+  prompts(query: { readonly id: string; readonly most: number }): Promise<PromptsReport | null>;
   /** Ended calls that had a price, in order of admission, with all that is needed to price them again. */
   bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null; /** Of all, unless told. */ workspace?: string }): Promise<Page<CallDetail>>;
   /** The days whose rows retention has left whole; null where there is no row. */

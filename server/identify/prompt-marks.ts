@@ -37,8 +37,8 @@ export interface PromptMarks {
 /** Larger bodies are left out: hashing one would hold every stream up for milliseconds. */
 const MOST_BYTES = 4 * 1024 * 1024;
 /** Prefixes kept of a long conversation: its beginning, and where the next turn can join. */
-const FIRST = 2;
-const LAST = 6;
+export const KEPT_FIRST = 2;
+export const KEPT_LAST = 6;
 /** As many breakpoints as the API takes. */
 const MOST_BREAKPOINTS = 4;
 
@@ -78,7 +78,7 @@ export function promptMarks(body: Buffer, layout: PromptLayout, ask: Ask, key: s
       bytes += length;
       const breakpoint = isMarked && breakpoints < MOST_BREAKPOINTS;
       if (breakpoint) breakpoints++;
-      if (breakpoint || (part === 'messages' ? at < FIRST || at >= stops - LAST : isLast)) marks += markOf(part, breakpoint, bytes, chain);
+      if (breakpoint || (part === 'messages' ? at < KEPT_FIRST || at >= stops - KEPT_LAST : isLast)) marks += markOf(part, breakpoint, bytes, chain);
       isMarked = false;
       from = to;
     }

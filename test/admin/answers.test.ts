@@ -8,6 +8,7 @@ import { epochMs } from '../../server/domain/ids.ts';
 import { LedgerUnavailable } from '../../server/domain/ledger.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { NO_SERVER_TOOLS } from '../../server/domain/usage.ts';
+import { encodeMarks } from '../../server/identify/prompt-marks.ts';
 import { ROUTES } from '../../server/http/admin/routes.ts';
 import type * as wire from '../../server/http/admin/wire.ts';
 import { attempt, caller, cost, NOON, openEntry, price, refusedEntry, settlement, tokens } from '../store/samples.ts';
@@ -94,6 +95,47 @@ test('one request tells the limits of each answer, none where it told none, and 
     { rows: [{ dimension: 'requests', limit: 4000, remaining: 3999, reset_at: '2026-03-04T10:21:00.000Z' }, { dimension: 'output_tokens', limit: 80_000, remaining: 0, reset_at: null }], retry_after_s: null },
   ]);
   expect((await get<wire.RequestAnswer>('/api/requests/req_cut')).attempts.map((one) => one.limits)).toEqual([null]);
+});
+
+describe('the prompt of one request', () => {
+  const LONG_AGO = NOON - 200 * 86_400_000;
+  const marks = (question: string, bytes: number): string => encodeMarks({
+    cacheTtl: '5m', thinking: false, unbounded: false, automatic: false, maxTokens: 64, messages: 1, body: question.padEnd(11, '-'),
+    marks: [{ part: 'system', breakpoint: true, bytes: 800, hash: 'the-policies' }, { part: 'messages', breakpoint: false, bytes, hash: question.padEnd(11, '-') }],
+  });
+  const used = (cacheWrite5m: number, cacheRead: number) => cost({ tokens: { input: 30, cacheWrite5m, cacheWrite1h: 0, cacheRead, output: 5 } });
+  beforeAll(async () => {
+    const { ledger } = gateway;
+    // Long before what the other tests ask about.
+    for (const [id, minute, prompt, spent] of [['req_p1', 0, marks('one', 950), used(200, 0)], ['req_p2', 1, marks('two', 900), used(0, 200)], ['req_p3', 9, marks('three', 910), used(200, 0)]] as const) {
+      const at = LONG_AGO + minute * 60_000;
+      await ledger.open(openEntry(id, { admittedAt: epochMs(at), caller: { ...caller({ workflow: 'summary' }), session: id === 'req_p3' ? 'of-its-own' : 'of-both' } }));
+      await ledger.settle(settlement(id, { endedAt: epochMs(at + 2_000), cost: spent, prompt }));
+    }
+  });
+
+  test('is compared with the call before of its session, boundary by boundary, with what that meant for the cache', async () => {
+    expect(await get<wire.PromptAnswer>('/api/requests/req_p2/prompt')).toEqual({
+      hashed: true, cache_ttl: '5m', automatic: false, bytes: 900, tokens: { input: 30, cache_write_5m: 0, cache_write_1h: 0, cache_read: 200, output: 5 },
+      before: { id: 'req_p1', admitted_at: '2025-08-16T10:20:30.000Z', chosen: 'session', model: 'claude-haiku-4-5', same_model: true, tokens: { input: 30, cache_write_5m: 200, cache_write_1h: 0, cache_read: 0, output: 5 } },
+      shared_bytes: 800,
+      boundaries: [
+        { part: 'system', message: null, breakpoint: true, bytes: 800, bytes_before: 800, state: 'same' },
+        { part: 'messages', message: 1, breakpoint: false, bytes: 900, bytes_before: 950, state: 'differs' },
+      ],
+      cache: 'read',
+    });
+  });
+
+  test('is compared with the one that shares most where its session has no other', async () => {
+    expect(await get<wire.PromptAnswer>('/api/requests/req_p3/prompt')).toMatchObject({ before: { id: 'req_p2', chosen: 'longest' }, shared_bytes: 800, cache: 'lapsed' });
+  });
+
+  test('has nothing to be compared with where it is the first, and no hashes where the call was refused', async () => {
+    expect(await get<wire.PromptAnswer>('/api/requests/req_p1/prompt')).toMatchObject({ hashed: true, bytes: 950, before: null, boundaries: [], cache: null });
+    expect(await get<wire.PromptAnswer>('/api/requests/req_no/prompt')).toMatchObject({ hashed: false, before: null, boundaries: [], cache: null });
+    for (const id of ['req_absent', '%00']) expect((await get(`/api/requests/${id}/prompt`, 404)).error.code).toBe('not_found');
+  });
 });
 
 test('a bill that does not sum to the cost says why', async () => {

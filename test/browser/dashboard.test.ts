@@ -129,6 +129,21 @@ describe('with traffic', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('an opened request tells what of its prompt was the same in the one before, and leads there', async () => {
+    const { page, complaints } = await open(gateway, '/requests?wf=ticket-triage');
+    await page.locator('table.requests').waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    const prompt = page.getByRole('region', { name: 'The prompt against the one before' });
+    await prompt.waitFor();
+    expect(await prompt.locator('tbody tr').allInnerTexts()).toEqual([expect.stringMatching(/^Message 1\s.*the same$/s)]);
+    const opened = new URL(page.url()).searchParams.get('row');
+    await page.getByRole('link', { name: /^the call .* before$/ }).click();
+    await page.waitForURL((url) => ![null, opened].includes(url.searchParams.get('row')));
+    await page.locator('.drawer .cost-lines tfoot').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('the CSV link holds the filter in force', async () => {
     const { page } = await open(gateway, '/requests?ws=catalog');
     const link = await page.getByRole('link', { name: 'CSV' }).getAttribute('href');
@@ -174,6 +189,7 @@ describe('with traffic', () => {
       await page.keyboard.press('j');
       await page.keyboard.press('Enter');
       await page.locator('.drawer .facts').first().waitFor();
+      await page.locator('.drawer .skeleton').waitFor({ state: 'detached' });
     }
     await page.evaluate(axe);
     const faults = await page.evaluate(async () => {

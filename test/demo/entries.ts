@@ -5,6 +5,7 @@ import { epochMs, type CallId, type KeyId, type WorkflowId, type WorkspaceId } f
 import type { OpenEntry, RefusedEntry, Settlement } from '../../server/domain/ledger.ts';
 import { usdString } from '../../server/domain/money.ts';
 import type { Pricing, Quote } from '../../server/domain/price.ts';
+import type { ToldLimit, ToldLimits } from '../../server/domain/provider-limits.ts';
 import { REFUSALS } from '../../server/domain/refusal.ts';
 import type { Reading, Tokens, Usage } from '../../server/domain/usage.ts';
 import type { Chance } from '../standin/chance.ts';
@@ -67,7 +68,7 @@ function settlementOf(call: PlannedCall, cache: CacheState, opened: OpenEntry, q
   const outcome = outcomeOf(call, status);
   const requestId = `req_011${Array.from({ length: 21 }, () => CROCKFORD[chance.int(0, 31)]).join('')}`;
   const errorType = failed ? fate.type : fate.kind === 'reset' ? 'ECONNRESET' : null;
-  const attempt: Attempt = { number: 1, startedAt: opened.admittedAt, status, outcome, upstreamRequestId: requestId, headersMs: failed ? firstMs : Math.round(firstMs * 0.8), durationMs, errorType };
+  const attempt: Attempt = { number: 1, startedAt: opened.admittedAt, status, outcome, upstreamRequestId: requestId, headersMs: failed ? firstMs : Math.round(firstMs * 0.8), durationMs, errorType, limits: limitsOf(call, status) };
   return {
     id: opened.id,
     endedAt: epochMs(call.at + durationMs),
@@ -82,6 +83,18 @@ function settlementOf(call: PlannedCall, cache: CacheState, opened: OpenEntry, q
     requestBytes: Math.round((call.prefixTokens + call.freshTokens) * BYTES_PER_TOKEN),
     prompt: marksOf(call),
     responseBytes: failed ? 180 : Math.round(generated * seen * (part.stream ? 34 : BYTES_PER_TOKEN) + 900),
+  };
+}
+
+/** As the provider tells them with each answer but that of an overload, on a tier that leaves most of them untouched. */
+function limitsOf({ at, prefixTokens, freshTokens }: PlannedCall, status: number): ToldLimits {
+  if (status >= 500) return { limits: [], retryAfterSeconds: null };
+  const told = (dimension: ToldLimit['dimension'], limit: number, used: number): ToldLimit => ({ dimension, limit, remaining: limit - used, resetAt: epochMs(at + Math.ceil((used / limit) * 60) * 1000) });
+  const inputTokens = Math.ceil((prefixTokens + freshTokens) / 1_000) * 1_000;
+  const used = status === 429 ? 4_000 : 20 + (at % 300);
+  return {
+    limits: [told('requests', 4_000, used), told('tokens', 400_000, 2_000), told('input_tokens', 2_000_000, Math.min(inputTokens, 2_000_000)), told('output_tokens', 400_000, 2_000)],
+    retryAfterSeconds: status === 429 ? 12 : null,
   };
 }
 

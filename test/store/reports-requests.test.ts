@@ -135,6 +135,41 @@ describe('one call', () => {
   });
 });
 
+describe('the prompt of a call', () => {
+  const prompts = (source: Source, id: string, most = 20) => report(source, 'prompts', { id, most });
+  const at = (minute: number, more: Partial<ToldCall> = {}): ToldCall => ({ ...anyCall, at: anyCall.at + minute * 60_000, prompt: `of ${minute}`, ...more });
+
+  test('comes with those before it of its workflow and model, newest first, and with the last before it of its session', () => {
+    const { ledger, source } = opened();
+    const ids = ledger.write([
+      at(0), at(1, { session: 's' }), at(2, { session: 's', modelSent: 'claude-opus-4-6' }), at(3, { workflow: 'digest', session: 's' }), at(4, { workspace: 'research', session: 's' }),
+      { ...anyCall, at: anyCall.at + 5 * 60_000, session: 's' }, at(6), at(7, { session: 's' }), at(7), at(8, { session: 's' }),
+    ]);
+    const found = prompts(source, ids[7]!)!;
+    expect(found.call).toMatchObject({ row: { id: ids[7] }, prompt: 'of 7' });
+    expect(found.sameSession).toMatchObject({ row: { id: ids[2], modelSent: 'claude-opus-4-6' }, prompt: 'of 2' });
+    expect(found.recent.map(({ prompt }) => prompt)).toEqual(['of 6', 'of 1', 'of 0']);
+    // Of one millisecond the order of the rows tells which came before.
+    expect(prompts(source, ids[8]!)!.recent.map(({ row }) => row.id).slice(0, 2)).toEqual([ids[7], ids[6]]);
+    expect(prompts(source, ids[7]!, 1)!.recent.map(({ prompt }) => prompt)).toEqual(['of 6']);
+  });
+
+  test('is null where none was taken, and of a call that never was nothing is told', () => {
+    const { ledger, source } = opened();
+    const [, id = ''] = ledger.write([at(0), { ...anyCall, at: anyCall.at + 60_000 }]);
+    expect(prompts(source, id)).toMatchObject({ call: { prompt: null }, sameSession: null, recent: [] });
+    expect(prompts(source, 'req_00000000000000000000000000')).toBe(null);
+  });
+
+  test('is looked for among the newest two hundred', () => {
+    const { ledger, source } = opened();
+    const { prompt: _none, ...bare } = at(0);
+    const ids = ledger.write([at(0), ...Array.from({ length: 200 }, (_, n) => ({ ...bare, at: anyCall.at + 60_000 + n })), at(9)]);
+    expect(prompts(source, ids.at(-1)!)!.recent).toEqual([]);
+    expect(prompts(source, ids.at(-2)!)!.call.prompt).toBe(null);
+  });
+});
+
 describe('facets', () => {
   const range = { from: anyCall.at, to: anyCall.at + 1 };
 

@@ -38,6 +38,8 @@ export interface ToldCall {
   readonly cacheSavings: bigint;
   readonly durationMs: number;
   readonly timeToFirstTokenMs: number | null;
+  /** Absent: none was taken. */
+  readonly prompt?: string;
 }
 
 export const anyCall: ToldCall = {
@@ -134,7 +136,7 @@ function opsOf(id: CallId, call: ToldCall): Op[] {
       cacheSavings: nanodollars(call.cacheSavings), modelServed: call.modelServed, speed: null, serviceTier: 'standard', inferenceGeo: null,
       prices: price === null ? [] : [price, priceRow('claude-fallback')], basis: price === null ? 'free' : 'listed',
     },
-    stopReason: 'end_turn', upstreamRequestId: 'up-0', errorType: errorOf(call), requestBytes: 10, responseBytes: 20,
+    stopReason: 'end_turn', upstreamRequestId: 'up-0', errorType: errorOf(call), requestBytes: 10, responseBytes: 20, prompt: call.prompt ?? null,
   };
   return [openOp(open, ref), settleOp(settlement, ref)];
 }

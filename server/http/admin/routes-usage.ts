@@ -2,6 +2,7 @@
 
 import type { CallRow } from '../../domain/reports.ts';
 import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, usageFigures, usageRow } from './encode.ts';
+import { promptAnswer } from './encode-prompt.ts';
 import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
 import { writeActions, writeRequests, writeUsage } from './export-csv.ts';
@@ -10,6 +11,10 @@ import { json, raw, type Input, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
 const CALL_ID = /^[A-Za-z0-9_]{1,64}$/;
+
+const noSuchRequest = (): AdminError => new AdminError(404, 'not_found', 'No such request, or its row is past retention.');
+/** Recent calls among which the one is looked for that shares most of a prompt. */
+const COMPARED_WITH = 20;
 
 /** One row more than asked for tells whether there are more. */
 async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire.UsageQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.UsageAnswer> {
@@ -111,8 +116,23 @@ export const usageRoutes: readonly Route[] = [
     async handle({ services, params }) {
       const id = params['id'] ?? '';
       const detail = CALL_ID.test(id) ? await services.reports.request(id) : null;
-      if (detail === null) throw new AdminError(404, 'not_found', 'No such request, or its row is past retention.');
+      if (detail === null) throw noSuchRequest();
       return requestDetail(detail, services.explain(detail));
+    },
+  }),
+  json({
+    method: 'get',
+    path: '/api/requests/:id/prompt',
+    role: 'read',
+    summary: 'What of one call\'s prompt was the same in the call before, boundary by boundary, and what that meant for the cache.',
+    query: wire.NoQuery,
+    name: 'Prompt',
+    answer: wire.PromptAnswer,
+    async handle({ services, params }) {
+      const id = params['id'] ?? '';
+      const report = CALL_ID.test(id) ? await services.reports.prompts({ id, most: COMPARED_WITH }) : null;
+      if (report === null) throw noSuchRequest();
+      return promptAnswer(report);
     },
   }),
   json({

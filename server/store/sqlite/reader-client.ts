@@ -128,6 +128,7 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     shapes: (query) => ask('shapes', query),
     reasons: (query) => ask('reasons', query),
     request: (id) => ask('request', id),
+    prompts: (query) => ask('prompts', query),
     bills: (query) => ask('bills', query),
     daysKept: () => ask('daysKept', null),
     checkDay: (day) => ask('checkDay', { day }),

@@ -5,13 +5,14 @@ import { audit } from './reports-audit.ts';
 import { checkDay, daysKept } from './reports-check.ts';
 import { bills, request } from './reports-detail.ts';
 import { heldAndCost } from './reports-holds.ts';
+import { prompts } from './reports-prompts.ts';
 import { requests, requestsInOrder } from './reports-requests.ts';
 import type { Source } from './reports-source.ts';
 import { reasons, shapes } from './reports-shapes.ts';
 import { facets, hourlySpend } from './reports-spend.ts';
 import { usage } from './reports-usage.ts';
 
-const REPORTS = { usage, actions, requests, requestsInOrder, request, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons };
+const REPORTS = { usage, actions, requests, requestsInOrder, request, prompts, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons };
 
 export type ReportName = keyof typeof REPORTS;
 /** What a report is asked with: one value, which can be sent to a thread. */

@@ -10,6 +10,7 @@ import { useAsk } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 import { closeRow } from './list.tsx';
+import { PromptDiff } from './prompt-diff.tsx';
 import { ToldLimits } from './told-limits.tsx';
 
 export function Drawer({ id }: { id: string }) {
@@ -45,6 +46,9 @@ function Detail({ answer }: { answer: RequestAnswer }) {
       <h3>Time</h3>
       <Timeline row={row} />
       {answer.attempts.length > 0 && <Waterfall attempts={answer.attempts} admitted={admitted} />}
+
+      <h3>Prompt and cache</h3>
+      <PromptDiff id={row.id} admitted={admitted} />
 
       <h3>Limits at the provider</h3>
       <ToldLimits answer={answer} />

@@ -36,7 +36,7 @@ function OfAttempt({ attempt: { number, started_at: startedAt, headers_ms: heade
                 {limits.rows.map((row) => (
                   <tr key={row.dimension}>
                     <th scope="row">{DIMENSIONS[row.dimension]}</th>
-                    <td class="figure">{whole(row.remaining)} {row.limit > 0 && <span class="muted">{percent(row.remaining / row.limit)}</span>}</td>
+                    <td class="figure">{whole(row.remaining)} {row.limit > 0 && <span class="muted wide-only">{percent(row.remaining / row.limit)}</span>}</td>
                     <td class="figure">{whole(row.limit)}</td>
                     <td class="figure">{row.reset_at === null ? <span class="muted">not told</span> : <span title={timeOfDay(Date.parse(row.reset_at), zone.value)}>{fullAgain(Date.parse(row.reset_at), answeredAt)}</span>}</td>
                   </tr>
