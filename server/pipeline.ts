@@ -153,6 +153,7 @@ const openEntry = (intent: Intent, clearance: Clearance, quote: Quote, admission
   modelRequested: intent.modelRequested,
   clientRetry: intent.clientRetry,
   decisions: admission.decisions,
+  traceId: intent.traceId ?? null,
   trace: intent.trace ?? null,
   modelSent: clearance.model,
   held: admission.held,

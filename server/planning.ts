@@ -5,6 +5,7 @@ import type { Clearance } from './domain/admission.ts';
 import type { Ask, Caller, Intent } from './domain/call.ts';
 import type { Quote } from './domain/price.ts';
 import { granted, type Verdict } from './domain/refusal.ts';
+import { traceIdOf } from './identify/trace-id.ts';
 import type { Call, InspectedBody, Services } from './served.ts';
 
 /** What a call may use and what it may cost at most; `batch` is null but where it creates one. */
@@ -49,6 +50,7 @@ export const intentOf = (call: Call, caller: Caller, ask: Ask | null): Intent =>
   modelRequested: ask?.model ?? null,
   clientRetry: call.clientRetry,
   decisions: [],
+  traceId: traceIdOf(call.request.headers['traceparent']),
   trace: call.trace,
 });
 

@@ -177,6 +177,8 @@ export interface Intent {
   /** The `x-stainless-retry-count` of the client; null when not sent. */
   readonly clientRetry: number | null;
   readonly decisions: readonly Decision[];
+  /** The trace that its caller says it belongs to, 32 hexadecimal digits in lower case. Null or absent: it named none. */
+  readonly traceId?: string | null;
   /** Its place in its caller's trace, for those who watch; no row keeps it. Null or absent where traces are off. */
   readonly trace?: CallTrace | null;
 }

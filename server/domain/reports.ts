@@ -24,7 +24,9 @@ export interface Filter {
   readonly outcome: readonly string[];
   readonly session: readonly string[];
   readonly action: readonly string[];
-  /** Why we said no; absent matches everything, as do the next three. */
+  /** Ids of traces, 32 hexadecimal digits; absent matches everything, as do the next four. */
+  readonly trace?: readonly string[];
+  /** Why we said no. */
   readonly refusal?: readonly string[];
   /** The type of the error that a call ended with. */
   readonly error?: readonly string[];
@@ -123,6 +125,34 @@ export interface ShapesReport {
   readonly from: EpochMs;
 }
 
+/** Steps of traces: the first answered call of each, the second, and so on, within one workflow. */
+export interface StepsReport {
+  /** Looked at: the newest, with an answered call each. */
+  readonly traces: number;
+  readonly calls: number;
+  /** Where the figures begin: later than was asked where there are more traces than were looked at. */
+  readonly from: EpochMs;
+  readonly rows: readonly {
+    /** From 1; null: all later ones together. */
+    readonly step: number | null;
+    readonly calls: number;
+    /** That have such a step. */
+    readonly traces: number;
+    /** That most of the calls were served by, and how many. */
+    readonly model: string | null;
+    readonly modelCalls: number;
+    /** Calls that ended with the wish to use a tool. */
+    readonly toolUse: number;
+    /** By nearest rank, as are the next two; as settled, without corrections. */
+    readonly cost: { readonly p50: Nanodollars; readonly p95: Nanodollars };
+    /** Of all kinds. */
+    readonly tokens: { readonly p50: number; readonly p95: number };
+    readonly durationMs: { readonly p50: number; readonly p95: number };
+    /** The trace with the dearest call of this step. */
+    readonly dearestTrace: string;
+  }[];
+}
+
 /** What reasons are told apart by, beside themselves. */
 export const REASON_GROUPINGS = ['workspace', 'workflow', 'hour', 'day', 'month'] as const;
 export type ReasonGrouping = (typeof REASON_GROUPINGS)[number];
@@ -187,6 +217,8 @@ export interface CallRow {
   readonly batchId: string | null;
   /** The item's name in its batch; null for others. */
   readonly customId: string | null;
+  /** The trace that the client said it belongs to, 32 hexadecimal digits; null where it said none. */
+  readonly traceId: string | null;
 }
 
 export interface CallDetail {
@@ -264,6 +296,8 @@ export interface Reports {
   shapes(query: { filter: Filter; most: number }): Promise<ShapesReport>;
   /** Why calls were refused or failed; those that came whole or cut are left out. */
   reasons(query: { filter: Filter; groupBy: readonly ReasonGrouping[] }): Promise<ReasonsReport>;
+  /** What the steps of a workflow's newest `mostTraces` traces cost and take; all past `mostSteps` are one. */
+  steps(query: { from: EpochMs; to: EpochMs; workspace: string; workflow: string; mostTraces: number; mostSteps: number }): Promise<StepsReport>;
   /** Every row, for an export; read in pages, never all at once. The oldest first unless told. */
   everyRequest(filter: Filter, order?: 'oldest' | 'newest'): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */

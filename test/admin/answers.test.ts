@@ -97,6 +97,40 @@ test('one request tells the limits of each answer, none where it told none, and 
   expect((await get<wire.RequestAnswer>('/api/requests/req_cut')).attempts.map((one) => one.limits)).toEqual([null]);
 });
 
+describe('traces', () => {
+  const LONG_AGO = NOON - 300 * 86_400_000;
+  const range = `from=${LONG_AGO - 1}&to=${LONG_AGO + 3_600_000}`;
+  const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+  beforeAll(async () => {
+    const { ledger } = gateway;
+    for (const [id, second, traceId, stopReason] of [['req_t1', 0, TRACE, 'tool_use'], ['req_t2', 1, TRACE, 'end_turn'], ['req_t3', 2, '0af7651916cd43dd8448eb211c80319c', 'end_turn'], ['req_t4', 3, null, 'end_turn']] as const) {
+      await ledger.open(openEntry(id, { admittedAt: epochMs(LONG_AGO + second * 1_000), caller: caller({ workflow: 'summary' }), traceId }));
+      await ledger.settle(settlement(id, { endedAt: epochMs(LONG_AGO + second * 1_000 + 1_900), stopReason, cost: cost({ total: nanodollars(BigInt(second + 1) * 1_000_000n) }) }));
+    }
+    await ledger.refuse(refusedEntry('req_t5', { admittedAt: epochMs(LONG_AGO + 4_000), endedAt: epochMs(LONG_AGO + 4_001), caller: caller({ workflow: 'summary' }), traceId: TRACE }));
+  });
+
+  test('a trace is a filter of requests, refused ones included, and a field of each', async () => {
+    const { rows } = await get<wire.RequestsAnswer>(`/api/requests?${range}&trace=${TRACE.toUpperCase()}`);
+    expect(rows.map((row) => [row.id, row.trace_id])).toEqual([['req_t5', TRACE], ['req_t2', TRACE], ['req_t1', TRACE]]);
+    expect((await get<wire.RequestAnswer>('/api/requests/req_t4')).request.trace_id).toBe(null);
+    expect((await get<wire.UsageAnswer>(`/api/usage?${range}&trace=${TRACE}&trace=0af7651916cd43dd8448eb211c80319c`)).total).toMatchObject({ requests: 4, refused: 1, cost_usd: '0.006000000' });
+    for (const bad of ['x', TRACE.slice(1), `${TRACE}0`, '']) expect((await get(`/api/requests?trace=${bad}`, 400)).error.message).toMatch(/32 hexadecimal digits/);
+  });
+
+  test('the steps of a workflow are the first calls of its traces, the second ones, and what they cost', async () => {
+    const body = await get<wire.StepsAnswer>(`/api/steps?${range}&workspace=support&workflow=summary`);
+    expect({ traces: body.traces, calls: body.calls, most: body.most_traces, counted: body.counted_from === body.from }).toEqual({ traces: 2, calls: 3, most: 1000, counted: true });
+    expect(body.rows[0]).toEqual({
+      step: 1, calls: 2, traces: 2, model: 'claude-haiku-4-5-20251001', model_calls: 2, tool_use_calls: 1, cost_usd: { p50: '0.001000000', p95: '0.003000000' }, tokens: { p50: 5073, p95: 5073 },
+      duration_ms: { p50: 1900.5, p95: 1900.5 }, dearest_trace: '0af7651916cd43dd8448eb211c80319c',
+    });
+    expect(body.rows[1]).toMatchObject({ step: 2, calls: 1, traces: 1, tool_use_calls: 0, dearest_trace: TRACE });
+    expect(body.rows).toHaveLength(2);
+    expect((await get('/api/steps?workspace=support', 400)).error.message).toMatch(/workflow/);
+  });
+});
+
 describe('the prompt of one request', () => {
   const LONG_AGO = NOON - 200 * 86_400_000;
   const marks = (question: string, bytes: number): string => encodeMarks({

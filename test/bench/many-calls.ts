@@ -16,6 +16,7 @@ const MODELS = ['claude-haiku-4-5', 'claude-sonnet-4-6', 'claude-opus-4-8', 'cla
 const OUTCOMES = ['client_abort', 'upstream_error', 'refused', 'client_error', 'truncated', 'upstream_timeout', 'upstream_reset'] as const;
 const WORKSPACES = 12;
 const WORKFLOWS = 4;
+const TRACED = 3;
 
 /** The same numbers in every run: mulberry32. */
 function numbers(seed: number): () => number {
@@ -31,7 +32,7 @@ function numbers(seed: number): () => number {
 const COLUMNS = [
   'id', 'admitted_at', 'workspace', 'workflow', 'key', 'user', 'model', 'model_sent', 'model_served', 'endpoint', 'stream', 'background', 'held', 'outcome', 'ended_at', 'status',
   'input', 'cache_write_5m', 'cache_read', 'output', 'cost', 'cache_savings', 'estimated', 'attempts', 'duration_us', 'ttft_us', 'overhead_us', 'request_bytes', 'response_bytes',
-  'basis', 'stop_reason', 'service_tier', 'upstream_request_id', 'session', 'action', 'decisions',
+  'basis', 'stop_reason', 'service_tier', 'upstream_request_id', 'session', 'action', 'decisions', 'trace',
 ];
 
 /**
@@ -69,6 +70,8 @@ export function writeManyCalls(file: string, { calls: count, users, days, to }: 
       input, cacheRead === 0 ? few(8_000) : 0, cacheRead, output, input * 1_000 + output * 5_000 + cacheRead * 100, cacheRead * 900, outcome === 'client_abort' ? 1 : 0, refused ? 0 : 1,
       Math.floor(durationMs * 1_000), outcome === 'ok' ? Math.floor(150_000 + next() * next() * 2_000_000) : null, 250, 2_048, 4_096,
       'listed', 'end_turn', 'standard', `req_up${number}`, `session-${user}-${Math.floor(at / HOUR_MS)}`, `action-${user}-${Math.floor(at / 60_000)}`, '[["models:support","allow"]]',
+      // One workspace sends traces: a user's calls of one hour are one.
+      workspace === TRACED ? Buffer.from(`${user}-${Math.floor(at / HOUR_MS)}`.padEnd(16, '-').slice(0, 16)) : null,
     );
   };
   // Indexes are cut when all is there: three times as fast as growing them call by call.

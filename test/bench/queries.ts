@@ -87,6 +87,8 @@ function cases(): Case[] {
       usage(`overview: hours of the week of a model, ${at}`, ['hour'], range, { model: ['claude-opus-4-8'] }),
       { page: `workflows: cost per action, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range }, groupBy: ['workspace', 'workflow'], most: 100_000 }, chart: true },
       { page: `workflows: cost per action of one, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range, workspace: ['workspace-3'], workflow: ['workflow-3-1'] }, groupBy: [unit as 'hour' | 'day'], most: 100_000 }, chart: true },
+      { page: `workflows: steps of traces of one, ${at}`, name: 'steps', question: { ...range, workspace: 'workspace-3', workflow: 'workflow-3-0', mostTraces: 1_000, mostSteps: 20 }, chart: true },
+      list(`requests: of one trace, ${at}`, range, 50, { trace: [Buffer.from('3-495000--------').toString('hex')] }),
       usage(`one user, ${at}`, [unit], range, { user: ['user-17'] }),
       usage(`limits: outcomes, ${at}`, ['outcome', unit], range),
       list(`requests: the newest, ${at}`, range, 50),
@@ -100,6 +102,10 @@ function cases(): Case[] {
       { page: `budgets: forecast of a user, ${at}`, name: 'hourlySpend', question: { scope: { workspace: null, workflow: null, key: null, user: 'user-17', model: null }, ...range }, chart: true },
     );
   }
+  all.push(
+    { page: 'one request', name: 'request', question: `req_${'500000'.padStart(26, '0')}`, chart: true },
+    { page: 'one request: its prompt against the one before', name: 'prompts', question: { id: `req_${'500000'.padStart(26, '0')}`, most: 20 }, chart: true },
+  );
   return all;
 }
 

@@ -90,7 +90,7 @@ beforeAll(async () => {
   // Files of tests run side by side: none may take away what another one's pages are loading.
   [browser, standin, receiver] = await Promise.all([launchChromium(), startStandin(), startReceiver(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
   gateway = await started();
-  for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1' } })).toBe(200);
+  for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1', traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b${i}-01` } })).toBe(200);
   expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6', headers: { 'x-tollgate-user': 'u-2' } })).toBe(200);
   expect(await call(gateway, '/w/support/ticket-triage', { model: 'claude-opus-4-8' })).toBe(403);
 });
@@ -203,6 +203,21 @@ describe('with traffic', () => {
     await page.getByText('floor_usd_per_hour: 5').waitFor();
     const { rows } = (await (await fetch(`${gateway.adminUrl}/api/audit`)).json()) as { rows: { action: string }[] };
     expect(rows.map((row) => row.action)).toEqual(expect.arrayContaining(['alert.acknowledge', 'alert.test']));
+    expect(complaints).toEqual([]);
+  });
+
+  test('the calls of a trace are steps of its workflow, and a step leads to the requests of the trace; without any, how to send one', async () => {
+    const { page, complaints } = await open(gateway, '/workflows?open=support/ticket-triage');
+    const steps = page.getByRole('region', { name: 'Steps of traced actions, as a table' });
+    await steps.waitFor();
+    expect((await steps.locator('tbody tr').allInnerTexts()).map((row) => row.split(/\s+/).slice(0, 4))).toEqual([1, 2, 3].map((step) => [String(step), 'claude-haiku-4-5-20251001', '1', '100%']));
+    await steps.getByRole('link', { name: 'Step 2: the trace where it is dearest' }).click();
+    await page.locator('table.requests').waitFor();
+    expect(new URL(page.url()).searchParams.getAll('trace')).toEqual(['4bf92f3577b34da6a3ce929d0e0e4736']);
+    expect(await page.locator('table.requests tbody tr').count()).toBe(3);
+    await page.goto(`${gateway.adminUrl}/workflows`);
+    await page.getByRole('link', { name: /^catalog\/.*show in detail/ }).click();
+    await page.getByText('says which trace it belongs to').waitFor();
     expect(complaints).toEqual([]);
   });
 

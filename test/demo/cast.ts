@@ -36,6 +36,8 @@ export interface Part {
   /** The chance that a call is another one of its day, made again: waste too. */
   readonly again?: number;
   readonly thinking?: boolean;
+  /** Its app sends a trace id, one for each conversation. */
+  readonly traced?: boolean;
 }
 
 export const CAST: readonly Part[] = [
@@ -62,7 +64,7 @@ export const CAST: readonly Part[] = [
   {
     workspace: 'editorial', workflow: 'writing-assistant', key: 'magazine', secret: 'tg_demo_writing_assist_0b42',
     share: 0.07, shape: 'office', users: ['ines', 'karl', 'mette', 'david', 'yuki'], models: [['claude-opus-4-8', 0.7], ['claude-sonnet-4-6', 0.3]],
-    stream: true, maxTokens: 2_000, turns: [3, 12], cached: [1_200, 5_000], fresh: [40, 320], output: [120, 900], searches: 0, thinking: true,
+    stream: true, maxTokens: 2_000, turns: [3, 12], cached: [1_200, 5_000], fresh: [40, 320], output: [120, 900], searches: 0, thinking: true, traced: true,
   },
   {
     workspace: 'editorial', workflow: 'fact-check', key: 'magazine', secret: '',

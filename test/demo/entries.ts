@@ -36,6 +36,7 @@ export function entriesOf(call: PlannedCall, cache: CacheState, pricing: Pricing
     stream: part.stream,
     modelRequested: part.alias ?? call.model,
     clientRetry: call.retry,
+    traceId: call.trace,
   };
   if (fate.kind === 'refused') {
     const decisions: Decision[] = [{ rule: fate.rule, verdict: 'refuse', detail: null }];

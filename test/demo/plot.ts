@@ -20,6 +20,8 @@ export interface PlannedCall {
   readonly user: string;
   readonly session: string | null;
   readonly action: string | null;
+  /** Of the conversation, where its app sends one. */
+  readonly trace: string | null;
   /** Calls with the same key share a cached prefix. */
   readonly cacheKey: string | null;
   /** Tokens marked for the cache, all turns so far. */
@@ -70,6 +72,7 @@ function session(part: Part, start: number, local: DateTime, chance: Chance): Pl
   for (let turn = 0; turn < turns; turn += 1) {
     const call: PlannedCall = {
       at, part, model, user, session: id,
+      trace: part.traced && id !== null ? id.replaceAll('-', '') : null,
       action: id === null ? (part.shape === 'always' ? `ticket-${chance.int(30_000, 60_000)}` : null) : `${id.slice(0, 8)}-${Math.floor(turn / 3)}`,
       cacheKey: part.cached === null ? null : (id ?? `${part.workflow}/${model}`),
       prefixTokens: prefix,
@@ -129,7 +132,7 @@ function runaway(slot: number, local: DateTime, plot: Plot, chance: Chance): Pla
   const count = Math.round((plot.calls / 60_000) * (held ? 40 : 60));
   return Array.from({ length: count }, (_, n): PlannedCall => ({
     at: slot + Math.floor(((n + chance.next()) / count) * SLOT_MS),
-    part, model: 'claude-opus-5-5', user: 'nightly-eval', session: `loop-${local.toISODate()}`, action: null,
+    part, model: 'claude-opus-5-5', user: 'nightly-eval', session: `loop-${local.toISODate()}`, action: null, trace: null,
     cacheKey: `loop-${slot}-${n % 2}`, prefixTokens: 40_000 + (minute - 850) * 900, before: [], again: null, freshTokens: chance.int(900, 6_000), outputTokens: chance.int(900, 3_800), searches: 0, retry: 0,
     fate: held ? { kind: 'refused', reason: 'budget_exhausted', rule: 'budget:agents-day' } : OK,
   }));

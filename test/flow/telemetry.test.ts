@@ -197,6 +197,8 @@ describe.each(['http/protobuf', 'http/json'])('over %s, sent when the gateway st
     const span = spanOf(scene.collector, rows.get('malformed')!);
     expect(span).toMatchObject({ parentSpanId: '', traceState: '' });
     expect(span.traceId).not.toBe(CALLER.traceId);
+    expect(rows.get('malformed')!.trace_id).toBe(null);
+    for (const about of ['streamed', 'refused', 'unsampled']) expect(rows.get(about)!.trace_id).toBe(CALLER.traceId);
     expect(upstreamParents.get('malformed')).toBe(`00-${span.traceId}-${span.spanId}-01`);
   });
 

@@ -141,7 +141,8 @@ test('request headers go up in their order and spelling; credentials are replace
   const up = pairsOf(seen().rawHeaders).filter((pair) => !/^(host|connection|content-length|x-gateway-hop): /i.test(pair));
   expect(up).toEqual([...Object.entries(kept).map(([name, value]) => `${name}: ${value}`), `X-Api-Key: ${PROVIDER_KEY}`]);
   expect(seen().rawHeaders.join('\n')).not.toMatch(/tollgate|tg_/i);
-  expect(await rowOf(scene.gateway, answer.headers)).toMatchObject({ user: 'ada', session: 's-2', action: 'a-1', tags: { a: 'b' }, client_retry: 1 });
+  expect(await rowOf(scene.gateway, answer.headers)).toMatchObject({ user: 'ada', session: 's-2', action: 'a-1', tags: { a: 'b' }, client_retry: 1, trace_id: '4bf92f3577b34da6a3ce929d0e0e4736' });
+  expect((await ledgerRows(scene.gateway, '&trace=4BF92F3577B34DA6A3CE929D0E0E4736')).map(({ user }) => user)).toEqual(['ada']);
 });
 
 test('response headers come down in their order and spelling, with ours added and the provider\'s key left out', async () => {

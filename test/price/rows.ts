@@ -57,7 +57,7 @@ export function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDe
       id: 'req_1', admittedAt: TODAY, endedAt: TODAY, workspace: 'w', workflow: 'f', user: null, session: null, action: null, tags: {}, key: null, endpoint: quote.endpoint, stream: false,
       modelRequested: quote.ask?.model ?? null, modelSent: quote.ask?.model ?? null, modelServed: cost.modelServed, outcome, status: ending.status, refusal: null, tokens: cost.tokens, serverTools: cost.serverTools, cost: cost.total, settledCost: cost.total, corrections: 0, held: quote.ceiling,
       estimated: cost.estimated, estimateMethod: cost.estimateMethod, cacheSavings: cost.cacheSavings, priceVersion: cost.prices[0]?.version ?? null, timeToFirstTokenMs: null, durationMs: 1, overheadMs: 0,
-      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null, batchId: null, customId: null,
+      attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null, batchId: null, customId: null, traceId: null,
     },
     attempts: [], decisions: [], parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices, corrections: [],
   };

@@ -66,7 +66,7 @@ describe('the list of calls', () => {
   test('tells a call as it was written', () => {
     const { ledger, source } = opened();
     const told: ToldCall = {
-      ...anyCall, user: 'ada', key: 'triage-prod', session: 's-1', action: 'a-1', attempts: 2, webSearches: 3, cost: 2n ** 60n + 1n, estimated: true, cacheSavings: -5n,
+      ...anyCall, user: 'ada', key: 'triage-prod', session: 's-1', action: 'a-1', trace: '0af7651916cd43dd8448eb211c80319c', attempts: 2, webSearches: 3, cost: 2n ** 60n + 1n, estimated: true, cacheSavings: -5n,
       tokens: { input: 1, cacheWrite5m: 2, cacheWrite1h: 3, cacheRead: 4, output: 5 }, durationMs: 800.125, timeToFirstTokenMs: null,
     };
     const [id] = ledger.write([told]);
@@ -76,7 +76,7 @@ describe('the list of calls', () => {
         key: 'triage-prod', endpoint: 'messages', stream: true, modelRequested: 'claude-haiku-4-5', modelSent: 'claude-haiku-4-5', modelServed: 'claude-haiku-4-5-20251001', outcome: 'ok', status: 200,
         refusal: null, tokens: told.tokens, serverTools: { webSearch: 3, webFetch: 0, codeExecution: 0 }, cost: 2n ** 60n + 1n, settledCost: 2n ** 60n + 1n, corrections: 0, held: 2n ** 60n + 2n, estimated: true,
         estimateMethod: 'a guess', cacheSavings: -5n, priceVersion: 'claude-haiku-4-5@2026-01-01#1', timeToFirstTokenMs: null, durationMs: 800.125, overheadMs: 0.25,
-        attempts: 2, clientRetry: null, stopReason: 'end_turn', errorType: null, upstreamRequestId: 'up-0', batchId: null, customId: null,
+        attempts: 2, clientRetry: null, stopReason: 'end_turn', errorType: null, upstreamRequestId: 'up-0', batchId: null, customId: null, traceId: '0af7651916cd43dd8448eb211c80319c',
       },
     ]);
   });

@@ -42,6 +42,7 @@ const USERS = ['ada', 'bob'];
 const KEYS = ['triage-prod', 'support'];
 const MODELS = ['claude-haiku-4-5', 'claude-opus-4-6'];
 const SESSIONS = ['s-1', 's-2'];
+const TRACES = ['0af7651916cd43dd8448eb211c80319c', '4bf92f3577b34da6a3ce929d0e0e4736'];
 const tokenCount = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2_000_000 }));
 
 export const calls = (change: number): fc.Arbitrary<ToldCall[]> =>
@@ -54,6 +55,7 @@ export const calls = (change: number): fc.Arbitrary<ToldCall[]> =>
       key: fc.constantFrom(null, ...KEYS),
       session: fc.constantFrom(null, ...SESSIONS),
       action: fc.constantFrom(null, 'a-1'),
+      trace: fc.constantFrom(null, ...TRACES),
       modelSent: fc.constantFrom(null, ...MODELS),
       modelServed: fc.constantFrom(null, ...MODELS, 'claude-served'),
       outcome: fc.constantFrom(null, 'ok' as const, 'ok' as const, ...OUTCOMES),
@@ -84,6 +86,7 @@ export const filters = (change: number): fc.Arbitrary<Filter> =>
     outcome: some(OUTCOMES),
     session: some(SESSIONS),
     action: some(['a-1', 'a-2']),
+    trace: some(TRACES),
     refusal: some(['model_not_allowed', 'rate_limited']),
     error: some(['overloaded_error']),
     tag: some(['team=blue', 'team=red']),
@@ -100,7 +103,7 @@ export function means(filter: Filter, call: ToldCall): boolean {
   return (
     call.at >= filter.from && call.at < filter.to &&
     any(filter.workspace, call.workspace) && any(filter.workflow, call.workflow) && any(filter.user, call.user) && any(filter.key, call.key) &&
-    any(filter.model, modelOf(call)) && any(filter.outcome, call.outcome) && any(filter.session, call.session) && any(filter.action, call.action) &&
+    any(filter.model, modelOf(call)) && any(filter.outcome, call.outcome) && any(filter.session, call.session) && any(filter.action, call.action) && any(filter.trace ?? [], call.trace ?? null) &&
     any(filter.refusal ?? [], isRefused(call) ? 'rate_limited' : null) && any(filter.error ?? [], errorOf(call)) && any(filter.tag ?? [], 'team=blue') &&
     (filter.estimated === undefined || filter.estimated === isEstimated(call))
   );

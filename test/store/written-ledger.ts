@@ -38,6 +38,8 @@ export interface ToldCall {
   readonly cacheSavings: bigint;
   readonly durationMs: number;
   readonly timeToFirstTokenMs: number | null;
+  /** Absent: it names none. */
+  readonly trace?: string | null;
   /** Absent: none was taken. */
   readonly prompt?: string;
 }
@@ -109,7 +111,7 @@ export function writtenLedger(zone: string): WrittenLedger {
 
 function opsOf(id: CallId, call: ToldCall): Op[] {
   const intent = {
-    id, admittedAt: epochMs(call.at), endpoint: 'messages' as const, stream: true, modelRequested: call.modelSent, clientRetry: null,
+    id, admittedAt: epochMs(call.at), endpoint: 'messages' as const, stream: true, modelRequested: call.modelSent, clientRetry: null, traceId: call.trace ?? null,
     decisions: [{ rule: 'models:support', verdict: 'allow' as const, detail: null }],
     caller: {
       workspace: call.workspace as WorkspaceId, workflow: call.workflow as WorkflowId, key: call.key as KeyId | null, user: call.user, session: call.session,

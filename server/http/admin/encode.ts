@@ -7,7 +7,7 @@ import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, settledPriceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { ToldLimits } from '../../domain/provider-limits.ts';
-import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport } from '../../domain/reports.ts';
+import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport, StepsReport } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
 import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
@@ -142,6 +142,7 @@ export function requestRow(row: CallRow): wire.RequestRow {
     upstream_request_id: row.upstreamRequestId,
     batch_id: row.batchId,
     custom_id: row.customId,
+    trace_id: row.traceId,
   };
 }
 
@@ -197,6 +198,19 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
 const toldLimits = ({ limits, retryAfterSeconds }: ToldLimits): wire.AttemptRow['limits'] => ({
   rows: limits.map(({ dimension, limit, remaining, resetAt }) => ({ dimension, limit, remaining, reset_at: isoOrNull(resetAt) })),
   retry_after_s: retryAfterSeconds,
+});
+
+export const stepsAnswer = ({ traces, calls, from: countedFrom, rows }: StepsReport, { from, to }: { readonly from: EpochMs; readonly to: EpochMs }, mostTraces: number): wire.StepsAnswer => ({
+  from: iso(from),
+  to: iso(to),
+  most_traces: mostTraces,
+  traces,
+  calls,
+  counted_from: iso(countedFrom),
+  rows: rows.map((row) => ({
+    step: row.step, calls: row.calls, traces: row.traces, model: row.model, model_calls: row.modelCalls, tool_use_calls: row.toolUse,
+    cost_usd: { p50: usdString(row.cost.p50), p95: usdString(row.cost.p95) }, tokens: row.tokens, duration_ms: row.durationMs, dearest_trace: row.dearestTrace,
+  })),
 });
 
 function whyLinesDiffer(row: CallRow): string {

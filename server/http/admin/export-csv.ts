@@ -63,6 +63,7 @@ const REQUEST_COLUMNS: Readonly<Record<string, (row: RequestRow) => Cell>> = {
   upstream_request_id: (r) => r.upstream_request_id,
   batch_id: (r) => r.batch_id,
   custom_id: (r) => r.custom_id,
+  trace_id: (r) => r.trace_id,
 };
 
 const USAGE_COLUMNS: Readonly<Record<string, (row: UsageRow) => Cell>> = {

@@ -130,6 +130,7 @@ export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter
     outcome: query.outcome ?? [],
     session: query.session ?? [],
     action: query.action ?? [],
+    trace: query.trace ?? [],
     refusal: query.refusal ?? [],
     error: query.error ?? [],
     tag: query.tag ?? [],

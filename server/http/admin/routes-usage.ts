@@ -1,7 +1,7 @@
 // server/http/admin/routes-usage.ts: what was used and what it cost: usage, requests, one request, pickers, exports.
 
 import type { CallRow } from '../../domain/reports.ts';
-import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, usageFigures, usageRow } from './encode.ts';
+import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, stepsAnswer, usageFigures, usageRow } from './encode.ts';
 import { promptAnswer } from './encode-prompt.ts';
 import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
@@ -36,6 +36,10 @@ async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire
 
 /** Calls that figures are read from where no fold knows them: a report must not keep the others waiting. */
 const MOST_ROWS_READ = 100_000;
+
+/** Traces whose steps are looked at, the newest; and steps that are told apart. */
+const MOST_TRACES = 1_000;
+const MOST_STEPS = 20;
 
 async function actions({ services, query, now }: Pick<Input<ReturnType<typeof wire.ActionsQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.ActionsAnswer> {
   const filter = filterOf(query, now, services.settings().timezone);
@@ -77,6 +81,20 @@ export const usageRoutes: readonly Route[] = [
     name: 'Actions',
     answer: wire.ActionsAnswer,
     handle: actions,
+  }),
+  json({
+    method: 'get',
+    path: '/api/steps',
+    role: 'read',
+    summary: 'What the steps of a workflow\'s traces cost and take: the first call of each, the second, and so on.',
+    query: wire.StepsQuery,
+    name: 'Steps',
+    answer: wire.StepsAnswer,
+    async handle({ services, query, now }) {
+      const { workspace, workflow } = query;
+      const range = rangeOf(query, now, services.settings().timezone);
+      return stepsAnswer(await services.reports.steps({ ...range, workspace, workflow, mostTraces: MOST_TRACES, mostSteps: MOST_STEPS }), range, MOST_TRACES);
+    },
   }),
   json({
     method: 'get',

@@ -7,6 +7,7 @@ export { ErrorAnswer, TokenCounts } from './wire/atoms.ts';
 export { LIMITS, NoQuery } from './wire/queries.ts';
 export * from './wire/usage.ts';
 export * from './wire/actions.ts';
+export * from './wire/steps.ts';
 export * from './wire/shapes.ts';
 export * from './wire/requests.ts';
 export * from './wire/prompts.ts';

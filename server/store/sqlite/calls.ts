@@ -40,7 +40,7 @@ export interface Calls {
   forget(): void;
 }
 
-const INTENT = 'id, admitted_at, workspace, workflow, key, user, model, model_sent, model_requested, endpoint, stream, background, client_retry, session, action, tags, decisions, held';
+const INTENT = 'id, admitted_at, workspace, workflow, key, user, model, model_sent, model_requested, endpoint, stream, background, client_retry, session, action, tags, decisions, trace, held';
 const marks = (list: string): string => list.split(',').map(() => '?').join(', ');
 
 export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
@@ -89,14 +89,14 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
 
   return {
     priceId,
-    open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, modelSent, held, price], again) {
+    open([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, trace, modelSent, held, price], again) {
       // Written out where it is built, here and below: a spread makes V8 look for a new shape for every call.
       const call = {
         n: 0, admittedAt, endpoint, workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), modelSent: names.model(modelSent),
       };
       const { changes, lastInsertRowid } = insertOpen.run(
         id, admittedAt, call.workspace, call.workflow, call.key, call.user, call.modelSent, call.modelSent, modelRequested === modelSent ? null : modelRequested,
-        endpoint, stream, background, clientRetry, session, action, tags, decisions, BigInt(held), price === null ? null : priceId(price),
+        endpoint, stream, background, clientRetry, session, action, tags, decisions, bytesOf(trace), BigInt(held), price === null ? null : priceId(price),
       );
       if (changes === 0) {
         if (again) return;
@@ -141,11 +141,11 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
       });
     },
 
-    refuse([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, endedAt, refusal, status, durationUs], again) {
+    refuse([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, trace, endedAt, refusal, status, durationUs], again) {
       const dimensions = { workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), model: names.refusedModel(modelRequested) };
       const { changes } = insertRefused.run(
         id, admittedAt, dimensions.workspace, dimensions.workflow, dimensions.key, dimensions.user, dimensions.model, 0, modelRequested,
-        endpoint, stream, background, clientRetry, session, action, tags, decisions, 0, 0, 'refused', endedAt, refusal, status, durationUs,
+        endpoint, stream, background, clientRetry, session, action, tags, decisions, bytesOf(trace), 0, 0, 'refused', endedAt, refusal, status, durationUs,
       );
       if (changes === 0) {
         if (again) return;
@@ -172,3 +172,6 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
     },
   };
 }
+
+/** Half the room of its digits, in the row as in the indexes. */
+const bytesOf = (trace: string | null): Buffer | null => (trace === null ? null : Buffer.from(trace, 'hex'));

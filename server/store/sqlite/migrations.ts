@@ -345,8 +345,15 @@ const TOLD_LIMITS = `
   ALTER TABLE attempt ADD COLUMN limits TEXT;
 `;
 
+const TRACES = `
+  ALTER TABLE call ADD COLUMN trace BLOB; -- the 16 bytes of the trace id that the client sent; NULL where it sent none
+  CREATE INDEX call_trace ON call (trace, admitted_at) WHERE trace IS NOT NULL;
+  -- Holds all that is asked to find the newest traces of a workflow.
+  CREATE INDEX call_traced ON call (workflow, workspace, admitted_at, trace) WHERE trace IS NOT NULL;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS, TRACES];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -19,7 +19,7 @@ export type PriceRef = [version: string, content: Text];
 
 type IntentFields = [
   id: string, admittedAt: number, workspace: string, workflow: string, key: Text, user: Text, modelRequested: Text, endpoint: string,
-  stream: number, background: number, clientRetry: number | null, session: Text, action: Text, tags: Text, decisions: Text,
+  stream: number, background: number, clientRetry: number | null, session: Text, action: Text, tags: Text, decisions: Text, trace: Text,
 ];
 export type OpenOp = [typeof OP.open, ...IntentFields, modelSent: Text, held: Money, price: PriceRef | null];
 export type RefuseOp = [typeof OP.refuse, ...IntentFields, endedAt: number, refusal: string, status: number, durationUs: number];
@@ -112,6 +112,7 @@ function intentFields(intent: Intent): IntentFields {
     intent.stream ? 1 : 0, caller.priority === 'background' ? 1 : 0, intent.clientRetry, caller.session, caller.action,
     caller.tags.size === 0 ? null : JSON.stringify(Object.fromEntries(caller.tags)),
     intent.decisions.length === 0 ? null : JSON.stringify(intent.decisions.map(compactDecision)),
+    intent.traceId ?? null,
   ];
 }
 

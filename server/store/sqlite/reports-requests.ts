@@ -54,7 +54,7 @@ interface Search {
 }
 
 /** Fields with an index that also orders by admission, the choosiest first. */
-const DRIVERS = ['action', 'session', 'user', 'key', 'workflow'] as const;
+const DRIVERS = ['trace', 'action', 'session', 'user', 'key', 'workflow'] as const;
 const DRIVEN_VALUES = 16;
 /** Fields that roll-ups by hour and day tell apart. */
 const ROLLED_UP = ['workspace', 'workflow', 'key', 'model', 'outcome'] as const;
@@ -145,7 +145,7 @@ const COLUMNS = [
   'n', 'id', 'admitted_at', 'ended_at', 'workspace', 'workflow', 'user', 'session', 'action', 'tags', 'key', 'endpoint', 'stream',
   'model_requested', 'model_sent', 'model_served', 'outcome', 'status', 'refusal', 'input', 'cache_write_5m', 'cache_write_1h',
   'cache_read', 'output', 'web_search', 'web_fetch', 'code_execution', 'cost', 'held', 'estimated', 'estimate_method', 'cache_savings',
-  'price', 'ttft_us', 'duration_us', 'overhead_us', 'attempts', 'client_retry', 'stop_reason', 'error_type', 'upstream_request_id', 'batch', 'custom_id',
+  'price', 'ttft_us', 'duration_us', 'overhead_us', 'attempts', 'client_retry', 'stop_reason', 'error_type', 'upstream_request_id', 'batch', 'custom_id', 'trace',
 ] as const;
 type Column = (typeof COLUMNS)[number];
 const AT = Object.fromEntries(COLUMNS.map((column, at) => [column, at])) as Readonly<Record<Column, number>>;
@@ -209,5 +209,6 @@ export function callRow(source: Source, row: Columns, corrections: readonly Stor
     upstreamRequestId: text('upstream_request_id'),
     batchId: row[AT.batch] === null ? null : source.batchIdOf(row[AT.batch] as bigint),
     customId: text('custom_id'),
+    traceId: (row[AT.trace] as Buffer | null)?.toString('hex') ?? null,
   };
 }

@@ -5,7 +5,7 @@ import type { Filter } from '../../domain/reports.ts';
 import { ESTIMATED_NOW } from './corrections.ts';
 import { NO_NAME } from './migrations.ts';
 
-type Parameter = string | number | bigint;
+type Parameter = string | number | bigint | Buffer;
 /** A row as an array in the order of the columns; every integer is a bigint, so that money is never rounded. */
 export type Columns = readonly (bigint | string | Buffer | null)[];
 
@@ -92,12 +92,13 @@ export const NAME_FIELDS = ['workspace', 'workflow', 'key', 'user', 'model'] as 
 const TEXT_FIELDS = ['outcome', 'session', 'action'] as const;
 /** What no index and no roll-up knows, as SQL over a row of `call`. */
 const ROW_FIELDS = {
+  trace: 'trace',
   refusal: 'refusal',
   error: 'error_type',
   tag: (places: string) => `EXISTS (SELECT 1 FROM json_each(call.tags) AS t WHERE t.key || '=' || t.value IN (${places}))`,
   estimated: ESTIMATED_NOW,
 } as const;
-const NO_ROLLUP = ['session', 'action', 'refusal', 'error', 'tag', 'estimated'] as const;
+const NO_ROLLUP = ['session', 'action', 'trace', 'refusal', 'error', 'tag', 'estimated'] as const;
 export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] | keyof typeof ROW_FIELDS;
 
 /** True where only rows can tell what matches. */
@@ -117,6 +118,7 @@ export function matchesOf(source: Source, filter: Filter): Matches | null {
   }
   for (const field of TEXT_FIELDS) if (filter[field].length > 0) matches.set(field, [...new Set(filter[field])]);
   for (const field of ['refusal', 'error', 'tag'] as const) if (filter[field]?.length) matches.set(field, [...new Set(filter[field])]);
+  if (filter.trace?.length) matches.set('trace', [...new Set(filter.trace)].map((hex) => Buffer.from(hex, 'hex')));
   if (filter.estimated !== undefined) matches.set('estimated', [filter.estimated ? 1 : 0]);
   return matches;
 }

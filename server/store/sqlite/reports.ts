@@ -9,10 +9,11 @@ import { prompts } from './reports-prompts.ts';
 import { requests, requestsInOrder } from './reports-requests.ts';
 import type { Source } from './reports-source.ts';
 import { reasons, shapes } from './reports-shapes.ts';
+import { steps } from './reports-steps.ts';
 import { facets, hourlySpend } from './reports-spend.ts';
 import { usage } from './reports-usage.ts';
 
-const REPORTS = { usage, actions, requests, requestsInOrder, request, prompts, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons };
+const REPORTS = { usage, actions, requests, requestsInOrder, request, prompts, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons, steps };
 
 export type ReportName = keyof typeof REPORTS;
 /** What a report is asked with: one value, which can be sent to a thread. */

@@ -4,7 +4,7 @@
 //
 // Type to it, or pipe lines into it. After each message it prints what that message cost, and at the end what all of it did.
 
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import Anthropic from '@anthropic-ai/sdk';
 
@@ -16,6 +16,8 @@ const saveDraft: Anthropic.Tool = {
 
 const client = new Anthropic();
 const session = randomUUID();
+/** Where OpenTelemetry is at work it sends this header by itself; here the conversation is the trace. */
+const traceparent = (): string => `00-${session.replaceAll('-', '')}-${randomBytes(8).toString('hex')}-01`;
 const history: Anthropic.MessageParam[] = [];
 const drafts: string[] = [];
 let total = 0;
@@ -28,7 +30,7 @@ async function say(text: string): Promise<number | null> {
   for (;;) {
     const stream = client.messages.stream(
       { model: 'claude-opus-4-8', max_tokens: 2_000, system: 'You help an editor write. Be brief.', tools: [saveDraft], messages: history, cache_control: { type: 'ephemeral' } },
-      { headers: { 'x-tollgate-session': session, 'x-tollgate-action': action } },
+      { headers: { 'x-tollgate-session': session, 'x-tollgate-action': action, traceparent: traceparent() } },
     );
     stream.on('text', (piece) => process.stdout.write(piece));
     const { data: sent, response } = await stream.withResponse();

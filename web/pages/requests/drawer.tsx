@@ -64,6 +64,7 @@ function Detail({ answer }: { answer: RequestAnswer }) {
         <Fact name="Key" value={row.key_id} filter="key" />
         <Fact name="Session" value={row.session} filter="session" copy />
         <Fact name="Action" value={row.action} filter="action" copy />
+        <Fact name="Trace" value={row.trace_id} filter="trace" copy />
         <Fact name="Endpoint" value={`${row.endpoint}${row.stream ? ', streamed' : ''}`} />
         <Fact name="Model asked for" value={row.model_requested} />
         <Fact name="Model served" value={row.model_served} filter="model" />

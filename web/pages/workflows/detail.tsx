@@ -16,6 +16,7 @@ import { addressWith, FILTERS, follow, go } from '../../state/location.ts';
 import { bucketName, buckets, bucketUnit, compared, comparedName, periodParameters, range, reportingZone, timeOf, zone } from '../../state/period.ts';
 import { actionCost, type WorkflowFigures } from './figures.ts';
 import { callsOf } from './page.tsx';
+import { Steps } from './steps.tsx';
 
 export function Detail({ flow, baseUrl }: { flow: WorkflowFigures; baseUrl: string }) {
   const only = { workspace: [flow.workspace], workflow: [flow.workflow] };
@@ -40,6 +41,7 @@ export function Detail({ flow, baseUrl }: { flow: WorkflowFigures; baseUrl: stri
           </Panel>
         </div>
       </div>
+      <Steps flow={flow} baseUrl={baseUrl} />
     </>
   );
 }

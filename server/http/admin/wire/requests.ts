@@ -50,6 +50,7 @@ export const RequestRow = z.object({
   upstream_request_id: z.string().nullable(),
   batch_id: z.string().nullable().describe('of the batch that the call created, or whose results it was booked from'),
   custom_id: z.string().nullable().describe('the name of the item in its batch'),
+  trace_id: z.string().nullable().describe('32 hexadecimal digits, of the `traceparent` that the client sent; null where it sent none'),
 });
 export type RequestRow = z.infer<typeof RequestRow>;
 
