@@ -8,8 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { VerifyAnswer } from '../../server/http/admin/wire.ts';
 import type { RunningGateway } from '../flow/gateway.ts';
 import { expectBudgetsAreSums, expectOneRowEach, named, namesIn, startOn } from '../flow/killed.ts';
-import { ask, count, eventually, hello, ledgerRows, PROVIDER_KEY, scrape, send } from '../flow/scene.ts';
+import { ask, count, eventually, ledgerRows, PROVIDER_KEY, scrape } from '../flow/scene.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
+import { steadyLoad, type SteadyLoad } from './steady-load.ts';
 
 const CYCLES = 100;
 const CALLS_PER_SECOND = 50;
@@ -36,34 +37,8 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Calls at a fixed rate and keeps so many streams open, until told to stop. */
-function load(gateway: RunningGateway, cycle: number): { stop(): Promise<void> } {
-  let next = 0;
-  let going = true;
-  const underWay = new Set<Promise<unknown>>();
-  const one = async (stream: boolean): Promise<void> => {
-    const n = next++;
-    const fault: Record<string, string> = stream ? { 'x-standin-fault': 'slow-events:40' } : {};
-    // A call that the kill cut is what this is about; the ledger says what became of it.
-    await send(`${gateway.dataUrl}/v1/messages`, { headers: { ...named(cycle, n), ...fault }, body: hello({ stream }) }).catch(() => null);
-  };
-  const run = (work: Promise<unknown>): void => {
-    underWay.add(work);
-    void work.finally(() => underWay.delete(work));
-  };
-  const again = async (): Promise<void> => {
-    while (going) await one(true);
-  };
-  for (let i = 0; i < STREAMS; i++) run(again());
-  const timer = setInterval(() => run(one(false)), 1_000 / CALLS_PER_SECOND);
-  return {
-    async stop() {
-      going = false;
-      clearInterval(timer);
-      await Promise.all(underWay);
-    },
-  };
-}
+// A call that the kill cut is what this is about; the ledger says what became of it.
+const load = (gateway: RunningGateway, cycle: number): SteadyLoad => steadyLoad(gateway.dataUrl, { perSecond: CALLS_PER_SECOND, streams: STREAMS, headers: (n) => named(cycle, n), streamFault: 'slow-events:40' });
 
 test(`${CYCLES} times kill -9: every request that the provider saw has one row, counters are the sums of rows, nothing stays held, and it is ready again in ${READY_MS / 1_000} s`, async () => {
   let state = seed || 1;
