@@ -2,7 +2,6 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
@@ -10,8 +9,10 @@ import type { UpstreamCredential } from '../domain/call.ts';
 import { LONG_ANSWER_BYTES, pieceWentBy } from './dead-pieces.ts';
 import { Delivery, type DeliveryListener } from './delivery.ts';
 import type { Drain } from './drains.ts';
+import { decoded, EDITED_ANSWER_BYTES, withLength } from './edited-answer.ts';
 import { headerOf, responseHeaders, withoutFamily } from './headers.ts';
 import type { Stop } from './outcome.ts';
+import { headOf, type ResponseHead } from './response-head.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A JSON answer up to this size waits for its end, so that its cost can stand in a header; a larger one goes out as it comes. */
@@ -19,8 +20,6 @@ const HELD_ANSWER_BYTES = 8 * 1024 * 1024;
 /** All that wait together; past this, an answer goes out as it comes once it has had its share. The API's own are a few KB each. */
 const ALL_HELD_ANSWERS_BYTES = 32 * 1024 * 1024;
 const FAIR_SHARE_BYTES = 64 * 1024;
-/** An answer that must be changed must be held whole; a longer one than this is none that the API gives. */
-const EDITED_ANSWER_BYTES = 64 * 1024 * 1024;
 /** An error that is kept back, as another try will follow. */
 const KEPT_BACK_BYTES = 64 * 1024;
 
@@ -53,17 +52,6 @@ export interface ExchangeOptions {
   keepsBack(head: ResponseHead): boolean;
   /** Leave to read on when the client leaves, so that the usage is known exactly; null ends it. */
   drainAfterAbort(head: ResponseHead | null): Drain | null;
-}
-
-export interface ResponseHead {
-  readonly status: number;
-  readonly statusMessage: string;
-  /** Name, value, name, value…, as received. */
-  readonly raw: readonly string[];
-  /** True for `text/event-stream`. */
-  readonly streamed: boolean;
-  /** True for JSON, JSON lines and event streams: what an answer of the API looks like. */
-  readonly jsonOrStream: boolean;
 }
 
 export interface ExchangeResult {
@@ -370,73 +358,4 @@ function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   // A parser that misses the rest says so too; that is a connection that broke.
   const garbled = error.code === 'UND_ERR_HEADERS_OVERFLOW' || (error.code?.startsWith('HPE_') && error.code !== 'HPE_INVALID_EOF_STATE');
   return garbled ? 'garbled' : 'reset';
-}
-
-function headOf(status: number, statusMessage: string, rawHeaders: readonly Buffer[]): ResponseHead {
-  const raw = decodeHeaders(rawHeaders);
-  const type = (headerOf(raw, 'content-type') ?? '').toLowerCase();
-  const streamed = type.startsWith('text/event-stream');
-  // Read as UTF-8 by the client below; as bytes it can stand on a status line again, whatever it holds.
-  const message = ASCII.test(statusMessage) ? statusMessage : Buffer.from(statusMessage).toString('latin1');
-  return { status, statusMessage: message, raw, streamed, jsonOrStream: streamed || type.includes('json') };
-}
-
-/** Headers of an answer that goes out whole and uncompressed, whatever it came as. */
-function withLength(headers: readonly string[], bytes: number): string[] {
-  const out: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!.toLowerCase();
-    if (name !== 'content-length' && name !== 'content-encoding') out.push(headers[i]!, headers[i + 1]!);
-  }
-  out.push('content-length', String(bytes));
-  return out;
-}
-
-/** Not compressed is what we ask for, but an answer may come so all the same. @throws when it cannot be undone */
-function decoded(body: Buffer, encoding: string | null): Buffer {
-  const limit = { maxOutputLength: EDITED_ANSWER_BYTES };
-  switch ((encoding ?? 'identity').trim().toLowerCase()) {
-    case '':
-    case 'identity':
-      return body;
-    case 'gzip':
-    case 'x-gzip':
-      return gunzipSync(body, limit);
-    case 'br':
-      return brotliDecompressSync(body, limit);
-    case 'deflate':
-      return inflateSync(body, limit);
-    default:
-      throw Object.assign(new Error('an encoding that nobody asked for'), { code: 'ENOTSUP' });
-  }
-}
-
-const ASCII = /^[\x00-\x7f]*$/;
-
-/** More than this apart, the first and the last header came in different pieces, or something else is between them. */
-const HEAD_BYTES = 16 * 1024;
-
-/**
- * Header bytes are Latin-1 on the wire (RFC 9110 section 5.5); anything else would change them. Nearly always they are views of one piece
- * that came from the socket: then that is decoded once and cut, as a call into native code for each of them costs ten times as much.
- */
-function decodeHeaders(raw: readonly Buffer[]): string[] {
-  const out: string[] = [];
-  const first = raw[0];
-  const last = raw.at(-1);
-  if (first === undefined || last === undefined) return out;
-  const { buffer, byteOffset: start } = first;
-  const length = last.byteOffset + last.length - start;
-  let together = length > 0 && length <= HEAD_BYTES;
-  for (let i = 0; together && i < raw.length; i++) together = raw[i]!.buffer === buffer && raw[i]!.byteOffset >= start && raw[i]!.byteOffset + raw[i]!.length <= start + length;
-  if (!together) {
-    for (let i = 0; i < raw.length; i++) out.push(raw[i]!.toString('latin1'));
-    return out;
-  }
-  const text = Buffer.from(buffer, start, length).toString('latin1');
-  for (let i = 0; i < raw.length; i++) {
-    const { byteOffset: at, length: long } = raw[i]!;
-    out.push(text.slice(at - start, at - start + long));
-  }
-  return out;
 }

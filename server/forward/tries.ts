@@ -2,7 +2,7 @@
 
 import type { UpstreamCredential } from '../domain/call.ts';
 import type { Settings } from '../domain/settings.ts';
-import type { ResponseHead } from './exchange.ts';
+import type { ResponseHead } from './response-head.ts';
 import { adviceOf, againAfterMs, soonest } from './retry-policy.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Rests } from './rests.ts';

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import type { Settings } from '../../server/domain/settings.ts';
-import type { ResponseHead } from '../../server/forward/exchange.ts';
+import type { ResponseHead } from '../../server/forward/response-head.ts';
 import { Retries, type TriedCall, type Tries } from '../../server/forward/tries.ts';
 
 type Upstream = Settings['upstream'];
