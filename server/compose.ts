@@ -14,6 +14,7 @@ import { createAlerts } from './alert/alerts.ts';
 import { createBatchCare } from './batch/care.ts';
 import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
+import { createConfigNotes } from './config-notes.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
 import { DAY_MS } from './domain/durations.ts';
@@ -47,9 +48,10 @@ import { loadBook } from './price/load-files.ts';
 import { priceWarnings } from './price/check-prices.ts';
 import { planOf } from './price/plan.ts';
 import { createPricing } from './price/pricing.ts';
+import { packageVersion } from './package-version.ts';
 import { createReckoning } from './reckoning.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
-import { changesBetween, keepWritten, lastWritten } from './settings/written.ts';
+import { lastWritten } from './settings/written.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { LedgerRefused, openLedger, type Declared } from './store/sqlite/open-ledger.ts';
 import { openReports } from './store/sqlite/reader-client.ts';
@@ -81,9 +83,6 @@ export class StartFailure extends Error {
     this.exitCode = exitCode;
   }
 }
-
-/** Of one reload, in the audit. */
-const MOST_CHANGES = 50;
 
 /** @throws StartFailure */
 export async function compose(initial: Settings): Promise<Gateway> {
@@ -305,19 +304,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const adminServer = createServer(admin.app);
   await alerts.start();
   reconciler.start();
-  /** Notes who changed what in the config; of a restart too, where the one before is known. */
-  const noteConfig = async (action: 'config.start' | 'config.reload', before: Pick<Settings, 'digest' | 'written'> | null, next: Settings, repriced: boolean): Promise<void> => {
-    if (before !== null && (action === 'config.reload' || before.digest !== next.digest)) {
-      const changes = changesBetween(before.written, next.written);
-      const detail = { digest: next.digest, file_written_at: writtenAt(next.file), changes: changes.slice(0, MOST_CHANGES), ...(changes.length > MOST_CHANGES ? { more_changes: changes.length - MOST_CHANGES } : {}), ...(repriced ? { other_prices: next.prices.digest } : {}) };
-      await ledger.audit({ at: clock.now(), actor: 'config', action, subject: next.file, detail: JSON.stringify(detail) });
-    }
-    try {
-      keepWritten(next.dataDir, next);
-    } catch (error) {
-      log.warn('config_not_kept', { detail: error instanceof Error ? error.message : String(error) });
-    }
-  };
+  const noteConfig = createConfigNotes({ ledger, clock, log });
   await noteConfig('config.start', lastWritten(initial.dataDir), initial, false);
 
   return {
@@ -417,28 +404,6 @@ const SESSION_MS = 30 * DAY_MS;
 async function callsOfSession({ workspace, workflow, session }: Parameters<CallsOf>[0], reports: Reports, now: EpochMs): ReturnType<CallsOf> {
   const filter = { from: epochMs(now - SESSION_MS), to: epochMs(now + 1), workspace: [workspace], workflow: [workflow], session: [session ?? ''], user: [], model: [], key: [], outcome: [], action: [] };
   return (await reports.requests({ filter, limit: 50, cursor: null })).rows;
-}
-
-function packageVersion(): string {
-  // From dist/server or from server: the package stands above both.
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { name?: string; version?: string };
-      if (name === 'tollgate' && version !== undefined) return version;
-    } catch {
-      // Not in this place; the other one has it.
-    }
-  }
-  return 'unknown';
-}
-
-/** When the config file was saved, as far as its folder tells; null where it is gone again. */
-function writtenAt(file: string): string | null {
-  try {
-    return statSync(file).mtime.toISOString();
-  } catch {
-    return null;
-  }
 }
 
 function sizeOf(file: string): number | null {
