@@ -3,7 +3,10 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+
+/** How many files are told of that took longest: the whole must stay under a quarter of an hour. */
+const LONGEST = 25;
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-test-'));
 const report = join(folder, 'report.json');
@@ -16,7 +19,9 @@ child.on('close', (code) => {
   let passed = 0;
   let failed = 0;
   try {
-    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'));
+    const { numPassedTests, numFailedTests, numFailedTestSuites, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    const took = testResults.map(({ name, startTime, endTime }) => ({ name: relative(process.cwd(), name), seconds: (endTime - startTime) / 1_000 })).sort((a, b) => b.seconds - a.seconds);
+    console.log(`longest: ${took.slice(0, LONGEST).map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`).join(', ')}`);
     passed = numPassedTests;
     // A file that does not even load has no test to fail.
     failed = Math.max(numFailedTests, numFailedTestSuites > 0 ? 1 : 0);
