@@ -31,7 +31,7 @@ function main(goal) {
     install(root, 'packages', 'the first time, SQLite is compiled, which takes a minute or two');
     if (goal === 'test') install(join(root, 'test'), 'test clients', 'real SDKs, Claude Code and a browser, about 500 MB');
     if (goal === 'test') debian(['prometheus', 'prometheus-alertmanager', 'strace']);
-    if (goal === 'bench') debian(['nginx-light', 'wrk']);
+    if (goal === 'bench') debian(['nginx-light', 'wrk', 'openssl']);
     if (goal !== 'test') build();
   });
 }
@@ -108,7 +108,7 @@ function build() {
 
 /** Debian packages that tests and benchmarks drive; installed only as root, said plainly otherwise. */
 function debian(packages) {
-  const programs = { prometheus: 'prometheus', 'prometheus-alertmanager': 'prometheus-alertmanager', strace: 'strace', 'nginx-light': 'nginx', wrk: 'wrk' };
+  const programs = { prometheus: 'prometheus', 'prometheus-alertmanager': 'prometheus-alertmanager', strace: 'strace', 'nginx-light': 'nginx', wrk: 'wrk', openssl: 'openssl' };
   const missing = packages.filter((name) => !onPath(programs[name]));
   if (missing.length === 0) return;
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !onPath('apt-get')) {

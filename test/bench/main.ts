@@ -8,19 +8,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LARGEST, measureScrapes, SMALL } from './scrape.ts';
-import { startBareForwarder, startFixedUpstream, startGateway, startNginxProxy, startStandin } from './subjects.ts';
+import { makeCertificate, startBareForwarder, startFixedUpstream, startGateway, startNginxProxy, startStandin } from './subjects.ts';
 import { cpuSeconds, LOAD_CORE, residentBytes, startOn, stop, type Program } from './system.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
-    only: { type: 'string', default: 'json,large,latency,events,memory,scrape' },
+    only: { type: 'string', default: 'json,large,latency,tls,events,memory,scrape' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--only json,large,latency,events,memory,scrape]');
+  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--only json,large,latency,tls,events,memory,scrape]');
   process.exit(0);
 }
 const rounds = Number(values.rounds);
@@ -55,6 +55,7 @@ try {
   console.log(`node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
   console.log(`${rounds} rounds of ${seconds} s each; subjects on one core, load and upstream on the other. A load average above 1 before the start means noise.\n`);
   if (parts.has('json') || parts.has('large') || parts.has('latency')) await againstFixedUpstream();
+  if (parts.has('tls')) await againstTlsUpstream();
   if (parts.has('events') || parts.has('memory')) await againstStandin();
   if (parts.has('scrape')) await scrapes();
   print();
@@ -74,6 +75,17 @@ async function againstFixedUpstream(): Promise<void> {
   if (parts.has('latency')) await addedLatency({ direct, nginx, tollgate }, tollgate.adminUrl);
 }
 
+/** As every real upstream is: each subject keeps its connections and checks the certificate. What clients speak stays plain. */
+async function againstTlsUpstream(): Promise<void> {
+  const tls = makeCertificate(folder);
+  const upstream = keep(await startFixedUpstream(folder, message(2048), tls));
+  const direct: Program = { ...upstream, name: 'direct' };
+  const nginx = keep(await startNginxProxy(folder, 'proxy-tls', upstream.url, tls));
+  const bare = keep(await startBareForwarder(upstream.url, tls));
+  const tollgate = keep(await startGateway(folder, 'gateway-tls', upstream.url, KEY, tls));
+  await throughput('2 KB over TLS', 2048, { direct, nginx, bare, tollgate }, { perSecond: [NaN, NaN], cpu: [NaN, NaN] });
+}
+
 interface Subjects {
   readonly direct: Program;
   readonly nginx: Program;
@@ -82,10 +94,17 @@ interface Subjects {
 /** `bare` is what the runtime costs without us. */
 type WithBare = Subjects & { readonly bare: Program };
 
+/** What must be reached, and what is the goal; NaN where nothing was set. */
+interface Bars {
+  readonly perSecond: readonly [number, number];
+  readonly cpu: readonly [number, number];
+}
+const BARS: Bars = { perSecond: [0.22, 0.3], cpu: [4.5, 3.3] };
+
 /** Closed loop with 32 connections: as many requests as one core serves, and what each costs. */
-async function throughput(size: string, bytes: number, { direct, nginx, bare, tollgate }: WithBare): Promise<void> {
-  const perSecond = row(`requests/s, ${size} body, ÷ nginx`, '×', 0.22, 0.3, true);
-  const cpu = row(`CPU per request, ${size} body, ÷ nginx`, '×', 4.5, 3.3);
+async function throughput(size: string, bytes: number, { direct, nginx, bare, tollgate }: WithBare, bars: Bars = BARS): Promise<void> {
+  const perSecond = row(`requests/s, ${size} body, ÷ nginx`, '×', ...bars.perSecond, true);
+  const cpu = row(`CPU per request, ${size} body, ÷ nginx`, '×', ...bars.cpu);
   const floor = row(`  of which a bare forwarder on Node, ÷ nginx`, '×', NaN, NaN);
   const script = wrkScript(bytes);
   await wrk(nginx, script, 1);
@@ -244,9 +263,9 @@ function keep<P extends Program>(program: P): P {
 }
 
 function checkPrograms(): void {
-  const missing = ['taskset', 'nginx', 'wrk'].filter((name) => !(process.env['PATH'] ?? '').split(':').some((dir) => existsSync(join(dir, name))));
+  const missing = ['taskset', 'nginx', 'wrk', 'openssl'].filter((name) => !(process.env['PATH'] ?? '').split(':').some((dir) => existsSync(join(dir, name))));
   if (missing.length > 0) {
-    console.error(`The benchmark needs ${missing.join(', ')}. On Debian: apt-get install nginx-light wrk util-linux`);
+    console.error(`The benchmark needs ${missing.join(', ')}. On Debian: apt-get install nginx-light wrk util-linux openssl`);
     process.exit(1);
   }
 }
