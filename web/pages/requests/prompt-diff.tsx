@@ -23,7 +23,7 @@ function Diff({ answer, admitted }: { answer: PromptAnswer; admitted: number }) 
     <>
       <p>
         Against <a href={addressWith({ row: before.id })} onClick={follow} title={`${before.id}, ${fullTime(Date.parse(before.admitted_at), zone.value)}`}>the call {duration(admitted - Date.parse(before.admitted_at))} before</a>
-        {before.chosen === 'session' ? ' of its session' : ', which shares the most of the recent ones of its workflow'}: {difference(answer)}
+        {before.chosen === 'session' ? ' of its session' : answer.shared_bytes > 0 ? ', which shares the most of the recent ones of its workflow' : ' in its workflow'}: {difference(answer)}
       </p>
       <div class="scroll-x" tabIndex={0} role="region" aria-label="The prompt against the one before">
         <table class="cost-lines">
@@ -82,9 +82,9 @@ function difference({ boundaries, shared_bytes: shared, bytes }: PromptAnswer): 
   const differs = boundaries[at];
   if (differs === undefined) return boundaries.some((one) => one.state === 'added') ? `all of it is there, and ${whole(bytes - shared)} bytes were added.` : 'the prompt is the same to its end.';
   const where = named(boundaries, at);
-  const from = shared === 0 ? 'from the start' : `the first ${whole(shared)} of ${whole(bytes)} bytes are the same`;
   const near = differs.bytes_before !== null && differs.part !== 'messages' && Math.abs(differs.bytes - differs.bytes_before) <= NEAR_BYTES;
-  return `${from}${shared === 0 ? ` it differs, in “${where}”` : `; it differs by the end of “${where}”`}.${near ? ' It is about as long as before: something in it may change with each call, such as a time or an id.' : ''}`;
+  const part = shared === 0 ? `it differs from the start, by the end of “${where}”` : `the first ${whole(shared)} of ${whole(bytes)} bytes are the same; it differs by the end of “${where}”`;
+  return `${part}.${near ? ' It is about as long as before: something in it may change with each call, such as a time or an id.' : ''}`;
 }
 
 const CACHE_WORDS: Readonly<Record<NonNullable<PromptAnswer['cache']>, (answer: PromptAnswer, before: Before) => string>> = {

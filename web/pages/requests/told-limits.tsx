@@ -14,7 +14,8 @@ export function ToldLimits({ answer: { request, attempts } }: { answer: RequestA
 
 function whyNone({ outcome }: RequestAnswer['request'], attempts: readonly AttemptRow[]): string {
   if (outcome === null) return 'The call is still in flight.';
-  if (attempts.length === 0) return 'The call was not sent by itself, so no answer told of them.';
+  if (outcome === 'refused') return 'The call was not sent, so the provider told of none.';
+  if (attempts.length === 0) return 'No answer to this call alone is known: it came out of a batch, or was cut off with the gateway.';
   if (attempts.every((one) => one.status === null)) return 'No answer came that could have told of them.';
   return 'None are kept: they are read of answers to messages only, and earlier versions kept none.';
 }
@@ -30,14 +31,13 @@ function OfAttempt({ attempt: { number, started_at: startedAt, headers_ms: heade
         ? <p class="muted">The provider told of no limit with this answer.</p>
         : (
           <div class="scroll-x" tabIndex={0} role="region" aria-label={named ? `Limits told with try ${number}` : 'Limits told with the answer'}>
-            <table class="cost-lines">
-              <thead><tr><th scope="col">A minute</th><th scope="col" class="figure">Left</th><th scope="col" class="figure">Of</th><th scope="col" class="figure">Full again</th></tr></thead>
+            <table class="cost-lines told-limits">
+              <thead><tr><th scope="col">A minute</th><th scope="col" class="figure">Left</th><th scope="col" class="figure">Full again</th></tr></thead>
               <tbody>
                 {limits.rows.map((row) => (
                   <tr key={row.dimension}>
                     <th scope="row">{DIMENSIONS[row.dimension]}</th>
-                    <td class="figure">{whole(row.remaining)} {row.limit > 0 && <span class="muted wide-only">{percent(row.remaining / row.limit)}</span>}</td>
-                    <td class="figure">{whole(row.limit)}</td>
+                    <td class="figure">{whole(row.remaining)} <span class="muted">of {whole(row.limit)}{row.limit > 0 && <span class="wide-only">, {percent(row.remaining / row.limit)}</span>}</span></td>
                     <td class="figure">{row.reset_at === null ? <span class="muted">not told</span> : <span title={timeOfDay(Date.parse(row.reset_at), zone.value)}>{fullAgain(Date.parse(row.reset_at), answeredAt)}</span>}</td>
                   </tr>
                 ))}

@@ -35,7 +35,7 @@ function Table({ answer }: { answer: StepsAnswer }) {
   const name = (one: Step) => (one.step === null ? `${answer.rows.length} and later` : String(one.step));
   const columns: Column<Step>[] = [
     { key: 'step', name: 'Step', cell: (one) => <a href={addressWith({ [FILTERS.trace]: one.dearest_trace, ...periodParameters() }, 'requests')} onClick={follow} aria-label={`Step ${name(one)}: the trace where it is dearest`}>{name(one)}</a> },
-    { key: 'model', name: 'Mostly by', cell: (one) => <span class="mixed">{one.model ?? '–'}{one.model_calls < one.calls && <span class="muted"> {percent(one.model_calls / one.calls)}</span>}</span> },
+    { key: 'model', name: 'Mostly by', cell: (one) => <>{one.model ?? '–'}{one.model_calls < one.calls && <span class="muted"> {percent(one.model_calls / one.calls)}</span>}</> },
     { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls) },
     { key: 'traces', name: 'Traces with it', figure: true, title: (one) => `${whole(one.traces)} of ${whole(answer.traces)}`, cell: (one) => percent(one.traces / answer.traces) },
     { key: 'tools', name: 'Asks for a tool', figure: true, wide: true, cell: (one) => percent(one.tool_use_calls / one.calls) },
@@ -56,5 +56,5 @@ function Table({ answer }: { answer: StepsAnswer }) {
 
 /** Half are at most the first, nineteen in twenty at most the second. */
 function Spread({ half, most }: { half: string; most: string }) {
-  return <span class="mixed">{half} <span class="muted">p95 {most}</span></span>;
+  return <>{half} <span class="muted">p95 {most}</span></>;
 }
