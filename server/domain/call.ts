@@ -165,6 +165,10 @@ export interface Decision {
   readonly detail: string | null;
 }
 
+/** What rules say of calls that is counted and can be looked for: all but that a call may pass, and but that an alias stands for a model. */
+export const COUNTED_VERDICTS = ['refuse', 'would_refuse', 'would_rewrite', 'rewrite'] as const satisfies readonly Decision['verdict'][];
+export type CountedVerdict = (typeof COUNTED_VERDICTS)[number];
+
 /** What opens in the ledger before the first byte goes upstream. */
 export interface Intent {
   readonly id: CallId;

@@ -1,6 +1,6 @@
 // server/domain/reports.ts: the contract of everything that is read back: usage, requests, one request, audit. All of it is derived from ledger rows.
 
-import type { Attempt, Decision, Endpoint, Outcome } from './call.ts';
+import type { Attempt, CountedVerdict, Decision, Endpoint, Outcome } from './call.ts';
 import type { Scope } from './budget.ts';
 import type { AuditEntry } from './ledger.ts';
 import type { EpochMs } from './ids.ts';
@@ -24,7 +24,7 @@ export interface Filter {
   readonly outcome: readonly string[];
   readonly session: readonly string[];
   readonly action: readonly string[];
-  /** Ids of traces, 32 hexadecimal digits; absent matches everything, as do the next four. */
+  /** Ids of traces, 32 hexadecimal digits; absent matches everything, as do the ones below. */
   readonly trace?: readonly string[];
   /** Why we said no. */
   readonly refusal?: readonly string[];
@@ -32,6 +32,10 @@ export interface Filter {
   readonly error?: readonly string[];
   /** `name=value`. */
   readonly tag?: readonly string[];
+  /** A rule that refused the call or changed its model, or would have; `''` for a refusal that no rule of the configuration made. */
+  readonly policy?: readonly string[];
+  /** What a rule said of the call: one of `COUNTED_VERDICTS`. Beside `policy`, what such a rule said. */
+  readonly verdict?: readonly string[];
   /** Whether the cost came from something else than complete usage, corrections considered. */
   readonly estimated?: boolean;
 }
@@ -169,6 +173,22 @@ export interface ReasonsReport {
   readonly total: number;
 }
 
+/** What verdicts are told apart by, beside the rule and what it said. */
+export const VERDICT_GROUPINGS = REASON_GROUPINGS;
+export type VerdictGrouping = ReasonGrouping;
+
+export interface VerdictsReport {
+  readonly rows: readonly {
+    /** The rule; null for refusals that no rule of the configuration made. */
+    readonly policy: string | null;
+    readonly verdict: CountedVerdict;
+    readonly group: Readonly<Partial<Record<VerdictGrouping, string | number>>>;
+    readonly calls: number;
+  }[];
+  /** Of all rows: a call that several rules spoke of is in it once for each. */
+  readonly total: number;
+}
+
 /** A ledger row as it is read back. */
 export interface CallRow {
   readonly id: string;
@@ -298,6 +318,8 @@ export interface Reports {
   reasons(query: { filter: Filter; groupBy: readonly ReasonGrouping[] }): Promise<ReasonsReport>;
   /** What the steps of a workflow's newest `mostTraces` traces cost and take; all past `mostSteps` are one. */
   steps(query: { from: EpochMs; to: EpochMs; workspace: string; workflow: string; mostTraces: number; mostSteps: number }): Promise<StepsReport>;
+  /** What rules said of calls that have ended, other than that they may pass. */
+  verdicts(query: { filter: Filter; groupBy: readonly VerdictGrouping[] }): Promise<VerdictsReport>;
   /** Every row, for an export; read in pages, never all at once. The oldest first unless told. */
   everyRequest(filter: Filter, order?: 'oldest' | 'newest'): AsyncIterable<CallRow>;
   /** Null: no such call, or its row is past retention. */
@@ -316,7 +338,7 @@ export interface Reports {
   heldAndCost(query: { readonly most: number }): Promise<readonly HeldAndCost[]>;
   audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditEntry & { readonly id: number }>>;
   /** The distinct values of the filter fields in a time range, for pickers; at most `limit` each, the busiest first. */
-  facets(range: { from: EpochMs; to: EpochMs }, limit: number): Promise<Readonly<Record<'workspace' | 'workflow' | 'user' | 'model' | 'key' | 'outcome', readonly string[]>>>;
+  facets(range: { from: EpochMs; to: EpochMs }, limit: number): Promise<Readonly<Record<'workspace' | 'workflow' | 'user' | 'model' | 'key' | 'outcome' | 'policy', readonly string[]>>>;
   close(): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ import { report } from '../../server/store/sqlite/reports.ts';
 import { openSource, type Source } from '../../server/store/sqlite/reports-source.ts';
 import { deleteOldRows } from '../../server/store/sqlite/retention.ts';
 import { calls, everything, filters, PLACES } from './told-calls.ts';
-import { anyCall, writtenLedger, type ToldCall, type WrittenLedger } from './written-ledger.ts';
+import { anyCall, verdictsOf, writtenLedger, type ToldCall, type WrittenLedger } from './written-ledger.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
@@ -43,6 +43,8 @@ function answers(source: Source, from: number, to: number, filter: Partial<Filte
   return [
     { ...shapes, speeds: inOrder(shapes.speeds) },
     ...([[], ['day'], ['workspace', 'workflow'], ['workspace', 'hour']] as const).map((groupBy) => inOrder(report(source, 'reasons', { filter: asked, groupBy }).rows)),
+    ...([[], ['day'], ['workspace', 'workflow'], ['month', 'workspace'], ['hour']] as const).map((groupBy) => inOrder(report(source, 'verdicts', { filter: asked, groupBy }).rows)),
+    ...([[], ['outcome', 'day'], ['workspace', 'hour']] as const).map((groupBy) => report(source, 'usage', { filter: { ...asked, policy: ['budget:month'] }, groupBy, limit: 10_000 })).map(({ rows, total }) => ({ rows: rows.map(({ lastAt: _, ...row }) => row), total })),
     ...GROUPINGS.map((groupBy) => {
       const { rows, total } = report(source, 'usage', { filter: asked, groupBy, limit: 10_000 });
       // When a user called last is read from rows alone.
@@ -58,6 +60,7 @@ function answers(source: Source, from: number, to: number, filter: Partial<Filte
 const weeks: readonly ToldCall[] = Array.from({ length: 700 }, (_, n) => ({
   ...anyCall, at: Date.UTC(2026, 5, 1) + Math.floor((n * 21) / 700) * DAY + (3 + (n % 3) * 6) * HOUR + (n % 7) * 480_001, workspace: n % 5 === 0 ? 'research' : 'support', workflow: n % 3 === 0 ? 'triage' : 'digest', user: n % 11 === 0 ? null : `user-${n % 37}`, action: n % 6 === 0 ? null : `a-${n % 23}`,
   outcome: n % 13 === 0 ? 'upstream_error' : n % 17 === 0 ? 'refused' : 'ok', cost: n % 100 === 0 ? 2n ** 52n + BigInt(n) : BigInt(n * n * 1_000), cacheSavings: BigInt(n % 2 === 0 ? -n : n), estimated: n % 19 === 0, tokens: { ...anyCall.tokens, output: n % 130 }, durationMs: 100 + n, timeToFirstTokenMs: n % 4 === 0 ? null : 50 + n,
+  said: n % 9 === 0 ? [['budget:month', 'would_refuse'], ['budget:day', 'would_refuse']] : n % 8 === 0 ? [['cheaper_models:support', n % 16 === 0 ? 'rewrite' : 'would_rewrite']] : n % 17 === 0 && n % 2 === 0 ? [['limit:support/requests', 'refuse']] : [],
 }));
 const AFTER = Date.UTC(2026, 6, 20);
 const FROM = Date.UTC(2026, 5, 2, 3, 20);
@@ -236,6 +239,21 @@ describe('a fold', () => {
     }
   });
 
+  test('tells what rules said, of calls that have ended, of a day by its fold alone', () => {
+    const { ledger, source } = opened();
+    ledger.write(weeks);
+    ledger.write([{ ...anyCall, at: AFTER - HOUR, outcome: null, said: [['budget:month', 'would_refuse']] }]);
+    const count = (verdict: string): number => weeks.reduce((sum, call) => sum + verdictsOf(call).filter(([, said]) => said === verdict).length, 0);
+    const filter = { ...everything, from: epochMs(Date.UTC(2026, 5, 1)), to: epochMs(AFTER) };
+    const ask = () => report(source, 'verdicts', { filter: { ...filter, verdict: ['would_refuse', 'refuse'] }, groupBy: [] });
+    const before = ask();
+    expect(before.total).toBe(count('would_refuse') + count('refuse'));
+    expect(before.rows.map(({ policy, verdict }) => [policy, verdict])).toEqual(expect.arrayContaining([['budget:month', 'would_refuse'], ['budget:day', 'would_refuse'], ['limit:support/requests', 'refuse'], [null, 'refuse']]));
+    ledger.fold(AFTER);
+    ledger.db.exec('DELETE FROM verdict');
+    expect(ask()).toEqual(before);
+  });
+
   test('outlives its rows', () => {
     const { ledger, source } = opened();
     ledger.write(weeks);
@@ -279,11 +297,11 @@ describe('the check of a day', () => {
     const { ledger, source } = opened();
     ledger.write(weeks);
     ledger.fold(AFTER);
-    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7, 8: 3, 12: 3, 13: 2, 14: 3 };
+    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7, 8: 3, 12: 3, 13: 2, 14: 3, 15: 7 };
     const of = ledger.db.prepare<[number, number], { bucket: number; part: number; content: Buffer }>('SELECT bucket, part, content FROM fold WHERE grain = ? AND view = ? ORDER BY bucket DESC, part LIMIT 1');
     const write = ledger.db.prepare('UPDATE fold SET content = ? WHERE grain = ? AND bucket = ? AND view = ? AND part = ?');
     const last = days.slice(-8);
-    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 8, 9, 10, 11, 12].map((two) => [one, two] as const)), [2, 5], [2, 13], [2, 14]] as const) {
+    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 15].map((two) => [one, two] as const)), [2, 5], [2, 13], [2, 14]] as const) {
       const { bucket, part, content } = of.get(grain, view)!;
       // The columns begin after the head, a multiple of eight; the first sum is the number of calls, which is never 0.
       const width = widths[view] as number;
@@ -317,7 +335,7 @@ describe('the check of a day', () => {
       return drift;
     };
     // The last byte of a fold is how often its last value came.
-    for (const [grain, view] of [[1, 2], [2, 1], [2, 3], [2, 9], [2, 12], [2, 14], [3, 2], [3, 4]] as const) {
+    for (const [grain, view] of [[1, 2], [2, 1], [2, 3], [2, 9], [2, 12], [2, 14], [2, 15], [3, 2], [3, 4]] as const) {
       expect(drifts(grain, view, (content) => (content[content.length - 1] = content.at(-1)! + 1))[0], `grain ${grain}, view ${view}`).toMatchObject({ figure: expect.stringMatching(/distribution/) as unknown });
     }
     // The first column of the dearest is the call that leads to them.

@@ -177,8 +177,14 @@ describe('facets', () => {
     const { ledger, source } = opened();
     ledger.write([anyCall, anyCall, { ...anyCall, user: 'ada', workflow: 'digest', outcome: 'truncated' }, { ...anyCall, at: anyCall.at + 86_400_000, workspace: 'research' }]);
     expect(report(source, 'facets', { ...range, limit: 10 })).toEqual({
-      workspace: ['support'], workflow: ['triage', 'digest'], user: ['', 'ada'], model: [modelOf(anyCall)], key: [''], outcome: ['ok', 'truncated'],
+      workspace: ['support'], workflow: ['triage', 'digest'], user: ['', 'ada'], model: [modelOf(anyCall)], key: [''], outcome: ['ok', 'truncated'], policy: [],
     });
+  });
+
+  test('name rules that refused, or would have, and refusals that no rule made as an empty text', () => {
+    const { ledger, source } = opened();
+    ledger.write([{ ...anyCall, outcome: 'refused' }, { ...anyCall, said: [['budget:month', 'would_refuse'], ['models:support', 'rewrite']] }, { ...anyCall, said: [['budget:month', 'would_refuse']] }]);
+    expect(report(source, 'facets', { ...range, limit: 10 }).policy).toEqual(['budget:month', '']);
   });
 
   test('stop at the limit', () => {

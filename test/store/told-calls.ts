@@ -1,10 +1,10 @@
 // test/store/told-calls.ts: random histories and filters for tests of the reading side, and which calls a filter means.
 
 import fc from 'fast-check';
-import { OUTCOMES } from '../../server/domain/call.ts';
+import { COUNTED_VERDICTS, OUTCOMES } from '../../server/domain/call.ts';
 import { epochMs } from '../../server/domain/ids.ts';
 import type { Filter } from '../../server/domain/reports.ts';
-import { errorOf, isEstimated, isRefused, modelOf, type ToldCall } from './written-ledger.ts';
+import { errorOf, isEstimated, isRefused, modelOf, verdictsOf, type ToldCall } from './written-ledger.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -43,6 +43,7 @@ const KEYS = ['triage-prod', 'support'];
 const MODELS = ['claude-haiku-4-5', 'claude-opus-4-6'];
 const SESSIONS = ['s-1', 's-2'];
 const TRACES = ['0af7651916cd43dd8448eb211c80319c', '4bf92f3577b34da6a3ce929d0e0e4736'];
+const SAID = [['budget:month', 'would_refuse'], ['budget:day', 'would_refuse'], ['limit:support/requests', 'refuse'], ['cheaper_models:support', 'would_rewrite'], ['cheaper_models:support', 'rewrite'], ['models:support', 'rewrite']] as const;
 const tokenCount = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2_000_000 }));
 
 export const calls = (change: number): fc.Arbitrary<ToldCall[]> =>
@@ -67,10 +68,11 @@ export const calls = (change: number): fc.Arbitrary<ToldCall[]> =>
       estimated: fc.boolean(),
       cacheSavings: fc.bigInt({ min: -(10n ** 9n), max: 10n ** 9n }),
       durationMs: fc.double({ min: 0, max: 700_000, noNaN: true }).map((ms) => Math.round(ms * 1000) / 1000),
+      said: fc.uniqueArray(fc.constantFrom(...SAID), { maxLength: 3, selector: ([rule]) => rule }),
       timeToFirstTokenMs: fc.option(fc.integer({ min: 1, max: 60_000_000 }).map((us) => us / 1000)),
     }),
     { maxLength: 60 },
-  );
+  ).map((all) => all.map((call) => ({ ...call, said: call.said.filter(([, verdict]) => verdict !== 'refuse' || isRefused(call)) })));
 
 const some = (values: readonly string[]): fc.Arbitrary<string[]> => fc.oneof({ weight: 3, arbitrary: fc.constant<string[]>([]) }, { weight: 1, arbitrary: fc.subarray([...values]) });
 
@@ -90,6 +92,8 @@ export const filters = (change: number): fc.Arbitrary<Filter> =>
     refusal: some(['model_not_allowed', 'rate_limited']),
     error: some(['overloaded_error']),
     tag: some(['team=blue', 'team=red']),
+    policy: some(['budget:month', 'budget:day', 'limit:support/requests', 'cheaper_models:support', 'models:support', '']),
+    verdict: some(COUNTED_VERDICTS),
     estimated: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.boolean() }),
   }).map(({ estimated, ...rest }) => (estimated === undefined ? rest : { ...rest, estimated }));
 
@@ -104,7 +108,12 @@ export function means(filter: Filter, call: ToldCall): boolean {
     call.at >= filter.from && call.at < filter.to &&
     any(filter.workspace, call.workspace) && any(filter.workflow, call.workflow) && any(filter.user, call.user) && any(filter.key, call.key) &&
     any(filter.model, modelOf(call)) && any(filter.outcome, call.outcome) && any(filter.session, call.session) && any(filter.action, call.action) && any(filter.trace ?? [], call.trace ?? null) &&
-    any(filter.refusal ?? [], isRefused(call) ? 'rate_limited' : null) && any(filter.error ?? [], errorOf(call)) && any(filter.tag ?? [], 'team=blue') &&
+    any(filter.refusal ?? [], isRefused(call) ? 'rate_limited' : null) && any(filter.error ?? [], errorOf(call)) && any(filter.tag ?? [], 'team=blue') && wasSaid(filter, call) &&
     (filter.estimated === undefined || filter.estimated === isEstimated(call))
   );
+}
+
+function wasSaid({ policy = [], verdict = [] }: Filter, call: ToldCall): boolean {
+  if (policy.length === 0 && verdict.length === 0) return true;
+  return verdictsOf(call).some(([rule, said]) => (policy.length === 0 || policy.includes(rule)) && (verdict.length === 0 || verdict.includes(said)));
 }

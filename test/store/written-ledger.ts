@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Outcome } from '../../server/domain/call.ts';
+import type { Decision, Outcome } from '../../server/domain/call.ts';
 import { epochMs, type CallId, type KeyId, type WorkflowId, type WorkspaceId } from '../../server/domain/ids.ts';
 import type { OpenEntry, RefusedEntry, Settlement } from '../../server/domain/ledger.ts';
 import { nanodollars, NO_MONEY, picodollars } from '../../server/domain/money.ts';
@@ -40,6 +40,8 @@ export interface ToldCall {
   readonly timeToFirstTokenMs: number | null;
   /** Absent: it names none. */
   readonly trace?: string | null;
+  /** What rules said of it, beside one that let it pass. */
+  readonly said: readonly (readonly [rule: string, verdict: Decision['verdict']])[];
   /** Absent: none was taken. */
   readonly prompt?: string;
 }
@@ -47,7 +49,7 @@ export interface ToldCall {
 export const anyCall: ToldCall = {
   at: Date.UTC(2026, 5, 10, 12), workspace: 'support', workflow: 'triage', user: null, key: null, session: null, action: null,
   modelSent: 'claude-haiku-4-5', modelServed: 'claude-haiku-4-5-20251001', outcome: 'ok', attempts: 1, tokens: { ...NO_TOKENS, input: 100, output: 10 },
-  webSearches: 0, cost: 150_000n, estimated: false, cacheSavings: 0n, durationMs: 800, timeToFirstTokenMs: 200,
+  webSearches: 0, cost: 150_000n, estimated: false, cacheSavings: 0n, durationMs: 800, timeToFirstTokenMs: 200, said: [],
 };
 
 const rates = (base: bigint): Rates => ({
@@ -112,7 +114,7 @@ export function writtenLedger(zone: string): WrittenLedger {
 function opsOf(id: CallId, call: ToldCall): Op[] {
   const intent = {
     id, admittedAt: epochMs(call.at), endpoint: 'messages' as const, stream: true, modelRequested: call.modelSent, clientRetry: null, traceId: call.trace ?? null,
-    decisions: [{ rule: 'models:support', verdict: 'allow' as const, detail: null }],
+    decisions: [{ rule: 'models:support', verdict: 'allow' as const, detail: null }, ...call.said.map(([rule, verdict]) => ({ rule, verdict, detail: 'a "would_be" detail' }))],
     caller: {
       workspace: call.workspace as WorkspaceId, workflow: call.workflow as WorkflowId, key: call.key as KeyId | null, user: call.user, session: call.session,
       action: call.action, tags: new Map([['team', 'blue']]), priority: 'interactive' as const, upstream: { kind: 'callers_own' as const },
@@ -145,6 +147,12 @@ function opsOf(id: CallId, call: ToldCall): Op[] {
 
 /** What reports file a call under. */
 export const modelOf = (call: ToldCall): string | null => (call.outcome === 'refused' || call.outcome === null ? call.modelSent : (call.modelServed ?? call.modelSent));
+
+/** The verdicts that are counted, by rule; a refusal that no rule made is one of none. */
+export function verdictsOf(call: ToldCall): (readonly [rule: string, verdict: string])[] {
+  const counted = call.said.filter(([rule, verdict]) => verdict !== 'allow' && (verdict !== 'rewrite' || rule.startsWith('cheaper_models:')));
+  return isRefused(call) && !counted.some(([, verdict]) => verdict === 'refuse') ? [...counted, ['', 'refuse']] : counted;
+}
 
 /** The type of the error that it is written with. */
 export const errorOf = (call: ToldCall): string | null => (call.outcome === 'upstream_error' ? 'overloaded_error' : null);

@@ -7,7 +7,7 @@ import type { EpochMs } from '../../domain/ids.ts';
 import { NO_MONEY, nanodollars, roundUpToNano, picodollars, usdString, type Nanodollars, type Picodollars } from '../../domain/money.ts';
 import { priceKind, settledPriceKind, type CostLine, type PriceRow, type Rates } from '../../domain/price.ts';
 import type { ToldLimits } from '../../domain/provider-limits.ts';
-import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport, StepsReport } from '../../domain/reports.ts';
+import type { ActionFigures, ActionGrouping, ActionsReport, CallDetail, CallRow, Grouping, UsageFigures, UsageRow, ReasonGrouping, ReasonsReport, ShapesReport, StepsReport, VerdictGrouping, VerdictsReport } from '../../domain/reports.ts';
 import type { LimitRule, Limits, Policy } from '../../domain/settings.ts';
 import type { Tokens } from '../../domain/usage.ts';
 import { TOKEN_KIND_NAMES } from '../../domain/usage.ts';
@@ -100,6 +100,11 @@ export function reasonsAnswer(report: ReasonsReport, { from, to }: { from: Epoch
     })),
     total: report.total,
   };
+}
+
+export function verdictsAnswer(report: VerdictsReport, { from, to }: { from: EpochMs; to: EpochMs }, groupBy: readonly VerdictGrouping[]): wire.VerdictsAnswer {
+  const rows = report.rows.map(({ policy, verdict, group, calls }) => ({ policy, verdict, calls, ...Object.fromEntries(Object.entries(group).map(([name, value]) => [name, typeof value === 'number' ? iso(value) : value])) }));
+  return { from: iso(from), to: iso(to), group_by: [...groupBy], rows, total: report.total };
 }
 
 export function requestRow(row: CallRow): wire.RequestRow {

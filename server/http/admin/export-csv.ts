@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { stringify } from 'csv-stringify';
 import { FOCUS_COLUMNS, type FocusRow } from '../../bill/focus.ts';
-import type { ActionGrouping, Grouping } from '../../domain/reports.ts';
-import type { ActionsRow, RequestRow, SavingRow, UsageRow, StatementAnswer, StatementLine } from './wire.ts';
+import type { ActionGrouping, Grouping, VerdictGrouping } from '../../domain/reports.ts';
+import type { ActionsRow, RequestRow, SavingRow, UsageRow, StatementAnswer, StatementLine, VerdictRow } from './wire.ts';
 
 /** A cell that is written as it is: a figure of ours, which may begin with a minus. */
 class Figure {
@@ -98,6 +98,13 @@ const ACTION_COLUMNS: Readonly<Record<string, (row: ActionsRow) => Cell>> = {
 export function writeActions(groupBy: readonly ActionGrouping[], rows: readonly ActionsRow[], to: Writable): Promise<void> {
   const groups = Object.fromEntries(groupBy.map((name) => [name, (row: ActionsRow): Cell => row[name] ?? null]));
   return write({ ...groups, ...ACTION_COLUMNS }, rows, to);
+}
+
+const VERDICT_COLUMNS: Readonly<Record<string, (row: VerdictRow) => Cell>> = { policy: (r) => r.policy, verdict: (r) => r.verdict, calls: (r) => r.calls };
+
+export function writeVerdicts(groupBy: readonly VerdictGrouping[], rows: readonly VerdictRow[], to: Writable): Promise<void> {
+  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: VerdictRow): Cell => row[name] ?? null]));
+  return write({ ...groups, ...VERDICT_COLUMNS }, rows, to);
 }
 
 const SAVING_COLUMNS: Readonly<Record<string, (row: SavingRow) => Cell>> = {

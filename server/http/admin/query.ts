@@ -4,7 +4,7 @@ import { DateTime } from 'luxon';
 import type { z } from 'zod';
 import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
-import { ACTION_GROUPINGS, REASON_GROUPINGS, GROUPINGS, type ActionGrouping, type Filter, type ReasonGrouping, type Grouping } from '../../domain/reports.ts';
+import { ACTION_GROUPINGS, REASON_GROUPINGS, GROUPINGS, VERDICT_GROUPINGS, type ActionGrouping, type Filter, type ReasonGrouping, type Grouping, type VerdictGrouping } from '../../domain/reports.ts';
 import { badBody, badQuery } from './errors.ts';
 
 /** @throws AdminError 400 for an unknown parameter, one given twice that takes one value, or a value outside its schema */
@@ -134,6 +134,8 @@ export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter
     refusal: query.refusal ?? [],
     error: query.error ?? [],
     tag: query.tag ?? [],
+    policy: query.policy ?? [],
+    verdict: query.verdict ?? [],
     ...(query.estimated === undefined ? {} : { estimated: query.estimated === 'true' }),
   };
 }
@@ -144,6 +146,8 @@ export const groupingsOf = (text: string | undefined): Grouping[] => namesIn(tex
 export const actionGroupingsOf = (text: string | undefined): ActionGrouping[] => namesIn(text, ACTION_GROUPINGS);
 /** @throws AdminError 400 likewise */
 export const reasonGroupingsOf = (text: string | undefined): ReasonGrouping[] => namesIn(text, REASON_GROUPINGS);
+/** @throws AdminError 400 likewise */
+export const verdictGroupingsOf = (text: string | undefined): VerdictGrouping[] => namesIn(text, VERDICT_GROUPINGS);
 
 function namesIn<Name extends string>(text: string | undefined, names: readonly Name[]): Name[] {
   const given = (text ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');

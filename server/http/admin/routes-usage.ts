@@ -1,12 +1,12 @@
 // server/http/admin/routes-usage.ts: what was used and what it cost: usage, requests, one request, pickers, exports.
 
 import type { CallRow } from '../../domain/reports.ts';
-import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, stepsAnswer, usageFigures, usageRow } from './encode.ts';
+import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, stepsAnswer, usageFigures, usageRow, verdictsAnswer } from './encode.ts';
 import { promptAnswer } from './encode-prompt.ts';
 import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
-import { writeActions, writeRequests, writeUsage } from './export-csv.ts';
-import { actionGroupingsOf, filterOf, groupingsOf, rangeOf, reasonGroupingsOf } from './query.ts';
+import { writeActions, writeRequests, writeUsage, writeVerdicts } from './export-csv.ts';
+import { actionGroupingsOf, filterOf, groupingsOf, rangeOf, reasonGroupingsOf, verdictGroupingsOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -45,6 +45,12 @@ async function actions({ services, query, now }: Pick<Input<ReturnType<typeof wi
   const filter = filterOf(query, now, services.settings().timezone);
   const groupBy = actionGroupingsOf(query.group_by);
   return actionsAnswer(await services.reports.actions({ filter, groupBy, most: MOST_ROWS_READ }), filter, groupBy);
+}
+
+async function verdicts({ services, query, now }: Pick<Input<ReturnType<typeof wire.VerdictsQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.VerdictsAnswer> {
+  const filter = filterOf(query, now, services.settings().timezone);
+  const groupBy = verdictGroupingsOf(query.group_by);
+  return verdictsAnswer(await services.reports.verdicts({ filter, groupBy }), filter, groupBy);
 }
 
 export const usageRoutes: readonly Route[] = [
@@ -125,6 +131,16 @@ export const usageRoutes: readonly Route[] = [
   }),
   json({
     method: 'get',
+    path: '/api/verdicts',
+    role: 'read',
+    summary: 'What rules said of calls: refused, or put a cheaper model in place, or would have; and how often.',
+    query: wire.VerdictsQuery,
+    name: 'Verdicts',
+    answer: wire.VerdictsAnswer,
+    handle: verdicts,
+  }),
+  json({
+    method: 'get',
     path: '/api/requests/:id',
     role: 'read',
     summary: 'One call with its attempts, its bill line by line, and every policy decision.',
@@ -163,8 +179,8 @@ export const usageRoutes: readonly Route[] = [
     answer: wire.FacetsAnswer,
     async handle({ services, query, now }) {
       const facets = await services.reports.facets(rangeOf(query, now, services.settings().timezone), query.limit ?? 50);
-      const { workspace, workflow, user, model, key, outcome } = facets;
-      return { workspace: [...workspace], workflow: [...workflow], user: [...user], model: [...model], key: [...key], outcome: [...outcome] };
+      const { workspace, workflow, user, model, key, outcome, policy } = facets;
+      return { workspace: [...workspace], workflow: [...workflow], user: [...user], model: [...model], key: [...key], outcome: [...outcome], policy: [...policy] };
     },
   }),
   raw({
@@ -192,6 +208,19 @@ export const usageRoutes: readonly Route[] = [
       await audited(input, 'export.actions', answer);
       attach(input.res, `tollgate-actions-${answer.from.slice(0, 10)}.csv`);
       await writeActions(answer.group_by, answer.rows, input.res);
+    },
+  }),
+  raw({
+    path: '/api/export/verdicts.csv',
+    role: 'read',
+    summary: 'What /api/verdicts answers, as CSV.',
+    query: wire.VerdictsQuery,
+    mediaType: 'text/csv',
+    async handle(input) {
+      const answer = await verdicts(input);
+      await audited(input, 'export.verdicts', answer);
+      attach(input.res, `tollgate-verdicts-${answer.from.slice(0, 10)}.csv`);
+      await writeVerdicts(answer.group_by, answer.rows, input.res);
     },
   }),
   raw({

@@ -9,6 +9,7 @@ export * from './wire/usage.ts';
 export * from './wire/actions.ts';
 export * from './wire/steps.ts';
 export * from './wire/shapes.ts';
+export * from './wire/verdicts.ts';
 export * from './wire/requests.ts';
 export * from './wire/prompts.ts';
 export * from './wire/statement.ts';

@@ -4,6 +4,7 @@ import type { Database } from 'better-sqlite3';
 import type { Names } from './names.ts';
 import type { AttemptOp, OpenOp, PriceRef, RefuseOp, SettleOp } from './operations.ts';
 import type { Rollups } from './rollups.ts';
+import { verdictsTableOf } from './verdicts-table.ts';
 
 /** An operation that was refused before it wrote anything; the others of its transaction go on. */
 export class OpRefused extends Error {
@@ -65,6 +66,8 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
   const selectPrice = db.prepare<[string], number>('SELECT id FROM price_version WHERE version = ?').pluck();
   const insertPrice = db.prepare<[string, string]>('INSERT INTO price_version (version, content) VALUES (?, ?)');
 
+  const verdicts = verdictsTableOf(db, names);
+
   /** Calls in flight, so that a settlement need not look its row up. */
   const inFlight = new Map<string, OpenCall>();
   const openedNow: string[] = [];
@@ -103,6 +106,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
       }
       call.n = Number(lastInsertRowid);
+      if (decisions !== null) verdicts.opened(call.n, admittedAt, decisions);
       inFlight.set(id, call);
       openedNow.push(id);
     },
@@ -143,7 +147,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
 
     refuse([, id, admittedAt, workspace, workflow, key, user, modelRequested, endpoint, stream, background, clientRetry, session, action, tags, decisions, trace, endedAt, refusal, status, durationUs], again) {
       const dimensions = { workspace: names.id(workspace), workflow: names.id(workflow), key: names.id(key), user: names.id(user), model: names.refusedModel(modelRequested) };
-      const { changes } = insertRefused.run(
+      const { changes, lastInsertRowid } = insertRefused.run(
         id, admittedAt, dimensions.workspace, dimensions.workflow, dimensions.key, dimensions.user, dimensions.model, 0, modelRequested,
         endpoint, stream, background, clientRetry, session, action, tags, decisions, bytesOf(trace), 0, 0, 'refused', endedAt, refusal, status, durationUs,
       );
@@ -151,6 +155,7 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
         if (again) return;
         throw new OpRefused('duplicate_call', `call ${id} is in the ledger already`);
       }
+      verdicts.refused(Number(lastInsertRowid), admittedAt, decisions);
       rollups.add({
         admittedAt, workspace: dimensions.workspace, workflow: dimensions.workflow, key: dimensions.key, user: dimensions.user, model: dimensions.model, modelSent: 0, endpoint,
         outcome: 'refused', attempts: 0, input: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0, output: 0,

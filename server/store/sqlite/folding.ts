@@ -15,6 +15,7 @@ import { GRAIN } from './migrations.ts';
 import type { Names } from './names.ts';
 import { QUARTER_MS } from './reports-time.ts';
 import { EMPTY_SKETCH, encodeValues } from './sketch.ts';
+import { RULES, VERDICTS_OF_CALLS } from './verdicts-table.ts';
 
 /** What one step reads, of roll-ups and of calls, which SQLite sums itself, and what one transaction writes: a few milliseconds. */
 const ROWS_AT_ONCE = 400;
@@ -33,7 +34,7 @@ export interface Folding {
 /** Views of a day that tell its hours apart. */
 const HOURS = ['hours', 'hoursModel', 'hoursWorkflow'] as const satisfies readonly FoldView[];
 /** Views of what no roll-up holds. */
-const FACTS = ['outputs', 'overheads', 'reasons'] as const satisfies readonly FoldView[];
+const FACTS = ['outputs', 'overheads', 'reasons', 'verdicts'] as const satisfies readonly FoldView[];
 
 type Row = readonly (number | string | Uint8Array | null)[];
 
@@ -49,8 +50,10 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     unnamed: db.prepare<unknown[], Row>(`SELECT workspace, workflow, group_concat(${cost}), COUNT(*), ${money(cost)} FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NULL GROUP BY workspace, workflow`).raw(),
   });
   const pageEnd = db.prepare<unknown[], Row>(`SELECT admitted_at, n FROM call WHERE admitted_at >= ? AND admitted_at < ? AND (admitted_at, n) > (?, ?) ORDER BY admitted_at, n LIMIT 1 OFFSET ${CALLS_AT_ONCE - 1}`).raw();
-  const plain = { users: callPage(callsAsSums('cost', 'estimated', 'cache_savings')), ...actionPage('cost') };
-  const corrected = { users: callPage(callsAsSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW)), ...actionPage(COST_NOW) };
+  const verdictPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT rule, verdict, workspace, workflow, key, model, outcome, ${sums} ${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND at >= ? AND at <= ? AND (at, call) > (?, ?) AND (at, call) <= (?, ?) AND outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7`).raw();
+  const pagesOf = (sums: string, cost: string) => ({ users: callPage(sums), verdicts: verdictPage(sums), ...actionPage(cost) });
+  const plain = pagesOf(callsAsSums('cost', 'estimated', 'cache_savings'), 'cost');
+  const corrected = pagesOf(callsAsSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW), COST_NOW);
   const shapesPage = db.prepare<unknown[], Row>(`SELECT workspace, workflow, key, model, ${SHAPES} FROM call WHERE ${PAGE} AND ${SERVED} GROUP BY workspace, workflow, key, model`).raw();
   const reasonsPage = db.prepare<unknown[], Row>(`SELECT outcome, coalesce(status, 0), ${REASON}, workspace, workflow, key, model, COUNT(*) FROM call WHERE ${PAGE} AND ${FAILED} GROUP BY outcome, 2, 3, workspace, workflow, key, model`).raw();
   const anyCorrection = db.prepare('SELECT 1 FROM correction LIMIT 1').pluck();
@@ -150,10 +153,10 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
 
   /** What no roll-up holds, gathered from pages of rows. */
   function factsOfCalls() {
-    const [outputs, overheads, reasons] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder];
+    const [outputs, overheads, reasons, verdicts] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder];
     return {
-      outputs, overheads, reasons,
-      add(place: readonly unknown[]) {
+      outputs, overheads, reasons, verdicts,
+      add(pages: typeof plain, place: readonly unknown[]) {
         for (const row of shapesPage.all(...place)) {
           const [workspace, workflow, key, model, calls, tokens, speeds, overhead] = row as readonly [number, number, number, number, number, ...(string | null)[]];
           const dimensions = [workspace, workflow, key, model];
@@ -163,6 +166,10 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
         for (const row of reasonsPage.all(...place)) {
           const [outcome, status, reason, workspace, workflow, key, model, calls] = row as readonly [string, number, string, number, number, number, number, number];
           reasons.add([outcomeIds.get(outcome) as number, status, names.id(reason), workspace, workflow, key, model], actionSums(calls, 0, 0, 0), 0, EMPTY_SKETCH, EMPTY_SKETCH);
+        }
+        for (const row of pages.verdicts.all(...place)) {
+          const [policy, verdict, workspace, workflow, key, model, outcome] = row as readonly [number, number, number, number, number, number, string];
+          verdicts.add([policy, verdict, workspace, workflow, key, model, outcomeIds.get(outcome) as number], row, 7, sketchOf(row[7 + SUMS] as string | null), sketchOf(row[8 + SUMS] as string | null));
         }
       },
     };
@@ -178,7 +185,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     yield* readCalls(from, from + HOUR_MS, (pages, place) => {
       for (const row of pages.users.all(...place)) users.add([row[0] as number, row[1] as number], row, 2, sketchOf(row[2 + SUMS] as string | null), sketchOf(row[3 + SUMS] as string | null));
       for (const one of actionsOf(pages, place)) acts.add([one.action, one.first, one.workspace, one.workflow], actionSums(one.calls, 0, one.costLow, one.costHigh), 0, one.costs, EMPTY_SKETCH);
-      facts.add(place);
+      facts.add(pages, place);
     });
     yield ['users', 0, users];
     yield ['actions', 0, acts];
@@ -240,7 +247,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
       if (begin >= end) continue;
       yield* readCalls(begin, end, (pages, place) => {
         rest.push(...actionsOf(pages, place));
-        facts.add(place);
+        facts.add(pages, place);
       });
     }
     const blobOf = (bucket: number, view: FoldView): Buffer => select.get(FOLD_GRAIN.hour, bucket, FOLD_VIEWS[view].id, 0) as Buffer;

@@ -8,7 +8,7 @@ import { corrupt, LedgerRefused, readOnly, refusalOf } from './refusal.ts';
 
 /** Files up to this size are checked whole before the start, in about a second; of larger ones only the small tables, and the rest beside the calls. */
 export const CHECKED_WHOLE_BYTES = 300_000_000;
-const LARGE_TABLES = ['call', 'attempt', 'rollup', 'correction', 'fold'];
+const LARGE_TABLES = ['call', 'attempt', 'rollup', 'correction', 'fold', 'verdict'];
 
 /** Lies beside a ledger in which damage was found while it served: the next start looks at all of it first, however long that takes. */
 export const suspicionOf = (file: string): string => `${file}.damaged`;

@@ -352,8 +352,33 @@ const TRACES = `
   CREATE INDEX call_traced ON call (workflow, workspace, admitted_at, trace) WHERE trace IS NOT NULL;
 `;
 
+const VERDICTS = `
+  -- What rules said of calls, other than that they may pass: a row per call and rule. Most calls have none.
+  CREATE TABLE verdict (
+    rule INTEGER NOT NULL,             -- name; 0 for a refusal that no rule of the configuration made
+    at INTEGER NOT NULL,               -- call.admitted_at
+    call INTEGER NOT NULL,             -- call.n
+    verdict INTEGER NOT NULL,          -- 1 refuse, 2 would_refuse, 3 would_rewrite, 4 rewrite; an alias that is resolved is no verdict
+    PRIMARY KEY (rule, at, call)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TEMP TABLE said AS
+    SELECT n, admitted_at AS at, json_extract(one.value, '$[0]') AS rule, json_extract(one.value, '$[1]') AS verdict
+    FROM call, json_each(call.decisions) AS one
+    WHERE (instr(call.decisions, '"would_') > 0 OR instr(call.decisions, '"refuse"') > 0 OR instr(call.decisions, '"cheaper_models:') > 0)
+      AND (json_extract(one.value, '$[1]') IN ('refuse', 'would_refuse', 'would_rewrite') OR (json_extract(one.value, '$[1]') = 'rewrite' AND json_extract(one.value, '$[0]') GLOB 'cheaper_models:*'));
+  INSERT OR IGNORE INTO name (text) SELECT DISTINCT rule FROM said;
+  INSERT OR IGNORE INTO verdict SELECT name.id, said.at, said.n, CASE said.verdict WHEN 'refuse' THEN 1 WHEN 'would_refuse' THEN 2 WHEN 'would_rewrite' THEN 3 ELSE 4 END
+    FROM said JOIN name ON name.text = said.rule ORDER BY 1, 2, 3;
+  INSERT OR IGNORE INTO verdict SELECT 0, admitted_at, n, 1 FROM call WHERE outcome = 'refused' AND outcome <> 'ok' AND n NOT IN (SELECT n FROM said WHERE verdict = 'refuse');
+  DROP TABLE said;
+
+  -- Folds hold them too: all are made anew, a little at a time.
+  DELETE FROM fold_done;
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS, TRACES];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS, TRACES, VERDICTS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

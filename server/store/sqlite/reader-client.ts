@@ -128,6 +128,7 @@ export function openReports({ file, workerEntry, timezone, timeoutMs = 10_000, q
     shapes: (query) => ask('shapes', query),
     reasons: (query) => ask('reasons', query),
     steps: (query) => ask('steps', query),
+    verdicts: (query) => ask('verdicts', query),
     request: (id) => ask('request', id),
     prompts: (query) => ask('prompts', query),
     bills: (query) => ask('bills', query),

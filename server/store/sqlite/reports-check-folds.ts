@@ -2,7 +2,7 @@
 
 import { HOUR_MS } from '../../domain/durations.ts';
 import type { Drift } from '../../domain/verify.ts';
-import { COST_NOW } from './corrections.ts';
+import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import { amountOf, MONEY_AT, openFold, SUMS } from './fold-format.ts';
 import { FAILED, FOLD_GRAIN, FOLD_VIEWS, NO_ERROR, REASON, SERVED, SHAPES, VIEWS_OF, type FoldGrain, type FoldView } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
@@ -11,6 +11,7 @@ import { QUARTER_MS } from './reports-time.ts';
 import { DEAREST } from './fold-actions.ts';
 import { addToCounters, bucketOf, countInBucket, newCounters, totalOf, type Counters } from './sketch.ts';
 import { addTo, differences, FIGURES, type Sums } from './sums.ts';
+import { RULES, VERDICTS_OF_CALLS } from './verdicts-table.ts';
 
 interface Day {
   readonly from: number;
@@ -42,6 +43,7 @@ export function foldDrift(source: Source, { from, to, byUser, byHour }: Day): Dr
       if (view === 'actionCosts') check('day', from, view, actionsOf(source, from, to));
       else if (view === 'outputs' || view === 'overheads') check('day', from, view, onlyCalls(regrouped(byUser, valuesOf(view), (values) => values.at(-1) !== 'refused')));
       else if (view === 'reasons') check('day', from, view, reasonsOf(source, from, to));
+      else if (view === 'verdicts') check('day', from, view, verdictsOf(source, from, to));
       else if (view === 'hours' || view === 'hoursModel' || view === 'hoursWorkflow') check('day', from, view, regrouped(byHour, (values) => FOLD_VIEWS[view].dimensions.map((dimension) => (dimension === 'hour' ? String(Number(values[0]) / QUARTER_MS) : values[HOUR_VALUES.indexOf(dimension)]))));
       else check('day', from, view, regrouped(byUser, valuesOf(view)));
     }
@@ -65,7 +67,7 @@ export function foldDrift(source: Source, { from, to, byUser, byHour }: Day): Dr
         continue;
       }
       drift.push(...sketchDrift(nameOf('block', Number(bucket), view), sketchesStored(source, 'day', ofDays, view), sketchesStored(source, 'block', [Number(bucket)], view)));
-      if (view === 'actionCosts' || view === 'outputs' || view === 'overheads' || view === 'reasons') {
+      if (view === 'actionCosts' || view === 'outputs' || view === 'overheads' || view === 'reasons' || view === 'verdicts') {
         const days: Sums = new Map();
         for (const day of ofDays) for (const [group, sums] of stored(source, 'day', day, view)) addTo(days, group, sums);
         check('block', Number(bucket), view, days);
@@ -98,6 +100,14 @@ const onlyCalls = (sums: Sums): Sums => new Map([...sums].map(([group, [calls = 
 function reasonsOf(source: Source, from: number, to: number): Sums {
   const sql = `SELECT outcome, coalesce(status, 0), (SELECT id FROM name WHERE text = ${REASON}), workspace, workflow, key, model, COUNT(*) FROM call WHERE admitted_at >= ? AND admitted_at < ? AND ${FAILED} GROUP BY 1, 2, 3, 4, 5, 6, 7`;
   return onlyCalls(read(source, sql, FOLD_VIEWS.reasons.dimensions.length, [from, to]));
+}
+
+const ROW_FIGURES = `COUNT(*), SUM(attempts), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(${COST_NOW}), SUM(iif(${ESTIMATED_NOW} = 1, ${COST_NOW}, 0)), SUM(${CACHE_SAVINGS_NOW}),
+  SUM(outcome = 'refused'), SUM(outcome NOT IN ${NO_ERROR})`;
+const SPOKEN_OF = `${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND at >= ? AND at < ? AND outcome IS NOT NULL`;
+
+function verdictsOf(source: Source, from: number, to: number): Sums {
+  return read(source, `SELECT rule, verdict, workspace, workflow, key, model, outcome, ${ROW_FIGURES} ${SPOKEN_OF} GROUP BY 1, 2, 3, 4, 5, 6, 7`, FOLD_VIEWS.verdicts.dimensions.length, [from, to]);
 }
 
 const ROLLUP_FIGURES = `SUM(calls), SUM(attempts), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
@@ -169,7 +179,8 @@ function sketchesOfRows(source: Source, view: FoldView, from: number, to: number
     list(0, row?.[view === 'outputs' ? 1 : 3]);
     if (view === 'outputs') list(1, row?.[2]);
   } else {
-    const [row] = source.all(`SELECT group_concat(duration_us), group_concat(ttft_us) FROM call WHERE ${admitted} AND ${SERVED}`, [from, to]);
+    const served = view === 'verdicts' ? `${SPOKEN_OF} AND outcome <> 'refused'` : `FROM call WHERE ${admitted} AND ${SERVED}`;
+    const [row] = source.all(`SELECT group_concat(duration_us), group_concat(ttft_us) ${served}`, [from, to]);
     list(0, row?.[0]);
     list(1, row?.[1]);
   }

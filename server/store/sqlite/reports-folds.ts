@@ -83,7 +83,7 @@ export interface Gathering {
 const RADIX = 2 ** 26;
 
 /** @param sketches false: durations are left out */
-export function gathering(source: Source, groupings: readonly (Grouping | 'named' | 'first' | 'status' | 'reason')[], matches: FoldMatches, sketches = true): Gathering {
+export function gathering(source: Source, groupings: readonly (Grouping | 'named' | 'first' | 'status' | 'reason' | 'policy' | 'verdict')[], matches: FoldMatches, sketches = true): Gathering {
   /** Per level: the group so far and a value, to the group they make. Times are given small numbers first. */
   const levels = groupings.map(() => new Map<number, number>());
   const instants = new Map<number, number>();

@@ -7,8 +7,9 @@ import { HOUR_MS } from '../../domain/durations.ts';
 import { BadQuery, type CallRow, type Filter, type Page } from '../../domain/reports.ts';
 import { GRAIN, NO_NAME } from './migrations.ts';
 import { correctionsIn, type StoredCorrection } from './reports-corrections.ts';
-import { conditionOf, matchesOf, type Columns, type Condition, type Field, type Matches, type Source } from './reports-source.ts';
+import { conditionOf, matchesOf, saidIn, withoutVerdicts, type Columns, type Condition, type Field, type Matches, type Source } from './reports-source.ts';
 import { lastStart } from './reports-time.ts';
+import { RULES } from './verdicts-table.ts';
 
 /** The place of a row in the list: its time of admission, and `n` among calls of one millisecond. */
 export interface Place {
@@ -54,7 +55,8 @@ interface Search {
 }
 
 /** Fields with an index that also orders by admission, the choosiest first. */
-const DRIVERS = ['trace', 'action', 'session', 'user', 'key', 'workflow'] as const;
+const DRIVERS = ['trace', 'action', 'session', 'user', 'key'] as const;
+const LAST_DRIVER = 'workflow';
 const DRIVEN_VALUES = 16;
 /** Fields that roll-ups by hour and day tell apart. */
 const ROLLED_UP = ['workspace', 'workflow', 'key', 'model', 'outcome'] as const;
@@ -65,10 +67,12 @@ const ROLLED_UP = ['workspace', 'workflow', 'key', 'model', 'outcome'] as const;
  */
 function find(source: Source, search: Search): Columns[] {
   const { matches } = search;
-  const driver = DRIVERS.find((field) => {
+  const drives = (field: Field): boolean => {
     const values = matches.get(field);
     return values !== undefined && values.length <= DRIVEN_VALUES && !((field === 'user' || field === 'key') && values.includes(NO_NAME));
-  });
+  };
+  const driver = DRIVERS.find(drives) ?? (saidIn(matches) !== null ? 'rule' : drives(LAST_DRIVER) ? LAST_DRIVER : undefined);
+  if (driver === 'rule') return ofRules(source, search);
   if (driver !== undefined) {
     const walks = (matches.get(driver) ?? []).map((value) => {
       const one = new Map(matches).set(driver, [value]);
@@ -91,11 +95,23 @@ function find(source: Source, search: Search): Columns[] {
   return merged([inFlight, ended], search);
 }
 
-function read(source: Source, { from, to, after, order, limit }: Search, condition: Condition, table = 'call WHERE true'): Columns[] {
-  const beyond = after === null ? '' : order === 'newest' ? ' AND (admitted_at < ? OR n < ?)' : ' AND (admitted_at > ? OR n > ?)';
+const CALLS = { at: 'admitted_at', n: 'n' } as const;
+const VERDICTS = { at: 'verdict.at', n: 'verdict.call' } as const;
+
+function read(source: Source, { from, to, after, order, limit }: Search, condition: Condition, table = 'call WHERE true', { at, n }: typeof CALLS | typeof VERDICTS = CALLS): Columns[] {
+  const beyond = after === null ? '' : order === 'newest' ? ` AND (${at} < ? OR ${n} < ?)` : ` AND (${at} > ? OR ${n} > ?)`;
   const direction = order === 'newest' ? 'DESC' : 'ASC';
-  const sql = `SELECT ${COLUMNS.join(', ')} FROM ${table} AND admitted_at >= ? AND admitted_at < ?${beyond}${condition.sql} ORDER BY admitted_at ${direction}, n ${direction} LIMIT ?`;
+  const sql = `SELECT ${COLUMNS.join(', ')} FROM ${table} AND ${at} >= ? AND ${at} < ?${beyond}${condition.sql} ORDER BY ${at} ${direction}, ${n} ${direction} LIMIT ?`;
   return source.all(sql, [from, to, ...(after === null ? [] : [after.at, after.n]), ...condition.parameters, limit]);
+}
+
+/** Calls that rules spoke of, rule by rule: the table of what was said is ordered by rule and admission. */
+function ofRules(source: Source, search: Search): Columns[] {
+  const rest = conditionOf(withoutVerdicts(search.matches), () => true);
+  const verdicts = search.matches.get('verdict');
+  const said = verdicts === undefined ? '' : ` AND verdict.verdict IN (${verdicts.join(', ')})`;
+  const rules = search.matches.get('policy') ?? source.all(`SELECT rule FROM ${RULES}`, []).map(([rule]) => Number(rule));
+  return merged(rules.map((rule) => read(source, search, rest, `verdict CROSS JOIN call ON call.n = verdict.call WHERE verdict.rule = ${rule}${said}`, VERDICTS)), search);
 }
 
 /** Hours in which calls that match were admitted, in order and disjoint. Days are asked first, so that empty ones cost nothing. */
@@ -124,8 +140,9 @@ function* busyHours(source: Source, { from, to, order }: Search, condition: Cond
 
 function merged(walks: readonly (readonly Columns[])[], { order, limit }: Search): Columns[] {
   const sign = order === 'newest' ? -1 : 1;
-  return walks
-    .flat()
+  // Several rules may have spoken of one call; a call that ends between two walks cannot be: they read one instant.
+  const calls = new Map(walks.flat().map((row) => [row[AT.n], row]));
+  return [...calls.values()]
     .sort((a, b) => sign * (Number(a[AT.admitted_at]) - Number(b[AT.admitted_at]) || Number(a[AT.n]) - Number(b[AT.n])))
     .slice(0, limit);
 }

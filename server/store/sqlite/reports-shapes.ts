@@ -3,27 +3,13 @@
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Filter, ReasonGrouping, ReasonsReport, ShapesReport } from '../../domain/reports.ts';
 import type { Outcome } from '../../domain/call.ts';
-import { FAILED, FOLD_VIEWS, REASON, SERVED, SHAPES, type FoldView } from './fold-views.ts';
+import { FAILED, REASON, SERVED, SHAPES } from './fold-views.ts';
 import { addDurations, noDurations, percentilesOf, speedOf, type Durations } from './reports-sketch.ts';
-import { cover, gathering, inFolds, isTime, type FoldMatches } from './reports-folds.ts';
-import { conditionOf, matchesOf, type Matches, type Source } from './reports-source.ts';
-import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
+import { gathering, isTime } from './reports-folds.ts';
+import { piecesOf } from './reports-pieces.ts';
+import { conditionOf, matchesOf, type Source } from './reports-source.ts';
+import { periodStarts, QUARTER_MS } from './reports-time.ts';
 import { bucketOf, countInBucket, largestOf, newCounters, type Counters } from './sketch.ts';
-
-type Piece = { readonly grain: 'rows'; readonly from: number; readonly to: number } | Extract<ReturnType<typeof cover>[number], { grain: 'fold' }>;
-
-/** Blocks and days where the range holds whole ones, then hours, then rows. */
-function piecesOf(source: Source, { from, to }: Filter, matches: Matches, view: FoldView, finest: 'hour' | 'day' | 'block'): { pieces: Piece[]; foldMatches: FoldMatches } {
-  const rows = (a: number, b: number): Piece[] => (a < b ? [{ grain: 'rows', from: a, to: b }] : []);
-  const known = ['refusal', 'error'].some((field) => matches.has(field as 'refusal')) ? null : [...matches.keys()].every((field) => (FOLD_VIEWS[view].dimensions as readonly string[]).includes(field));
-  const foldMatches = known === true ? inFolds(source, matches) : null;
-  if (foldMatches === null || from >= to) return { pieces: rows(from, to), foldMatches: new Map() };
-  const inHours = (a: number, b: number): Piece[] => cover(source, { grain: 'rows', from: a, to: b }, [['hour', view]]).flatMap((piece) => (piece.grain === 'fold' ? [piece] : rows(piece.from, piece.to)));
-  const [first, last] = [nextStart('day', from, source.zone), lastStart('day', to, source.zone)];
-  if (finest === 'hour' || first >= last) return { pieces: inHours(from, to), foldMatches };
-  const inDays = cover(source, { grain: 'day', from: first, to: last }, [...(finest === 'block' ? [['block', view] as const] : []), ['day', view]]);
-  return { pieces: [...inHours(from, first), ...inDays.flatMap((piece) => (piece.grain === 'fold' ? [piece] : inHours(piece.from, piece.to))), ...inHours(last, to)], foldMatches };
-}
 
 /** Of calls that were served; where rows must tell, of the newest `most`. */
 export function shapes(source: Source, { filter, most }: { filter: Filter; most: number }): ShapesReport {

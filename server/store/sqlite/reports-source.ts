@@ -1,9 +1,11 @@
 // server/store/sqlite/reports-source.ts: what every report reads through: a read-only connection, its prepared statements, and the names behind the ids.
 
 import Database from 'better-sqlite3';
+import type { CountedVerdict } from '../../domain/call.ts';
 import type { Filter } from '../../domain/reports.ts';
 import { ESTIMATED_NOW } from './corrections.ts';
 import { NO_NAME } from './migrations.ts';
+import { RULES, VERDICT_CODES } from './verdicts-table.ts';
 
 type Parameter = string | number | bigint | Buffer;
 /** A row as an array in the order of the columns; every integer is a bigint, so that money is never rounded. */
@@ -98,8 +100,10 @@ const ROW_FIELDS = {
   tag: (places: string) => `EXISTS (SELECT 1 FROM json_each(call.tags) AS t WHERE t.key || '=' || t.value IN (${places}))`,
   estimated: ESTIMATED_NOW,
 } as const;
-const NO_ROLLUP = ['session', 'action', 'trace', 'refusal', 'error', 'tag', 'estimated'] as const;
-export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] | keyof typeof ROW_FIELDS;
+/** What a table of its own knows. Where both are asked for, one rule must have said one of the verdicts. */
+const VERDICT_FIELDS = ['policy', 'verdict'] as const;
+const NO_ROLLUP = ['session', 'action', 'trace', 'refusal', 'error', 'tag', 'estimated', ...VERDICT_FIELDS] as const;
+export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] | keyof typeof ROW_FIELDS | (typeof VERDICT_FIELDS)[number];
 
 /** True where only rows can tell what matches. */
 export const needsRows = (matches: Matches): boolean => NO_ROLLUP.some((field) => matches.has(field));
@@ -119,6 +123,12 @@ export function matchesOf(source: Source, filter: Filter): Matches | null {
   for (const field of TEXT_FIELDS) if (filter[field].length > 0) matches.set(field, [...new Set(filter[field])]);
   for (const field of ['refusal', 'error', 'tag'] as const) if (filter[field]?.length) matches.set(field, [...new Set(filter[field])]);
   if (filter.trace?.length) matches.set('trace', [...new Set(filter.trace)].map((hex) => Buffer.from(hex, 'hex')));
+  if (filter.policy?.length) {
+    const rules = [...new Set(filter.policy)].map((text) => source.idOf(text)).filter((id) => id !== null);
+    if (rules.length === 0) return null;
+    matches.set('policy', rules);
+  }
+  if (filter.verdict?.length) matches.set('verdict', [...new Set(filter.verdict)].map((verdict) => VERDICT_CODES[verdict as CountedVerdict] ?? 0));
   if (filter.estimated !== undefined) matches.set('estimated', [filter.estimated ? 1 : 0]);
   return matches;
 }
@@ -137,6 +147,7 @@ export function conditionOf(matches: Matches, unindexed: (field: Field) => boole
   let sql = '';
   const parameters: Parameter[] = [];
   for (const [field, values] of matches) {
+    if (isOfVerdicts(field)) continue;
     const plus = unindexed(field) ? '+' : '';
     const places = values.map(() => '?').join(', ');
     const column = field in ROW_FIELDS ? ROW_FIELDS[field as keyof typeof ROW_FIELDS] : field;
@@ -147,5 +158,20 @@ export function conditionOf(matches: Matches, unindexed: (field: Field) => boole
     if (plus === '' && (field === 'user' || field === 'key') && !values.includes(NO_NAME)) sql += ` AND ${field} <> 0`;
     if (plus === '' && field === 'outcome' && !values.includes('ok')) sql += ` AND outcome <> 'ok'`;
   }
-  return { sql, parameters };
+  const said = saidIn(matches);
+  if (said === null) return { sql, parameters };
+  return { sql: `${sql} AND EXISTS (SELECT 1 FROM verdict WHERE at = call.admitted_at AND call = call.n AND ${said.sql})`, parameters: [...parameters, ...said.parameters] };
+}
+
+const isOfVerdicts = (field: Field): boolean => (VERDICT_FIELDS as readonly Field[]).includes(field);
+
+/** The matches without what rules said. */
+export const withoutVerdicts = (matches: Matches): Matches => new Map([...matches].filter(([field]) => !isOfVerdicts(field)));
+
+/** What rows of `verdict` must be, without ` AND ` in front; null where nothing is asked of them. */
+export function saidIn(matches: Matches): Condition | null {
+  const [rules, verdicts] = [matches.get('policy'), matches.get('verdict')];
+  if (rules === undefined && verdicts === undefined) return null;
+  const among = (values: readonly Parameter[]): string => `(${values.map(() => '?').join(', ')})`;
+  return { sql: `rule IN ${rules === undefined ? RULES : among(rules)}${verdicts === undefined ? '' : ` AND verdict IN ${among(verdicts)}`}`, parameters: [...(rules ?? []), ...(verdicts ?? [])] };
 }

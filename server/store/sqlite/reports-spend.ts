@@ -1,13 +1,14 @@
 // server/store/sqlite/reports-spend.ts: spend per hour of a budget's scope, for forecasts, and the values that filters can take.
 
 import type { Scope } from '../../domain/budget.ts';
-import type { EpochMs } from '../../domain/ids.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import { COST_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import { gathering, withFolds } from './reports-folds.ts';
 import type { Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
+import { verdicts } from './reports-verdicts.ts';
 
 /**
  * Settled spend of the hours that begin in [from, to), by time of admission; hours without spend are absent. A model in a scope is the one that
@@ -52,7 +53,8 @@ export function hourlySpend(source: Source, { scope, from, to }: { scope: Scope;
 }
 
 const FACETS = ['workspace', 'workflow', 'model', 'key', 'outcome'] as const;
-type Facets = Record<(typeof FACETS)[number] | 'user', string[]>;
+type Facets = Record<(typeof FACETS)[number] | 'user' | 'policy', string[]>;
+const NOTHING_ELSE = { workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] };
 
 /** The values that occur on the days that touch [from, to), the busiest first, `''` for none; calls in flight do not count. At most `limit` of each. */
 export function facets(source: Source, { from, to, limit }: { from: number; to: number; limit: number }): Facets {
@@ -89,11 +91,12 @@ export function facets(source: Source, { from, to, limit }: { from: number; to: 
       for (const [user, n] of source.each(`SELECT user, SUM(calls) FROM rollup WHERE grain = ${GRAIN.userDay} AND bucket >= ? AND bucket < ? GROUP BY user`, [segment.from, end(segment)])) add('user', source.nameOf(user as bigint) ?? '', Number(n));
     }
     for (const { values, counts } of byUser.groups()) add('user', source.nameOf(BigInt(values[0] as number)) ?? '', counts[0] as number);
+    for (const { policy, calls: n } of verdicts(source, { filter: { ...NOTHING_ELSE, from: epochMs(days.from), to: epochMs(end(days)) }, groupBy: [] }).rows) add('policy', policy ?? '', n);
   }
   const busiest = (facet: string): string[] =>
     [...(calls.get(facet) ?? [])].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, limit).map(([value]) => value);
   return {
     workspace: busiest('workspace'), workflow: busiest('workflow'), user: busiest('user'),
-    model: busiest('model'), key: busiest('key'), outcome: busiest('outcome'),
+    model: busiest('model'), key: busiest('key'), outcome: busiest('outcome'), policy: busiest('policy'),
   };
 }

@@ -4,11 +4,12 @@ import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import { LAST_SEEN, type Filter, type Grouping, type UsageFigures, type UsageQuery, type UsageReport, type UsageRow } from '../../domain/reports.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
-import { FOLD_GRAIN, NO_ERROR } from './fold-views.ts';
+import { FOLD_GRAIN, FOLD_VIEWS, NO_ERROR } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
 import { byUserIn, gathering, inFolds, isTime, withFolds } from './reports-folds.ts';
 import { addDurations, addDurationsTo, noDurations, percentilesIn, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
-import { conditionOf, matchesOf, NAME_FIELDS, needsRows, type Columns, type Condition, type Source } from './reports-source.ts';
+import { piecesOf } from './reports-pieces.ts';
+import { conditionOf, matchesOf, NAME_FIELDS, needsRows, saidIn, withoutVerdicts, type Columns, type Matches, type Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 import { newCounters } from './sketch.ts';
 
@@ -34,16 +35,16 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   const tallies = new Map<string, Tally>();
   const timed = query.times !== false;
   if (matches !== null) {
-    const condition = conditionOf(matches);
     const { from, to } = query.filter;
     const users = groupings.includes('user') || matches.has('user');
     const rows = needsRows(matches);
     const segments = segmentsOf(from, byUserIn(groupings, matches) && hoursAreFolded(source, to) ? to : quietEnd(source, to), source.zone, { hours: groupings.includes('hour'), users, rows });
-    const foldable = rows ? null : inFolds(source, matches);
+    const ofRule = ofOneRule(groupings, matches) ? piecesOf(source, query.filter, matches, 'verdicts', groupings.includes('hour') ? 'hour' : groupings.some(isTime) ? 'day' : 'block') : null;
+    const foldable = ofRule !== null ? ofRule.foldMatches : rows ? null : inFolds(source, matches);
     const gathered = gathering(source, groupings, foldable ?? new Map(), timed);
-    for (const segment of foldable === null ? segments : withFolds(source, segments, groupings, foldable)) {
+    for (const segment of ofRule !== null ? ofRule.pieces : foldable === null ? segments : withFolds(source, segments, groupings, foldable)) {
       if (segment.grain === 'fold') gathered.add(segment);
-      else readSegment(source, segment, groupings, condition, timed, tallies);
+      else readSegment(source, segment, groupings, matches, timed, tallies);
     }
     for (const { values, counts, money, duration, timeToFirstToken } of gathered.groups()) {
       const tally = tallyOf(tallies, groupings.map((grouping, at) => (isTime(grouping) ? (values[at] as EpochMs) : source.nameOf(BigInt(values[at] as number)))));
@@ -75,6 +76,10 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   }
   return { rows: shown, total: { ...sumsOf(all), duration: percentilesIn(durations.whole), timeToFirstToken: percentilesIn(durations.first) } };
 }
+
+/** True where folds by rule can tell: of several rules they would count a call once for each. */
+const ofOneRule = (groupings: readonly Grouping[], matches: Matches): boolean =>
+  matches.get('policy')?.length === 1 && groupings.every((grouping) => isTime(grouping) || (FOLD_VIEWS.verdicts.dimensions as readonly string[]).includes(grouping));
 
 /** An index leads to each, and to one row: roll-ups would have to tell users and days apart. */
 function lastSeen(source: Source, users: readonly (string | null)[], { from, to }: Filter): Map<string, EpochMs> {
@@ -115,14 +120,18 @@ function tallyOf(tallies: Map<string, Tally>, key: readonly GroupValue[]): Tally
 const isName = (grouping: Grouping): boolean => (NAME_FIELDS as readonly Grouping[]).includes(grouping);
 
 /** Adds the figures of one segment to the tallies of their groups. */
-function readSegment(source: Source, segment: Segment, groupings: readonly Grouping[], condition: Condition, times: boolean, tallies: Map<string, Tally>): void {
+function readSegment(source: Source, segment: Segment, groupings: readonly Grouping[], matches: Matches, times: boolean, tallies: Map<string, Tally>): void {
   const fromRows = segment.grain === 'rows';
+  const condition = conditionOf(withoutVerdicts(matches));
   const columns = groupings.filter((grouping) => !isTime(grouping)) as string[];
   const timed = columns.length < groupings.length;
   // A segment gives finer times than are asked for; they are folded below, where the zone is known.
   if (timed) columns.unshift(fromRows ? `admitted_at / ${QUARTER_MS}` : 'bucket');
-  const table = segment.grain === 'rows' ? 'call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ?' : `rollup WHERE grain = ${GRAIN[segment.grain]} AND bucket >= ? AND bucket < ?`;
-  const parameters = [segment.from, segment.to, ...condition.parameters];
+  // A list of the calls that rules spoke of, made once, is less than a look at every call of the range.
+  const said = saidIn(matches);
+  const spokenOf = said === null ? '' : ` AND n IN (SELECT call FROM verdict WHERE at >= ? AND at < ? AND ${said.sql})`;
+  const table = segment.grain === 'rows' ? `call WHERE outcome IS NOT NULL AND admitted_at >= ? AND admitted_at < ?${spokenOf}` : `rollup WHERE grain = ${GRAIN[segment.grain]} AND bucket >= ? AND bucket < ?`;
+  const parameters = [segment.from, segment.to, ...(said === null ? [] : [segment.from, segment.to, ...said.parameters]), ...condition.parameters];
   const grouped = columns.length > 0 ? ` GROUP BY ${columns.join(', ')}` : '';
   const selected = columns.map((column) => `${column}, `).join('');
 

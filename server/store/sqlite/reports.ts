@@ -12,8 +12,9 @@ import { reasons, shapes } from './reports-shapes.ts';
 import { steps } from './reports-steps.ts';
 import { facets, hourlySpend } from './reports-spend.ts';
 import { usage } from './reports-usage.ts';
+import { verdicts } from './reports-verdicts.ts';
 
-const REPORTS = { usage, actions, requests, requestsInOrder, request, prompts, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons, steps };
+const REPORTS = { usage, actions, requests, requestsInOrder, request, prompts, bills, daysKept, checkDay, hourlySpend, heldAndCost, audit, facets, shapes, reasons, steps, verdicts };
 
 export type ReportName = keyof typeof REPORTS;
 /** What a report is asked with: one value, which can be sent to a thread. */

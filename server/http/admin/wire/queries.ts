@@ -1,7 +1,7 @@
 // server/http/admin/wire/queries.ts: what may stand behind the question mark: the time range, the filters and the pages that lists have in common.
 
 import { z } from 'zod';
-import { OUTCOMES } from '../../../domain/call.ts';
+import { COUNTED_VERDICTS, OUTCOMES } from '../../../domain/call.ts';
 
 const time = (when: string) => z.string().max(40).optional().describe(`${when}: ISO 8601, milliseconds since the epoch, \`now\`, or \`now-7d\` (units s m h d w)`);
 const repeatable = (what: string) => z.array(z.string().max(256)).max(200).optional().describe(`${what}; may be repeated, any of them matches`);
@@ -25,6 +25,8 @@ export const filters = {
   refusal: repeatable('why we said no, e.g. budget_exhausted'),
   error: repeatable('type of the error that a call ended with, e.g. overloaded_error'),
   tag: repeatable('a tag as name=value'),
+  policy: repeatable('a rule that refused the call or put a cheaper model in its place, or would have, e.g. budget:support-month; empty for refusals that no rule of the configuration made'),
+  verdict: z.array(z.enum(COUNTED_VERDICTS)).max(COUNTED_VERDICTS.length).optional().describe('what a rule said of the call, beside `policy` what such a rule said: would_refuse and would_rewrite are what dry runs and soft budgets say; may be repeated, any of them matches'),
   estimated: z.enum(['true', 'false']).optional().describe('whether the cost came from something else than complete usage'),
 };
 export const cursor = z.string().max(200).optional().describe('`next_cursor` of the page before');
