@@ -1,5 +1,7 @@
 // web/format.ts: how figures read on screen. Money comes as decimal strings and stays exact until it is drawn.
 
+import type { VerdictRow } from '../server/http/admin/wire.ts';
+
 /** Nano-dollars of a decimal string of dollars; exact. `"-0.5"` is -500000000n. */
 export function nanos(dollars: string): bigint {
   const match = /^(-?)(\d+)(?:\.(\d{1,9}))?$/.exec(dollars);
@@ -140,6 +142,10 @@ export const REASONS: Readonly<Record<string, string>> = {
   upstream_unreachable: 'Provider unreachable', upstream_timeout: 'Provider timeout',
 };
 export const reasonWord = (reason: string | null): string => (reason === null ? 'No reason noted' : (REASONS[reason] ?? reason));
+
+/** What a rule said of a call, other than that it may pass. */
+export type CountedVerdict = VerdictRow['verdict'];
+export const VERDICTS: Readonly<Record<CountedVerdict, string>> = { refuse: 'refused', would_refuse: 'would refuse', would_rewrite: 'would change the model', rewrite: 'changed the model' };
 
 /** What stands under a tick of a time axis. */
 export const bucketLabelFormats: Readonly<Record<'hour' | 'day' | 'month', (at: number, zone: string) => string>> = {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { epochMs } from '../../server/domain/ids.ts';
-import { LedgerUnavailable } from '../../server/domain/ledger.ts';
+import { LedgerUnavailable, type OpenEntry } from '../../server/domain/ledger.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { NO_SERVER_TOOLS } from '../../server/domain/usage.ts';
 import { encodeMarks } from '../../server/identify/prompt-marks.ts';
@@ -19,12 +19,12 @@ let gateway: AdminGateway;
 beforeAll(async () => {
   gateway = await adminGateway();
   const { ledger, clock } = gateway;
-  const opened = async (id: string, at: number, workflow: string) => ledger.open(openEntry(id, { admittedAt: epochMs(at), caller: caller({ workflow }) }));
+  const opened = async (id: string, at: number, workflow: string, more: Partial<OpenEntry> = {}) => ledger.open(openEntry(id, { admittedAt: epochMs(at), caller: caller({ workflow }), ...more }));
   const told = { limits: [{ dimension: 'requests' as const, limit: 4000, remaining: 3999, resetAt: epochMs(NOON + 30_000) }, { dimension: 'output_tokens' as const, limit: 80_000, remaining: 0, resetAt: null }], retryAfterSeconds: null };
   // 1,000 input tokens at 1.00 and 50 output tokens at 5.00 US dollars per million.
   await opened('req_exact', NOON - 7_200_000, 'triage');
   await ledger.settle(settlement('req_exact', { endedAt: epochMs(NOON - 7_198_000), cost: cost({ total: nanodollars(1_250_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, inferenceGeo: null, cacheSavings: nanodollars(-77n) }), attempts: [attempt(1, { status: 529, outcome: 'upstream_error', errorType: 'overloaded_error', limits: { limits: [], retryAfterSeconds: 1.5 } }), attempt(2, { limits: told })] }));
-  await opened('req_cut', NOON - 3_600_000, 'summary');
+  await opened('req_cut', NOON - 3_600_000, 'summary', { decisions: [{ rule: 'limit:support/requests', verdict: 'would_refuse', detail: 'support has used its limit' }] });
   await ledger.settle(settlement('req_cut', { outcome: 'upstream_reset', cost: cost({ total: nanodollars(9_000_000n), tokens: tokens(1000, 50), serverTools: NO_SERVER_TOOLS, estimated: true, estimateMethod: 'output from streamed text', inferenceGeo: null }) }));
   await ledger.refuse(refusedEntry('req_no', { admittedAt: epochMs(NOON - 1_800_000), endedAt: epochMs(NOON - 1_799_999), decisions: [{ rule: 'budget:support-month', verdict: 'refuse', detail: 'held 0.1 of 0.2' }] }));
   await opened('req_open', NOON - 60_000, 'triage');
@@ -74,6 +74,34 @@ test('filters narrow, and repeat', async () => {
   expect(await ids('outcome=refused&outcome=upstream_reset')).toEqual(['req_no', 'req_cut']);
   expect(await ids('workflow=summary')).toEqual(['req_cut']);
   expect(await ids('user=')).toEqual([]);
+});
+
+test('calls are found by what rules said of them, in the list, in its sums and in its export', async () => {
+  const found = async (query: string): Promise<unknown[]> => {
+    const ids = (await get<wire.RequestsAnswer>(`/api/requests?${query}`)).rows.map((row) => row.id);
+    expect((await get<wire.UsageAnswer>(`/api/usage?group_by=outcome&${query}`)).total.requests).toBe(ids.length);
+    const csv = (await request(gateway.port.app).get(`/api/export/requests.csv?${query}`)).text.trim().split('\r\n').slice(1);
+    expect(csv.map((line) => line.split(',')[0])).toEqual(ids);
+    return ids;
+  };
+  expect(await found('policy=budget:support-month')).toEqual(['req_no']);
+  expect(await found('policy=limit:support/requests')).toEqual(['req_cut']);
+  expect(await found('policy=limit:support/requests&policy=budget:support-month')).toEqual(['req_no', 'req_cut']);
+  expect(await found('verdict=would_refuse&verdict=would_rewrite')).toEqual(['req_cut']);
+  expect(await found('policy=budget:support-month&verdict=would_refuse')).toEqual([]);
+  // An alias that was resolved is no verdict.
+  expect(await found('policy=models:support')).toEqual([]);
+});
+
+test('what rules said is counted by rule and time, and exported as it is answered', async () => {
+  const body = await get<wire.VerdictsAnswer>('/api/verdicts?group_by=workflow,day&from=now-1d');
+  expect(body.rows.map(({ policy, verdict, workflow, day, calls }) => [policy, verdict, workflow, day, calls]).toSorted()).toEqual([
+    ['budget:support-month', 'refuse', 'triage', '2026-03-03T23:00:00.000Z', 1], ['limit:support/requests', 'would_refuse', 'summary', '2026-03-03T23:00:00.000Z', 1],
+  ]);
+  expect([body.total, (await get<wire.VerdictsAnswer>('/api/verdicts?verdict=refuse&from=now-1d')).total]).toEqual([2, 1]);
+  const csv = (await request(gateway.port.app).get('/api/export/verdicts.csv?group_by=workflow&verdict=would_refuse&from=now-1d')).text;
+  expect(csv).toBe('workflow,policy,verdict,calls\r\nsummary,limit:support/requests,would_refuse,1\r\n');
+  expect((await get<wire.FacetsAnswer>('/api/facets?from=now-1d')).policy.toSorted()).toEqual(['budget:support-month', 'limit:support/requests']);
 });
 
 test('one request shows its tries, its decisions, and a bill that sums to its cost', async () => {
@@ -277,6 +305,8 @@ test.each([
   ['/api/usage?from=now-1d&from=now-2d', 'from: expected one value, found 2'],
   ['/api/requests?limit=1001', 'limit: '],
   ['/api/requests?outcome=fine', 'outcome.0: '],
+  ['/api/requests?verdict=allow', 'verdict.0: '],
+  ['/api/verdicts?group_by=user', 'group_by: unknown grouping "user"'],
   ['/api/requests?cursor=not-a-cursor', ''],
   ['/api/budgets?from=now-1d', 'unknown parameter "from"'],
   ['/api/export/requests.csv?limit=3', 'unknown parameter "limit"'],

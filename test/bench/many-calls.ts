@@ -6,6 +6,7 @@ import { foldedOf } from '../../server/store/sqlite/folded.ts';
 import { foldingOf } from '../../server/store/sqlite/folding.ts';
 import { namesOf } from '../../server/store/sqlite/names.ts';
 import { recut } from '../../server/store/sqlite/recovery.ts';
+import { verdictsTableOf } from '../../server/store/sqlite/verdicts-table.ts';
 
 export const ZONE = 'Europe/Berlin';
 const HOUR_MS = 3_600_000;
@@ -37,13 +38,15 @@ const COLUMNS = [
 
 /**
  * Writes `count` calls, as many each day, that end at `to`: 12 workspaces with 4 workflows each, 48 keys, users of whom few make most of the calls,
- * 5 models, 8 outcomes; most of them by day.
+ * 5 models, 8 outcomes; most of them by day. One dry run speaks of every fiftieth call, one of every five-thousandth, and in the last third of the
+ * time a soft budget of the whole company is past its limit, which it says of every call.
  * @param told hears how many are written, now and then
  */
 export function writeManyCalls(file: string, { calls: count, users, days, to }: { calls: number; users: number; days: number; to: number }, told: (what: string) => void): void {
   const { db } = openForWriting(file, 'normal');
   db.pragma('cache_size = -1000000');
   const names = namesOf(db);
+  const verdicts = verdictsTableOf(db, names);
   const insert = db.prepare(`INSERT INTO call (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`);
   const next = numbers(count);
   // Squared: the first of each kind are the busiest.
@@ -64,15 +67,24 @@ export function writeManyCalls(file: string, { calls: count, users, days, to }: 
     const output = refused ? 0 : 20 + few(2_000);
     const cacheRead = !refused && next() < 0.6 ? few(100_000) : 0;
     const durationMs = 300 + next() * next() * 20_000;
-    insert.run(
+    const said = [
+      ['models:support', 'allow'],
+      ...(number % 50 === 0 ? [['features:support', 'would_refuse', 'thinking is not allowed in support']] : []),
+      ...(number % 5_000 === 1 ? [['cheaper_models:support', 'would_rewrite', 'claude-opus-4-8 would give way to claude-haiku-4-5']] : []),
+      ...(number > (count / 3) * 2 ? [['budget:everything-month', 'would_refuse', 'held 0.024000000 of 400.000000000']] : []),
+    ];
+    const decisions = JSON.stringify(refused ? [['limit:support/requests', 'refuse']] : said);
+    const { lastInsertRowid } = insert.run(
       `req_${String(number).padStart(26, '0')}`, at, names.id(`workspace-${workspace}`), names.id(`workflow-${workspace}-${workflow}`), names.id(`key-${workspace}-${workflow}`), names.id(`user-${user}`),
       model, model, refused ? 0 : model, 'messages', 1, 0, 24_000_000, outcome, at + Math.floor(durationMs), refused ? 429 : 200,
       input, cacheRead === 0 ? few(8_000) : 0, cacheRead, output, input * 1_000 + output * 5_000 + cacheRead * 100, cacheRead * 900, outcome === 'client_abort' ? 1 : 0, refused ? 0 : 1,
       Math.floor(durationMs * 1_000), outcome === 'ok' ? Math.floor(150_000 + next() * next() * 2_000_000) : null, 250, 2_048, 4_096,
-      'listed', 'end_turn', 'standard', `req_up${number}`, `session-${user}-${Math.floor(at / HOUR_MS)}`, `action-${user}-${Math.floor(at / 60_000)}`, '[["models:support","allow"]]',
+      'listed', 'end_turn', 'standard', `req_up${number}`, `session-${user}-${Math.floor(at / HOUR_MS)}`, `action-${user}-${Math.floor(at / 60_000)}`, decisions,
       // One workspace sends traces: a user's calls of one hour are one.
       workspace === TRACED ? Buffer.from(`${user}-${Math.floor(at / HOUR_MS)}`.padEnd(16, '-').slice(0, 16)) : null,
     );
+    if (refused) verdicts.refused(Number(lastInsertRowid), at, decisions);
+    else verdicts.opened(Number(lastInsertRowid), at, decisions);
   };
   // Indexes are cut when all is there: three times as fast as growing them call by call.
   const indexes = db.prepare<[], { name: string; sql: string }>("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'call' AND sql IS NOT NULL").all();

@@ -89,11 +89,13 @@ workspaces:
       - id: reply-draft
   - id: marketing
     models: { deny: ["claude-fable-*", "claude-mythos-*"], alias: { best: claude-opus-5-5 } }
+    features: { deny: ["server_tool:web_search_*"], dry_run: true }
     limits: { requests_per_minute: 120, concurrent: 10 }
     workflows:
       - id: product-descriptions
       - id: campaign-ideas
   - id: editorial
+    models: { deny: ["claude-opus-4-*"], dry_run: true }
     limits: { requests_per_minute: 240, concurrent: 20 }
     workflows:
       - id: writing-assistant

@@ -48,10 +48,18 @@ export function entriesOf(call: PlannedCall, cache: CacheState, pricing: Pricing
   const quote = verdict.value;
   const decisions: Decision[] = [
     ...(part.alias === undefined ? [] : [{ rule: `models:${part.workspace}`, verdict: 'rewrite' as const, detail: `${part.alias} stands for ${call.model}` }]),
+    ...onTrial(call),
     { rule: `budget:${part.workspace}-month`, verdict: 'allow', detail: `held ${usdString(quote.ceiling)}` },
   ];
   const opened: OpenEntry = { ...intent, decisions, modelSent: call.model, held: quote.ceiling, price: quote.row };
   return { opened, settlement: settlementOf(call, cache, opened, quote, pricing, chance) };
+}
+
+/** What the dry runs of the demo's config say of a call. */
+function onTrial({ part: { workspace }, model, searches }: PlannedCall): Decision[] {
+  if (workspace === 'editorial' && model.startsWith('claude-opus-4-')) return [{ rule: 'models:editorial', verdict: 'would_refuse', detail: `model ${model} is not allowed in editorial. Allowed: every model but claude-opus-4-*` }];
+  if (workspace === 'marketing' && searches > 0) return [{ rule: 'features:marketing', verdict: 'would_refuse', detail: 'server_tool:web_search_20260209 is not allowed in marketing. Allowed: every server_tool but server_tool:web_search_*' }];
+  return [];
 }
 
 function settlementOf(call: PlannedCall, cache: CacheState, opened: OpenEntry, quote: Quote, pricing: Pricing, chance: Chance): Settlement {

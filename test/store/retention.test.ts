@@ -15,7 +15,7 @@ const place = scratch();
 afterEach(() => place.remove());
 
 const call = async ({ ledger }: OpenLedger, id: string, daysAgo: number): Promise<void> => {
-  await ledger.open(openEntry(id, { admittedAt: epochMs(NOON - daysAgo * DAY) }));
+  await ledger.open(openEntry(id, { admittedAt: epochMs(NOON - daysAgo * DAY), decisions: [{ rule: 'budget:soft', verdict: 'would_refuse', detail: null }] }));
   await ledger.settle(settlement(id, { cost: cost({ total: nanodollars(1n) }) }));
 };
 const rowsLeft = (): number => place.read<{ n: number }>('SELECT count(*) AS n FROM call')[0]?.n ?? 0;
@@ -33,6 +33,7 @@ test('rows older than told go with their attempts, whole days at a time; sums, s
   await vi.waitFor(() => expect(rowsLeft()).toBe(4), { timeout: 15_000 });
   expect(place.read<{ id: string }>('SELECT id FROM call ORDER BY n').map((row) => row.id)).toEqual(['req_30', 'req_29', 'req_0', 'req_flying']);
   expect(place.read('SELECT count(*) AS n FROM attempt WHERE call NOT IN (SELECT n FROM call)')).toEqual([{ n: 0 }]);
+  expect(place.read('SELECT call FROM verdict ORDER BY call')).toEqual(place.read("SELECT n AS call FROM call WHERE id <> 'req_flying' ORDER BY n"));
   expect(storedSums(place)).toEqual(sums);
   expect(await open.ledger.spent(EVERYTHING, epochMs(NOON - 365 * DAY), epochMs(NOON + DAY))).toBe(1_505n);
 

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { ActionsRow, BudgetRow, LimitsAnswer, PlanModelAnswer, PriceRowAnswer, ReasonRow, UsageRow } from '../../server/http/admin/wire.ts';
+import type { ActionsRow, BudgetRow, BudgetsAnswer, LimitsAnswer, PlanModelAnswer, PoliciesAnswer, PriceRowAnswer, ReasonRow, UsageRow, VerdictRow } from '../../server/http/admin/wire.ts';
 import { quantile } from '../../web/figures.ts';
 import { burnUpOf } from '../../web/pages/budgets/burn-up.ts';
 import { reachedAt } from '../../web/pages/budgets/scale.ts';
@@ -13,7 +13,7 @@ import { priceOf, speedsOf } from '../../web/pages/models/figures.ts';
 import { weekOf } from '../../web/pages/overview/week.ts';
 import { monthEndOf } from '../../web/pages/overview/forecast.ts';
 import { bodyOf, FIRST, leversOf, taskFrom, taskLike, taskText } from '../../web/pages/planner/task.ts';
-import { refusedBy } from '../../web/pages/policies/figures.ts';
+import { ON_TRIAL, onTrial, refusedBy, spokenBy } from '../../web/pages/policies/figures.ts';
 import { spreadOf, stuck, usersOf } from '../../web/pages/users/figures.ts';
 import { causesOf, strongest } from '../../web/causes.ts';
 import { actionCost, workflowsOf } from '../../web/pages/workflows/figures.ts';
@@ -190,6 +190,23 @@ const reason = (more: Partial<ReasonRow>): ReasonRow => ({ outcome: 'refused', s
 test('refused calls are counted by reason over all their days, others are left out', () => {
   const refusals = refusedBy([reason({ reason: 'rate_limited', calls: 2 }), reason({ reason: 'budget_exhausted', calls: 2 }), reason({ reason: 'budget_exhausted' }), reason({ outcome: 'crashed', calls: 9 })]);
   expect(refusals.map((one) => [one.reason, one.calls])).toEqual([['budget_exhausted', 3], ['rate_limited', 2]]);
+});
+
+describe('what rules said', () => {
+  const said = (more: Partial<VerdictRow>): VerdictRow => ({ policy: 'budget:a', verdict: 'would_refuse', calls: 1, ...more });
+
+  test('is counted by rule over all its days, of the verdicts asked for alone', () => {
+    const rows = [said({}), said({ policy: 'models:b', calls: 4, verdict: 'would_rewrite' }), said({ calls: 2 }), said({ verdict: 'refuse', calls: 9 }), said({ policy: null, verdict: 'refuse' })];
+    expect(spokenBy(rows, ON_TRIAL).map(({ policy, verdicts, calls }) => [policy, verdicts, calls])).toEqual([['models:b', ['would_rewrite'], 4], ['budget:a', ['would_refuse'], 3]]);
+    expect(spokenBy(rows, ['refuse']).map(({ policy, calls }) => [policy, calls])).toEqual([['budget:a', 9], ['', 1]]);
+  });
+
+  test('can come of the rules on trial: dry runs of scopes, limits and budgets, and soft budgets', () => {
+    const scope = (id: string, dryRun: string[], workflows: unknown[] = []) => ({ id, dry_run: dryRun, workflows });
+    const policies = { workspaces: [scope('support', ['models'], [scope('triage', ['limits'])]), scope('catalog', [])], limits: [{ id: 'each-key', dry_run: true }, { id: 'hard', dry_run: false }] } as unknown as PoliciesAnswer;
+    const budgets = { rows: [budget({ id: 'hard' }), budget({ id: 'tried', dry_run: true }), budget({ id: 'soft', mode: 'soft' })] } as unknown as BudgetsAnswer;
+    expect(onTrial(policies, budgets)).toEqual(['models:support', 'limit:support/triage', 'limit:each-key', 'budget:tried', 'budget:soft']);
+  });
 });
 
 test('a budget reaches its limit where the forecast line meets it, or not in this period', () => {

@@ -1,6 +1,6 @@
 // web/parts/ask-usage.ts: asks for usage by groups, over a stretch of time, under the filters in force.
 
-import type { ActionsAnswer, ReasonsAnswer, ShapesAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, ReasonsAnswer, ShapesAnswer, UsageAnswer, VerdictsAnswer } from '../../server/http/admin/wire.ts';
 import { address, filterQuestion, useAsk, type Asked } from '../server.ts';
 import type { Range } from '../state/buckets.ts';
 import { periodKey } from '../state/period.ts';
@@ -38,5 +38,13 @@ export function useReasons(groupBy: string, over: Range, name: string, more: Rea
   const question = { ...filterQuestion(), ...more, ...(groupBy === '' ? {} : { group_by: groupBy }) };
   return useAsk<ReasonsAnswer>(address('/api/reasons', question, over), address(`reasons:${name}:${periodKey.value}`, question));
 }
+
+/** What rules said of calls. @param more as for `useReasons` */
+export function useVerdicts(groupBy: string, over: Range, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<VerdictsAnswer> {
+  const question = { ...filterQuestion(), ...more, group_by: groupBy };
+  return useAsk<VerdictsAnswer>(address('/api/verdicts', question, over), address(`verdicts:${name}:${periodKey.value}`, question));
+}
+
+export const verdictsCsv = (groupBy: string, over: Range, more: Readonly<Record<string, readonly string[]>>): string => address('/api/export/verdicts.csv', { ...filterQuestion(), ...more, group_by: groupBy }, over);
 
 export const actionsCsv = (groupBy: string, over: Range): string => address('/api/export/actions.csv', { ...filterQuestion(), group_by: groupBy }, over);

@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import type { FacetsAnswer } from '../../server/http/admin/wire.ts';
-import { outcomeWord, REASONS, reasonWord } from '../format.ts';
+import { outcomeWord, REASONS, reasonWord, VERDICTS, type CountedVerdict } from '../format.ts';
 import { Answered } from '../parts/panel.tsx';
 import { address, useAsk } from '../server.ts';
 import { filters, toggleFilter, type FilterField } from '../state/location.ts';
@@ -10,16 +10,18 @@ import { range } from '../state/period.ts';
 import { Dialog } from './dialog.tsx';
 import { filterOpen } from './keyboard.ts';
 
-const LISTED = ['workspace', 'workflow', 'model', 'user', 'key', 'outcome'] as const satisfies readonly (keyof FacetsAnswer)[];
+const LISTED = ['workspace', 'workflow', 'model', 'user', 'key', 'outcome', 'policy'] as const satisfies readonly (keyof FacetsAnswer)[];
 const TYPED = ['session', 'action', 'trace', 'tag', 'error'] as const;
 /** Fields whose values are known beforehand. */
-const FIXED = { refusal: Object.keys(REASONS), estimated: ['true', 'false'] } as const;
+const FIXED = { verdict: Object.keys(VERDICTS), refusal: Object.keys(REASONS), estimated: ['true', 'false'] } as const;
 export const FIELD_WORDS: Readonly<Record<FilterField, string>> = {
-  workspace: 'Workspace', workflow: 'Workflow', model: 'Model', user: 'User', key: 'Key', outcome: 'Outcome', session: 'Session', action: 'Action', trace: 'Trace', refusal: 'Refused for', error: 'Error type', tag: 'Tag', estimated: 'Cost',
+  workspace: 'Workspace', workflow: 'Workflow', model: 'Model', user: 'User', key: 'Key', outcome: 'Outcome', session: 'Session', action: 'Action', trace: 'Trace', refusal: 'Refused for', error: 'Error type', tag: 'Tag', policy: 'Policy', verdict: 'Verdict', estimated: 'Cost',
 };
 export const valueWord = (field: FilterField, value: string): string => {
   if (field === 'outcome') return outcomeWord(value);
   if (field === 'refusal') return reasonWord(value);
+  if (field === 'verdict') return VERDICTS[value as CountedVerdict] ?? value;
+  if (field === 'policy') return value || 'no rule';
   if (field === 'estimated') return value === 'true' ? 'estimated' : 'exact';
   return value === '' ? 'none' : value;
 };
@@ -33,7 +35,7 @@ function Choices() {
   const [typed, setTyped] = useState('');
   const asked = useAsk<FacetsAnswer>(address('/api/facets', { limit: 200 }, range.value), 'facets');
   const listed = LISTED.find((one) => one === field);
-  const fixed = field === 'refusal' || field === 'estimated' ? FIXED[field] : null;
+  const fixed = field in FIXED ? FIXED[field as keyof typeof FIXED] : null;
   const add = (event: Event) => {
     event.preventDefault();
     if (typed.trim() && !filters.value[field].includes(typed.trim())) toggleFilter(field, typed.trim());

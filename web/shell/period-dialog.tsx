@@ -21,6 +21,7 @@ function Choices() {
   const month = startOf('month', now.value, cut);
   const quarter = addMonths(month, -(new Date(dayText(month, cut)).getUTCMonth() % 3), cut);
   const quick: readonly (readonly [string, () => void])[] = [
+    ['Last 6 hours', () => choosePeriod('6h')],
     ['This month', () => choosePeriod('month')],
     ['Last month', () => choose({ from: addMonths(month, -1, cut), to: month })],
     ['This quarter', () => choose({ from: quarter, to: now.value })],

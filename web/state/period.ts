@@ -40,6 +40,7 @@ export const zone = computed(() => {
 
 /** `short` is what is left where there is little room. */
 export const PERIODS = {
+  '6h': { days: 0.25, before: '', short: '6 h', after: 'ours' },
   '24h': { days: 1, before: '', short: '24 h', after: 'ours' },
   '7d': { days: 7, before: '', short: '7 d', after: 'ays' },
   '30d': { days: 30, before: '', short: '30 d', after: 'ays' },
@@ -49,7 +50,7 @@ export const PERIODS = {
 export type PeriodName = keyof typeof PERIODS;
 
 /** The period a page shows unless the address says otherwise. */
-const STANDARD: Readonly<Partial<Record<Page, PeriodName>>> = { requests: '24h', limits: '24h', workspaces: 'month', workflows: '30d', users: '30d', models: '30d', policies: '30d' };
+const STANDARD: Readonly<Partial<Record<Page, PeriodName>>> = { requests: '24h', limits: '6h', workspaces: 'month', workflows: '30d', users: '30d', models: '30d', policies: '30d' };
 const standardPeriod = (): PeriodName => STANDARD[page.value ?? 'overview'] ?? '7d';
 
 /** The named period in force, or null where the address gives two instants. */
@@ -69,7 +70,7 @@ export const range = computed<Range>(() => {
     const end = Number.isFinite(to) ? to : now.value;
     return { from: Number.isFinite(from) && from < end ? from : end - 7 * dayMs, to: end };
   }
-  if (name === '24h') return { from: startOf('hour', now.value, zone.value) - 23 * hourMs, to: now.value };
+  if (name === '6h' || name === '24h') return { from: startOf('hour', now.value, zone.value) - (PERIODS[name].days * 24 - 1) * hourMs, to: now.value };
   if (name === 'month') return { from: startOf('month', now.value, reportingZone.value), to: now.value };
   return { from: addDays(startOf('day', now.value, reportingZone.value), 1 - PERIODS[name].days, reportingZone.value), to: now.value };
 });
@@ -131,8 +132,10 @@ export function shiftPeriod(by: 1 | -1): void {
   const zone = reportingZone.value;
   const monthly = startOf('month', from, zone) === from && (named === 'month' || addMonths(from, 1, zone) === to);
   const days = named ? PERIODS[named].days : Math.round((to - from) / dayMs);
-  const end = monthly ? addMonths(from, 1, zone) : named && named !== '24h' ? addDays(startOf('day', to, zone), 1, zone) : to;
-  const moved = (at: number) => (monthly ? addMonths(at, by, zone) : days >= 1 ? addDays(at, by * days, zone) : at + by * (to - from));
+  // The hour that is still going on counts as one of the six.
+  const lengthMs = named === '6h' ? 6 * hourMs : to - from;
+  const end = monthly ? addMonths(from, 1, zone) : named === '6h' ? from + lengthMs : named && named !== '24h' ? addDays(startOf('day', to, zone), 1, zone) : to;
+  const moved = (at: number) => (monthly ? addMonths(at, by, zone) : days >= 1 ? addDays(at, by * days, zone) : at + by * lengthMs);
   if (moved(from) >= now.value) return;
   if (moved(end) > now.value) return go(addressWith({ from: monthly ? 'now-month' : named ? parameter('from') : new Date(moved(from)).toISOString(), to: null }));
   go(addressWith({ from: new Date(moved(from)).toISOString(), to: new Date(moved(end)).toISOString() }));

@@ -1,6 +1,6 @@
 // web/pages/policies/figures.ts: what was refused and why, and how the configuration stands against common rules of good use.
 
-import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, ReasonRow, StatusAnswer } from '../../../server/http/admin/wire.ts';
+import type { BudgetsAnswer, KeysAnswer, PoliciesAnswer, ReasonRow, StatusAnswer, VerdictRow } from '../../../server/http/admin/wire.ts';
 import { rowsBy } from '../../figures.ts';
 import { percent } from '../../format.ts';
 
@@ -13,6 +13,33 @@ export interface Refused {
 /** Refused calls by reason, the most frequent first. */
 export const refusedBy = (rows: readonly ReasonRow[]): Refused[] =>
   [...rowsBy(rows.filter((row) => row.outcome === 'refused'), (row) => row.reason ?? '').values()].map((some) => ({ reason: some[0]!.reason, calls: some.reduce((sum, row) => sum + row.calls, 0), rows: some })).toSorted((a, b) => b.calls - a.calls);
+
+/** What dry runs say, and soft budgets past their limit. */
+export const ON_TRIAL = ['would_refuse', 'would_rewrite'] as const satisfies readonly VerdictRow['verdict'][];
+
+export interface Spoken {
+  /** The rule; empty for refusals that no rule of the configuration made. */
+  readonly policy: string;
+  readonly verdicts: readonly VerdictRow['verdict'][];
+  readonly calls: number;
+  /** The rows that they are the sum of. */
+  readonly rows: readonly VerdictRow[];
+}
+/** What rules said, of the given verdicts, by rule, the most frequent first. */
+export const spokenBy = (rows: readonly VerdictRow[], verdicts: readonly VerdictRow['verdict'][]): Spoken[] =>
+  [...rowsBy(rows.filter((row) => verdicts.includes(row.verdict)), (row) => row.policy ?? '').entries()]
+    .map(([policy, some]) => ({ policy, verdicts: verdicts.filter((verdict) => some.some((row) => row.verdict === verdict)), calls: some.reduce((sum, row) => sum + row.calls, 0), rows: some }))
+    .toSorted((a, b) => b.calls - a.calls);
+
+/** The rules in force that only record what they would do, as the ledger names them as far as that is known. */
+export function onTrial(policies: PoliciesAnswer, budgets: BudgetsAnswer): string[] {
+  const ofScopes = policies.workspaces.flatMap((one) => [{ scope: one.id, rules: one.dry_run }, ...one.workflows.map((flow) => ({ scope: `${one.id}/${flow.id}`, rules: flow.dry_run }))]);
+  return [
+    ...ofScopes.flatMap(({ scope, rules }) => rules.map((rule) => `${rule === 'limits' ? 'limit' : rule}:${scope}`)),
+    ...policies.limits.filter((limit) => limit.dry_run).map((limit) => `limit:${limit.id}`),
+    ...budgets.rows.filter((budget) => budget.dry_run || budget.mode === 'soft').map((budget) => `budget:${budget.id}`),
+  ];
+}
 
 export interface Check {
   readonly name: string;

@@ -1,21 +1,24 @@
 // web/pages/policies/page.tsx: what was blocked, and who changed what?
 
 import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, ReasonRow, ReasonsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
+import { TableSwitch } from '../../charts/chart.tsx';
 import { bucketLabelFormats, compact, fromNow, fullTime, percent, reasonWord, whole } from '../../format.ts';
 import { Listing, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
-import { useReasons } from '../../parts/ask-usage.ts';
+import { useReasons, useVerdicts } from '../../parts/ask-usage.ts';
 import { Panel } from '../../parts/panel.tsx';
 import { address, filterQuestion, useAsk } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodParameters, range, reportingZone, zone } from '../../state/period.ts';
 import { Audit } from './audit.tsx';
-import { Blocks } from './blocks.tsx';
-import { checksOf, refusedBy, type Check, type Refused } from './figures.ts';
+import { VerdictBars } from './blocks.tsx';
+import { checksOf, refusedBy, spokenBy, type Check, type Refused, type Spoken } from './figures.ts';
+import { Trial } from './trial.tsx';
 
 export function Policies({ status }: PageProps) {
   const refused = useReasons(bucketUnit.value, range.value, 'refused', { outcome: ['refused'] });
+  const said = useVerdicts(bucketUnit.value, range.value, 'said');
   const where = useReasons('workspace,workflow', range.value, 'refused-where', { outcome: ['refused'] });
   const policies = useAsk<PoliciesAnswer>('/api/policies', 'policies');
   const keys = useAsk<KeysAnswer>('/api/keys', 'keys');
@@ -27,10 +30,13 @@ export function Policies({ status }: PageProps) {
   return (
     <>
       {refused.data && <Lead answer={refused.data} checks={checks} />}
-      <Blocks asked={refused} />
+      <Panel title={`Refused calls per ${bucketUnit.value}, by rule`} asked={said} skeleton="chart" class="low" aside={<TableSwitch />}>
+        {(answer) => <Refusals spoken={spokenBy(answer.rows, REFUSED)} />}
+      </Panel>
       <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
         {(answer) => <Reasons answer={answer} where={where.data?.rows ?? []} />}
       </Panel>
+      <Trial asked={said} policies={policies.data} budgets={budgets.data} />
       <section class="panel" aria-label="Good use">
         <header class="panel-head"><h2>Good use</h2><span class="muted">as configured now</span></header>
         {checks === null ? <div class="skeleton list" role="status"><span class="unseen">Loading…</span></div> : <Checks checks={checks} />}
@@ -40,6 +46,13 @@ export function Policies({ status }: PageProps) {
       <Audit />
     </>
   );
+}
+
+const REFUSED = ['refuse'] as const;
+
+function Refusals({ spoken }: { spoken: readonly Spoken[] }) {
+  if (spoken.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call was refused.</p>;
+  return <VerdictBars title="Refused calls" spoken={spoken} verdicts={REFUSED} />;
 }
 
 function Lead({ answer, checks }: { answer: ReasonsAnswer; checks: readonly Check[] | null }) {
@@ -87,9 +100,9 @@ function Checks({ checks }: { checks: readonly Check[] }) {
 
 const STARTER = `workspaces:
   - id: support
-    models: { allow: ["claude-haiku-4-5*", "claude-sonnet-*"] }
-    limits: { requests_per_minute: 600, concurrent: 50 }
-    max_output_tokens: 8192
+    models: { allow: ["claude-haiku-4-5*", "claude-sonnet-*"], dry_run: true }
+    limits: { requests_per_minute: 600, concurrent: 50, dry_run: true }
+    max_output_tokens: { most: 8192, dry_run: true }
 `;
 
 interface Rule {
@@ -110,7 +123,7 @@ function InForce({ answer }: { answer: PoliciesAnswer }) {
       {answer.access === 'keys' ? 'Every call needs a Tollgate key.' : 'Access is open: calls need no Tollgate key.'} A model without a price is {answer.unknown_model === 'refuse' ? 'refused' : 'counted at the dearest price'}. When a client leaves, its answer is {answer.on_abort === 'drain' ? 'read to its end, so that its cost is exact' : 'cut, and its cost estimated'}.
     </p>
   );
-  if (rules.length === 0) return <><p>No workspace has a policy yet: every model is allowed, without limits. A start:</p><Snippet text={STARTER} what="a first policy" />{facts}</>;
+  if (rules.length === 0) return <><p>No workspace has a policy yet: every model is allowed, without limits. A start, which only records what it would refuse until <code>dry_run</code> is taken out:</p><Snippet text={STARTER} what="a first policy" />{facts}</>;
   const none = <span class="muted">–</span>;
   const number = (of: (rule: Rule) => number | null) => (rule: Rule) => (of(rule) === null ? none : compact(of(rule)!));
   const columns: Column<Rule>[] = [
