@@ -74,6 +74,14 @@ afterAll(async () => {
   await standin?.close();
 });
 
+async function audit(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe: run } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  });
+}
+
 describe('before the first call', () => {
   test('the overview shows the base URL and a call to copy, and sees the first call arrive by itself', async () => {
     const gateway = await started();
@@ -177,6 +185,15 @@ describe('with traffic', () => {
     expect(new URL(page.url()).search).toBe('');
   });
 
+  test('policies of which none is on trial say what puts one there', async () => {
+    const { page, complaints } = await open(gateway, '/policies', { audited: true });
+    const panel = page.getByRole('region', { name: 'Would have been blocked, per day' });
+    await panel.getByText('No rule is on trial.').waitFor();
+    expect(await panel.locator('pre').textContent()).toContain('dry_run: true');
+    expect(await audit(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
   test.each([
     { path: '/', dark: false, width: 1280 },
     { path: '/', dark: true, width: 320 },
@@ -191,12 +208,7 @@ describe('with traffic', () => {
       await page.locator('.drawer .facts').first().waitFor();
       await page.locator('.drawer .skeleton').waitFor({ state: 'detached' });
     }
-    await page.evaluate(axe);
-    const faults = await page.evaluate(async () => {
-      const { axe: audit } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-      return (await audit.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-    });
-    expect(faults).toEqual([]);
+    expect(await audit(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   });
 });

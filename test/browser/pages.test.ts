@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LimitsAnswer } from '../../server/http/admin/wire.ts';
+import type { LimitsAnswer, VerdictsAnswer } from '../../server/http/admin/wire.ts';
 import { startReceiver } from '../demo/receiver.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
@@ -228,6 +228,62 @@ describe('with traffic', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('what a soft budget would have stopped stands by rule, and its bar, the filter and the export hold exactly those calls', async () => {
+    const { total } = (await (await fetch(`${gateway.adminUrl}/api/verdicts?verdict=would_refuse`)).json()) as VerdictsAnswer;
+    expect(total).toBeGreaterThanOrEqual(3);
+    const { page, complaints } = await open(gateway, '/policies', { audited: true });
+    const panel = page.getByRole('region', { name: 'Would have been blocked, per day', exact: true });
+    await panel.getByText(`a call ${total} times, all by budget:tiny-month. Nothing was stopped.`).waitFor();
+    const counts = (await (await fetch(gateway.adminUrl + (await panel.getByRole('link', { name: 'CSV' }).getAttribute('href')))).text()).trim().split('\r\n').slice(1);
+    expect(counts.reduce((sum, line) => sum + Number(line.split(',').at(-1)), 0)).toBe(total);
+    await panel.locator('canvas').focus();
+    for (const key of ['End', 'Enter']) await page.keyboard.press(key);
+    await page.waitForURL((url) => url.pathname === '/requests' && url.searchParams.getAll('verdict').join() === 'would_refuse,would_rewrite' && url.searchParams.has('to'));
+    await page.locator('table.requests tbody tr').first().waitFor();
+    expect(await page.locator('table.requests tbody tr').count()).toBe(total);
+
+    await page.keyboard.press('/');
+    const dialog = page.getByRole('dialog', { name: 'Filter' });
+    await dialog.getByRole('button', { name: 'Policy', exact: true }).click();
+    await dialog.getByRole('checkbox', { name: 'models:support' }).check();
+    await dialog.getByRole('checkbox', { name: 'budget:tiny-month' }).check();
+    await dialog.getByRole('checkbox', { name: 'models:support' }).uncheck();
+    expect(await audit(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'Drop Policy budget:tiny-month' }).waitFor();
+    await page.locator('table.requests tbody tr').nth(total - 1).waitFor();
+    const csv = (await (await fetch(gateway.adminUrl + (await page.locator('a[data-export]').getAttribute('href')))).text()).trim().split('\r\n').slice(1);
+    expect(csv).toHaveLength(total);
+    await page.getByRole('button', { name: 'Drop Verdict would refuse' }).click();
+    await page.getByRole('heading', { name: 'No requests match' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('limits open with the last six hours, which any page shows by key, and which move by their length', async () => {
+    const { page, complaints } = await open(gateway, '/limits');
+    expect(await page.getByRole('button', { name: '6 hours' }).getAttribute('aria-pressed')).toBe('true');
+    await page.locator('canvas').first().waitFor();
+    await page.keyboard.press('t');
+    const hours = page.getByRole('region', { name: 'Calls that did not succeed, per hour' }).locator('tbody tr');
+    await hours.first().waitFor();
+    expect(await hours.count()).toBe(6);
+    await page.keyboard.press('[');
+    await page.waitForURL((url) => url.searchParams.has('to'));
+    const { from, to } = Object.fromEntries(new URL(page.url()).searchParams) as { from: string; to: string };
+    expect([Date.parse(to) - Date.parse(from), Date.parse(from) % 3_600_000]).toEqual([6 * 3_600_000, 0]);
+    await page.keyboard.press('d');
+    await page.waitForURL((url) => url.searchParams.get('from') === 'now-24h' && !url.searchParams.has('to'));
+    await page.keyboard.press('h');
+    await page.waitForURL((url) => url.search === '');
+    const asked = page.waitForRequest((request) => /\/api\/usage\?.*group_by=hour/.test(request.url()));
+    await page.goto(`${gateway.adminUrl}/?from=now-6h`);
+    const begin = new URL((await asked).url()).searchParams.get('from')!;
+    expect(Date.parse(begin) % 3_600_000).toBe(0);
+    expect(Math.ceil((Date.now() - Date.parse(begin)) / 3_600_000)).toBe(6);
+    expect(await page.locator('label.switch', { hasText: 'Compare' }).getAttribute('title')).toMatch(/^Compared with /);
+    expect(complaints).toEqual([]);
+  });
+
   test('days are chosen by date, pinned, and compared with the month before', async () => {
     const { page, complaints } = await open(gateway, '/');
     await page.locator('.cards').waitFor();
@@ -365,8 +421,10 @@ describe('with traffic', () => {
     { from: '/users', name: 'u-2', at: '/requests', query: { user: 'u-2', from: 'now-30d' } },
     { from: '/users', name: '1 refused requests of no user', at: '/requests', query: { user: '', o: 'refused', from: 'now-30d' } },
     { from: '/models', name: /^catalog\/.* on claude-sonnet-4-6/, at: '/requests', query: { ws: 'catalog', m: 'claude-sonnet-4-6', from: 'now-30d' } },
-    { from: '/limits', name: 'Refused', at: '/requests', query: { o: 'refused', refusal: 'model_not_allowed', from: 'now-24h' } },
+    { from: '/limits', name: 'Refused', at: '/requests', query: { o: 'refused', refusal: 'model_not_allowed', from: 'now-6h' } },
     { from: '/policies', name: 'Model not allowed', at: '/requests', query: { o: 'refused', refusal: 'model_not_allowed', from: 'now-30d' } },
+    { from: '/policies', name: /^models:support/, at: '/requests', query: { policy: 'models:support', verdict: 'refuse', from: 'now-30d' } },
+    { from: '/policies', name: 'budget:tiny-month', at: '/requests', query: { policy: 'budget:tiny-month', from: 'now-30d' } },
   ])('$from leads by "$name" to what is behind it, and back again', async ({ from, name, at, query }) => {
     const { page, complaints } = await open(gateway, from);
     await page.locator('main').getByRole('link', { name, exact: typeof name === 'string' }).last().click();
@@ -501,7 +559,7 @@ describe('on an empty install', () => {
       await page.locator('main .panel').first().waitFor();
       await page.locator('main .skeleton').first().waitFor({ state: 'detached' });
       expect(await page.getByRole('alert').count()).toBe(0);
-      expect(await page.locator('main').innerText()).toMatch(path === '/limits' ? /Not seen yet/ : path === '/policies' ? /Nothing was refused/ : path === '/budgets' ? /Nothing fires/ : path === '/planner' ? /a month/ : /No call has come yet/);
+      expect(await page.locator('main').innerText()).toMatch(path === '/limits' ? /Not seen yet/ : path === '/policies' ? /Nothing was refused[\s\S]*Nothing would have been blocked\. On trial now: budget:tiny-month/ : path === '/budgets' ? /Nothing fires/ : path === '/planner' ? /a month/ : /No call has come yet/);
     }
     expect(complaints).toEqual([]);
   });
@@ -527,7 +585,7 @@ describe('hostile names', () => {
 
     const evil = encodeURIComponent(PAYLOADS[0]!);
     const open1 = stored.rows.find((row) => row.user === PAYLOADS[0])!;
-    const paths = ['/', '/?by=user', '/?by=model', `/requests?row=${open1.id}`, `/requests?user=${evil}&wf=${evil}&${evil}=1`, ...PAGES.map((one) => one.path), `/users?open=${evil}`, `/statement?ws=${evil}&month=${evil}`, `/requests?refusal=${evil}&error=${evil}&tag=${evil}&est=${evil}`, '/?by=kind&metric=tokens', '/?metric=ttft&by=user', `/workflows?open=${evil}&sort=${evil}`, `/planner?task=${encodeURIComponent(new URLSearchParams({ model: PAYLOADS[0]! }).toString())}`];
+    const paths = ['/', '/?by=user', '/?by=model', `/requests?row=${open1.id}`, `/requests?user=${evil}&wf=${evil}&${evil}=1`, ...PAGES.map((one) => one.path), `/users?open=${evil}`, `/statement?ws=${evil}&month=${evil}`, `/requests?refusal=${evil}&error=${evil}&tag=${evil}&est=${evil}`, `/requests?policy=${evil}&verdict=${evil}`, '/?by=kind&metric=tokens', '/?metric=ttft&by=user', `/workflows?open=${evil}&sort=${evil}`, `/planner?task=${encodeURIComponent(new URLSearchParams({ model: PAYLOADS[0]! }).toString())}`];
     const { page, complaints } = await open(attacked, '/');
     for (const path of paths) {
       await page.goto(attacked.adminUrl + path);

@@ -17,11 +17,11 @@ export const policyWord = (policy: string): string => policy || 'no rule';
 export const callsOf = (policies: readonly string[] | null, verdicts: readonly VerdictRow['verdict'][], time: { from: string; to: string | null }): string =>
   addressWith({ [FILTERS.policy]: policies, [FILTERS.verdict]: verdicts, ...time }, 'requests');
 
-/** @param spoken by rule, the most frequent first; not empty @param verdicts which calls a bar leads to */
-export function VerdictBars({ title, spoken, verdicts }: { title: string; spoken: readonly Spoken[]; verdicts: readonly VerdictRow['verdict'][] }) {
+/** @param kind whose names share the colours @param spoken by rule, the most frequent first; not empty @param verdicts which calls a bar leads to */
+export function VerdictBars({ kind, title, spoken, verdicts }: { kind: string; title: string; spoken: readonly Spoken[]; verdicts: readonly VerdictRow['verdict'][] }) {
   const unit = bucketUnit.value;
   const shownIn = unit === 'hour' ? zone.value : reportingZone.value;
-  const slots = slotsFor('policy', spoken.slice(0, MOST).map((one) => one.policy));
+  const slots = slotsFor(kind, spoken.slice(0, MOST).map((one) => one.policy));
   const row = (name: string, slot: Series['slot'], policies: readonly string[], rows: readonly VerdictRow[]) => {
     const byKey = new Map<number, number>();
     for (const one of rows) byKey.set(Date.parse(one[unit] ?? ''), (byKey.get(Date.parse(one[unit] ?? '')) ?? 0) + one.calls);

@@ -52,7 +52,7 @@ const REFUSED = ['refuse'] as const;
 
 function Refusals({ spoken }: { spoken: readonly Spoken[] }) {
   if (spoken.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call was refused.</p>;
-  return <VerdictBars title="Refused calls" spoken={spoken} verdicts={REFUSED} />;
+  return <VerdictBars kind="refusing" title="Refused calls" spoken={spoken} verdicts={REFUSED} />;
 }
 
 function Lead({ answer, checks }: { answer: ReasonsAnswer; checks: readonly Check[] | null }) {

@@ -35,7 +35,7 @@ export function Trial({ asked, policies, budgets }: { asked: Asked<VerdictsAnswe
             <p class="note">
               Dry runs and soft budgets would have stopped or changed a call <strong>{whole(times)}</strong> {times === 1 ? 'time' : 'times'}{spoken.length > 1 ? <>, most often <code>{policyWord(spoken[0]!.policy)}</code> ({percent(spoken[0]!.calls / times)})</> : <>, all by <code>{policyWord(spoken[0]!.policy)}</code></>}. Nothing was stopped.
             </p>
-            <VerdictBars title="Calls that would have been blocked" spoken={spoken} verdicts={ON_TRIAL} />
+            <VerdictBars kind="trial" title="Calls that would have been blocked" spoken={spoken} verdicts={ON_TRIAL} />
             <Rules spoken={spoken} where={where.data} />
           </>
         );
