@@ -97,6 +97,7 @@ function cases(): Case[] {
       usage(`requests: outcomes by a rule of few, ${at}`, ['outcome', unit], range, { policy: ['cheaper_models:support'] }),
       list(`requests: by a rule of every call, ${at}`, range, 50, { policy: ['budget:everything-month'], verdict: ['would_refuse', 'would_rewrite'] }),
       list(`requests: by a rule of few, ${at}`, range, 50, { policy: ['cheaper_models:support'] }),
+      usage(`requests: outcomes of what dry runs spoke of, ${at}`, ['outcome', unit], range, { verdict: ['would_refuse', 'would_rewrite'] }),
       list(`requests: what dry runs spoke of, ${at}`, range, 50, { verdict: ['would_refuse', 'would_rewrite'] }),
       usage(`limits: outcomes, ${at}`, ['outcome', unit], range),
       list(`requests: the newest, ${at}`, range, 50),
