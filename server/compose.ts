@@ -17,7 +17,7 @@ import { createObjects } from './batch/objects.ts';
 import { createConfigNotes } from './config-notes.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
-import { DAY_MS } from './domain/durations.ts';
+import { DAY_MS, MINUTE_MS } from './domain/durations.ts';
 import { epochMs, type Clock, type EpochMs } from './domain/ids.ts';
 import type { Recovery } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
@@ -131,12 +131,15 @@ export async function compose(initial: Settings): Promise<Gateway> {
     throw error;
   });
   const { ledger, keys } = store;
-  const reports = openReports({
-    file: ledgerFile,
-    workerEntry: new URL('store/sqlite/reader.js', import.meta.url),
-    timezone: initial.timezone,
-    onCrash: (error) => log.error('reader_crashed', { code: error.name }),
-  });
+  const readerOf = (timeoutMs: number): Reports =>
+    openReports({
+      file: ledgerFile,
+      workerEntry: new URL('store/sqlite/reader.js', import.meta.url),
+      timezone: initial.timezone,
+      timeoutMs,
+      onCrash: (error) => log.error('reader_crashed', { code: error.name }),
+    });
+  const reports = readerOf(PAGE_TIMEOUT_MS);
 
   const spentOf: SpentOf = (budget, period) => ledger.spent(budget.scope, period.from, period.to);
   const gate = createGate({ settings: initial, clock, standingsAtStart: await standingsOf(initial, startedAt, spentOf), callsOf: (caller) => callsOfSession(caller, reports, clock.now()), pastOf: (most) => reports.heldAndCost({ most }) });
@@ -212,7 +215,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
   };
   store.onCommit(metrics.committed);
 
-  const reckoning = createReckoning({ reports, ledger, gate, clock, log, nameOf: nameInBook, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
+  const reckoning = createReckoning({ reports, openReports: () => readerOf(CHECK_TIMEOUT_MS), ledger, gate, clock, log, nameOf: nameInBook, corrected: (workspace, difference) => metrics.corrected(workspace, difference) });
 
   const admin = createAdminPort({
     settings: () => settings,
@@ -376,6 +379,10 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
   };
 }
+
+/** What waits for a page gives up after this long; what checks a day, after that. */
+const PAGE_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 10 * MINUTE_MS;
 
 /** Where the drain took all of its time, the last spans have this. */
 const LEAST_FLUSH_MS = 500;

@@ -15,7 +15,9 @@ import { startReprice, type RepriceOptions, type RepriceServices, type RunningRe
 import { startVerification, type RunningVerification } from './price/verify-run.ts';
 
 export interface ReckoningServices {
-  readonly reports: Reports;
+  readonly reports: Pick<Reports, 'bills'>;
+  /** A reader for one check, with a thread of its own: a busy day takes it longer than any page should wait for its answer. */
+  openReports(): Pick<Reports, 'bills' | 'daysKept' | 'checkDay' | 'close'>;
   readonly ledger: Ledger;
   readonly gate: Pick<ReloadableGate, 'correct' | 'standings'>;
   readonly clock: Clock;
@@ -39,12 +41,13 @@ export interface Reckoning {
   close(): Promise<void>;
 }
 
-export function createReckoning({ reports, ledger, gate, clock, log, nameOf, corrected }: ReckoningServices): Reckoning {
+export function createReckoning({ reports, openReports, ledger, gate, clock, log, nameOf, corrected }: ReckoningServices): Reckoning {
   let repricing: RunningReprice | null = null;
   let verifying: RunningVerification | null = null;
   let verified: { at: EpochMs; drift: number } | null = null;
   let turn: Promise<unknown> = Promise.resolve();
   let closing = false;
+  let checking: Pick<Reports, 'close'> | null = null;
 
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
     const done = turn.then(work);
@@ -91,10 +94,14 @@ export function createReckoning({ reports, ledger, gate, clock, log, nameOf, cor
     lastReprice: () => repricing?.now() ?? null,
     verify(range) {
       if (closing || verifying?.now().state === 'running') return null;
-      const run = startVerification(range, { reports, ledger, clock, standings: (at) => gate.standings(at), nameOf });
+      const own = openReports();
+      checking = own;
+      const run = startVerification(range, { reports: own, ledger, clock, standings: (at) => gate.standings(at), nameOf });
       verifying = run;
-      void run.ended.then(({ state, drift }) => {
+      void run.ended.then(({ state, drift, error }) => {
+        void own.close();
         if (state === 'done') verified = { at: clock.now(), drift };
+        else if (!closing) log.error('verify_failed', { detail: error ?? '' });
         if (drift > 0) log.error('ledger_drift', { count: drift });
       });
       return run;
@@ -103,6 +110,7 @@ export function createReckoning({ reports, ledger, gate, clock, log, nameOf, cor
     verification: () => verified,
     async close() {
       closing = true;
+      await checking?.close();
       await turn;
     },
   };

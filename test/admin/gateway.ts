@@ -74,7 +74,8 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   };
   const [, support] = workspace('support', ['triage', 'summary']);
   const store = await disk.open({ clock, declared: { keys: [], workspaces: new Map([['support' as WorkspaceId, support]]) } });
-  const reports = openReports({ file: disk.file, workerEntry: new URL('../../dist/server/store/sqlite/reader.js', import.meta.url), timezone: 'Europe/Berlin' });
+  const readerOf = (): Reports => openReports({ file: disk.file, workerEntry: new URL('../../dist/server/store/sqlite/reader.js', import.meta.url), timezone: 'Europe/Berlin' });
+  const reports = readerOf();
   const standings = (): Standing[] => state.settings.budgets.map((b) => ({ budget: b, period: periodAt(b.period, clock.now(), state.settings.timezone), spent: state.spent, held: state.held }));
   const forecast = createForecaster({ reports, clock, zone: () => state.settings.timezone });
   const priceRows = () => [price('claude-haiku-4-5'), { ...price('claude-haiku-4-5', 'aaaa'), version: 'claude-haiku-4-5@2027-01-01#aaaa', effectiveFrom: periodAt('year', clock.now(), 'UTC').to }];
@@ -85,7 +86,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   metrics.configured(state.settings);
   const corrected: AdminGateway['corrected'] = [];
   const reckoning = createReckoning({
-    reports, ledger: store.ledger, clock, log, gate: { standings, correct: (subject, admittedAt, difference) => void corrected.push({ subject, admittedAt, difference }) },
+    reports, openReports: readerOf, ledger: store.ledger, clock, log, gate: { standings, correct: (subject, admittedAt, difference) => void corrected.push({ subject, admittedAt, difference }) },
     nameOf: () => null,
     corrected: (workspace, difference) => metrics.corrected(workspace, difference),
   });

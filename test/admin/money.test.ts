@@ -80,6 +80,13 @@ test('a check counts calls, days and what is estimated, and finds a budget whose
   expect(run).toMatchObject({ drift: 1, examples: [{ kind: 'budget', subject: 'support-month', figure: 'spent', expected: usd }] });
 });
 
+test('a check has a reader of its own: no page waits for it, and it for none', async () => {
+  await unpricedCall('req_1');
+  await gateway.reports.close();
+  const { run } = VerifyAnswer.parse((await ran('/api/verify', {})).body);
+  expect(run).toMatchObject({ state: 'done', calls: 1, days: 1, error: null });
+});
+
 test.each([
   { path: '/api/reprice', body: {}, says: 'from' },
   { path: '/api/reprice', body: { from: 'yesterday' }, says: 'ISO 8601' },
