@@ -316,8 +316,8 @@ export interface Reports {
   shapes(query: { filter: Filter; most: number }): Promise<ShapesReport>;
   /** Why calls were refused or failed; those that came whole or cut are left out. */
   reasons(query: { filter: Filter; groupBy: readonly ReasonGrouping[] }): Promise<ReasonsReport>;
-  /** What the steps of a workflow's newest `mostTraces` traces cost and take; all past `mostSteps` are one. */
-  steps(query: { from: EpochMs; to: EpochMs; workspace: string; workflow: string; mostTraces: number; mostSteps: number }): Promise<StepsReport>;
+  /** What the steps of a workflow's newest `mostTraces` traces cost and take, fewer where they have `mostCalls` calls together; all past `mostSteps` are one. */
+  steps(query: { from: EpochMs; to: EpochMs; workspace: string; workflow: string; mostTraces: number; mostCalls: number; mostSteps: number }): Promise<StepsReport>;
   /** What rules said of calls that have ended, other than that they may pass. */
   verdicts(query: { filter: Filter; groupBy: readonly VerdictGrouping[] }): Promise<VerdictsReport>;
   /** Every row, for an export; read in pages, never all at once. The oldest first unless told. */

@@ -87,7 +87,7 @@ function cases(): Case[] {
       usage(`overview: hours of the week of a model, ${at}`, ['hour'], range, { model: ['claude-opus-4-8'] }),
       { page: `workflows: cost per action, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range }, groupBy: ['workspace', 'workflow'], most: 100_000 }, chart: true },
       { page: `workflows: cost per action of one, ${at}`, name: 'actions', question: { filter: { ...nothing, ...range, workspace: ['workspace-3'], workflow: ['workflow-3-1'] }, groupBy: [unit as 'hour' | 'day'], most: 100_000 }, chart: true },
-      { page: `workflows: steps of traces of one, ${at}`, name: 'steps', question: { ...range, workspace: 'workspace-3', workflow: 'workflow-3-0', mostTraces: 1_000, mostSteps: 20 }, chart: true },
+      { page: `workflows: steps of traces of one, ${at}`, name: 'steps', question: { ...range, workspace: 'workspace-3', workflow: 'workflow-3-0', mostTraces: 1_000, mostCalls: 6_000, mostSteps: 20 }, chart: true },
       list(`requests: of one trace, ${at}`, range, 50, { trace: [Buffer.from('3-495000--------').toString('hex')] }),
       usage(`one user, ${at}`, [unit], range, { user: ['user-17'] }),
       { page: `policies: what rules said, ${at}`, name: 'verdicts', question: { filter: { ...nothing, ...range }, groupBy: [unit as 'hour' | 'day'] }, chart: true },

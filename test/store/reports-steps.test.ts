@@ -11,12 +11,12 @@ afterEach(() => closing.splice(0).forEach((close) => close()));
 const trace = (n: number): string => n.toString(16).padStart(32, '0');
 const at = (second: number, n: number | null, more: Partial<ToldCall> = {}): ToldCall => ({ ...anyCall, at: anyCall.at + second * 1_000, trace: n === null ? null : trace(n), ...more });
 
-function stepsOf(told: readonly ToldCall[], more: { from?: number; to?: number; workspace?: string; workflow?: string; mostTraces?: number; mostSteps?: number } = {}) {
+function stepsOf(told: readonly ToldCall[], more: { from?: number; to?: number; workspace?: string; workflow?: string; mostTraces?: number; mostCalls?: number; mostSteps?: number } = {}) {
   const ledger = writtenLedger('UTC');
   ledger.write(told);
   const source = openSource(ledger.file, 'UTC');
   closing.push(() => (source.close(), ledger.remove()));
-  return report(source, 'steps', { from: anyCall.at, to: anyCall.at + 3_600_000, workspace: 'support', workflow: 'triage', mostTraces: 100, mostSteps: 20, ...more });
+  return report(source, 'steps', { from: anyCall.at, to: anyCall.at + 3_600_000, workspace: 'support', workflow: 'triage', mostTraces: 100, mostCalls: 1_000, mostSteps: 20, ...more });
 }
 
 test('a step is the call of that number in its trace, however traces overlap', () => {
@@ -55,6 +55,9 @@ test('of many traces the newest by their last call are told, and from when on', 
   const { rows, traces, from } = stepsOf(told, { mostTraces: 2 });
   expect({ traces, from, costs: rows.map(({ cost }) => [cost.p50, cost.p95]) }).toEqual({ traces: 2, from: anyCall.at + 2_000, costs: [[1n, 3n], [9n, 9n]] });
   expect(stepsOf(told, { mostTraces: 3 })).toMatchObject({ traces: 3, from: anyCall.at });
+  // Whole traces: the one that reaches the mark is read to its end.
+  expect(stepsOf(told, { mostCalls: 1 })).toMatchObject({ traces: 1, calls: 2, from: anyCall.at + 3_000 });
+  expect(stepsOf(told, { mostCalls: 4 })).toMatchObject({ traces: 3, calls: 4, from: anyCall.at });
 });
 
 test('where nothing is traced, or nobody has the name, there are none', () => {

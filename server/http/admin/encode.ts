@@ -205,10 +205,11 @@ const toldLimits = ({ limits, retryAfterSeconds }: ToldLimits): wire.AttemptRow[
   retry_after_s: retryAfterSeconds,
 });
 
-export const stepsAnswer = ({ traces, calls, from: countedFrom, rows }: StepsReport, { from, to }: { readonly from: EpochMs; readonly to: EpochMs }, mostTraces: number): wire.StepsAnswer => ({
+export const stepsAnswer = ({ traces, calls, from: countedFrom, rows }: StepsReport, { from, to }: { readonly from: EpochMs; readonly to: EpochMs }, { mostTraces, mostCalls }: { readonly mostTraces: number; readonly mostCalls: number }): wire.StepsAnswer => ({
   from: iso(from),
   to: iso(to),
   most_traces: mostTraces,
+  most_calls: mostCalls,
   traces,
   calls,
   counted_from: iso(countedFrom),

@@ -37,9 +37,8 @@ async function usage({ services, query, now }: Pick<Input<ReturnType<typeof wire
 /** Calls that figures are read from where no fold knows them: a report must not keep the others waiting. */
 const MOST_ROWS_READ = 100_000;
 
-/** Traces whose steps are looked at, the newest; and steps that are told apart. */
-const MOST_TRACES = 1_000;
-const MOST_STEPS = 20;
+/** Traces whose steps are looked at, the newest, and their calls; and steps that are told apart. */
+const MOST = { mostTraces: 1_000, mostCalls: 6_000, mostSteps: 20 } as const;
 
 async function actions({ services, query, now }: Pick<Input<ReturnType<typeof wire.ActionsQuery.parse>, null>, 'services' | 'query' | 'now'>): Promise<wire.ActionsAnswer> {
   const filter = filterOf(query, now, services.settings().timezone);
@@ -99,7 +98,7 @@ export const usageRoutes: readonly Route[] = [
     async handle({ services, query, now }) {
       const { workspace, workflow } = query;
       const range = rangeOf(query, now, services.settings().timezone);
-      return stepsAnswer(await services.reports.steps({ ...range, workspace, workflow, mostTraces: MOST_TRACES, mostSteps: MOST_STEPS }), range, MOST_TRACES);
+      return stepsAnswer(await services.reports.steps({ ...range, workspace, workflow, ...MOST }), range, MOST);
     },
   }),
   json({

@@ -13,6 +13,7 @@ export const StepsAnswer = z.object({
   from: Instant,
   to: Instant,
   most_traces: Count.describe('so many of the newest are looked at'),
+  most_calls: Count.describe('fewer traces are, once they have so many calls together'),
   traces: Count.describe('with an answered call; `traceparent` of the request says which it belongs to'),
   calls: Count,
   counted_from: Instant.describe('later than `from` where there are more traces than are looked at'),
