@@ -44,7 +44,8 @@ function answers(source: Source, from: number, to: number, filter: Partial<Filte
     { ...shapes, speeds: inOrder(shapes.speeds) },
     ...([[], ['day'], ['workspace', 'workflow'], ['workspace', 'hour']] as const).map((groupBy) => inOrder(report(source, 'reasons', { filter: asked, groupBy }).rows)),
     ...([[], ['day'], ['workspace', 'workflow'], ['month', 'workspace'], ['hour']] as const).map((groupBy) => inOrder(report(source, 'verdicts', { filter: asked, groupBy }).rows)),
-    ...([[], ['outcome', 'day'], ['workspace', 'hour']] as const).map((groupBy) => report(source, 'usage', { filter: { ...asked, policy: ['budget:month'] }, groupBy, limit: 10_000 })).map(({ rows, total }) => ({ rows: rows.map(({ lastAt: _, ...row }) => row), total })),
+    ...[{ policy: ['budget:month'] }, { verdict: ['would_refuse', 'refuse'] }].flatMap((said) =>
+      ([[], ['outcome', 'day'], ['workspace', 'hour']] as const).map((groupBy) => report(source, 'usage', { filter: { ...asked, ...said }, groupBy, limit: 10_000 }))),
     ...GROUPINGS.map((groupBy) => {
       const { rows, total } = report(source, 'usage', { filter: asked, groupBy, limit: 10_000 });
       // When a user called last is read from rows alone.
@@ -297,11 +298,11 @@ describe('the check of a day', () => {
     const { ledger, source } = opened();
     ledger.write(weeks);
     ledger.fold(AFTER);
-    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7, 8: 3, 12: 3, 13: 2, 14: 3, 15: 7 };
+    const widths: Readonly<Record<number, number>> = { 1: 5, 2: 6, 3: 2, 4: 6, 5: 2, 7: 3, 9: 4, 10: 4, 11: 7, 8: 3, 12: 3, 13: 2, 14: 3, 15: 7, 16: 6 };
     const of = ledger.db.prepare<[number, number], { bucket: number; part: number; content: Buffer }>('SELECT bucket, part, content FROM fold WHERE grain = ? AND view = ? ORDER BY bucket DESC, part LIMIT 1');
     const write = ledger.db.prepare('UPDATE fold SET content = ? WHERE grain = ? AND bucket = ? AND view = ? AND part = ?');
     const last = days.slice(-8);
-    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 15].map((two) => [one, two] as const)), [2, 5], [2, 13], [2, 14]] as const) {
+    for (const [grain, view] of [[1, 2], [1, 3], ...[2, 3].flatMap((one) => [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 15, 16].map((two) => [one, two] as const)), [2, 5], [2, 13], [2, 14]] as const) {
       const { bucket, part, content } = of.get(grain, view)!;
       // The columns begin after the head, a multiple of eight; the first sum is the number of calls, which is never 0.
       const width = widths[view] as number;
@@ -335,7 +336,7 @@ describe('the check of a day', () => {
       return drift;
     };
     // The last byte of a fold is how often its last value came.
-    for (const [grain, view] of [[1, 2], [2, 1], [2, 3], [2, 9], [2, 12], [2, 14], [2, 15], [3, 2], [3, 4]] as const) {
+    for (const [grain, view] of [[1, 2], [2, 1], [2, 3], [2, 9], [2, 12], [2, 14], [2, 15], [2, 16], [3, 2], [3, 4]] as const) {
       expect(drifts(grain, view, (content) => (content[content.length - 1] = content.at(-1)! + 1))[0], `grain ${grain}, view ${view}`).toMatchObject({ figure: expect.stringMatching(/distribution/) as unknown });
     }
     // The first column of the dearest is the call that leads to them.

@@ -181,10 +181,11 @@ describe('facets', () => {
     });
   });
 
-  test('name rules that refused, or would have, and refusals that no rule made as an empty text', () => {
+  test('name rules that refused, or would have, by name, and refusals that no rule made as an empty text', () => {
     const { ledger, source } = opened();
     ledger.write([{ ...anyCall, outcome: 'refused' }, { ...anyCall, said: [['budget:month', 'would_refuse'], ['models:support', 'rewrite']] }, { ...anyCall, said: [['budget:month', 'would_refuse']] }]);
-    expect(report(source, 'facets', { ...range, limit: 10 }).policy).toEqual(['budget:month', '']);
+    expect(report(source, 'facets', { ...range, limit: 10 }).policy).toEqual(['', 'budget:month']);
+    expect(report(source, 'facets', { from: epochMs(range.from - 86_400_000), to: epochMs(range.from - 50_000_000), limit: 10 }).policy).toEqual([]);
   });
 
   test('stop at the limit', () => {

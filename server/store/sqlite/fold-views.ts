@@ -14,9 +14,10 @@ export const BLOCK_DAYS = 8;
 /**
  * Values are ids of `name`; an hour is a number of quarters of an hour since the epoch. Of an action: its number (0 for calls that name
  * none), whether it was named, and `call.n` of its first call. Of a failure:
- * the HTTP status, 0 for none, and the name of its error or refusal. A verdict is its code in `verdict`, a policy the name of its rule.
+ * the HTTP status, 0 for none, and the name of its error or refusal. A verdict is its code in `verdict`, a policy the name of its rule, and
+ * what was said the sum of 2^(code - 1) of all verdicts on the call.
  */
-export type FoldDimension = 'workspace' | 'workflow' | 'key' | 'user' | 'model' | 'model_sent' | 'outcome' | 'hour' | 'action' | 'named' | 'first' | 'status' | 'reason' | 'policy' | 'verdict';
+export type FoldDimension = 'workspace' | 'workflow' | 'key' | 'user' | 'model' | 'model_sent' | 'outcome' | 'hour' | 'action' | 'named' | 'first' | 'status' | 'reason' | 'policy' | 'verdict' | 'said';
 
 interface View {
   /** How it is stored. */
@@ -45,6 +46,8 @@ export const FOLD_VIEWS = {
   reasons: { id: 11, dimensions: ['outcome', 'status', 'reason', 'workspace', 'workflow', 'key', 'model'] },
   /** Ended calls by what rules said of them: one that several rules spoke of is in it once for each. */
   verdicts: { id: 15, dimensions: ['policy', 'verdict', 'workspace', 'workflow', 'key', 'model', 'outcome'] },
+  /** The same calls, each once. */
+  spokenOf: { id: 16, dimensions: ['said', 'workspace', 'workflow', 'key', 'model', 'outcome'] },
   /** For users of a model, without what `usersWide` holds besides. */
   usersModel: { id: 12, dimensions: ['user', 'workspace', 'model'] },
   /** For hours of a model, and of a workflow, over months. */
@@ -55,9 +58,9 @@ export type FoldView = keyof typeof FOLD_VIEWS;
 
 /** What each grain holds. Parts of a day by user need rows of roll-ups that hours do not have. */
 export const VIEWS_OF = {
-  hour: ['wide', 'users', 'actions', 'outputs', 'overheads', 'reasons', 'verdicts'],
-  day: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'hours', 'hoursModel', 'hoursWorkflow', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons', 'verdicts'],
-  block: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons', 'verdicts'],
+  hour: ['wide', 'users', 'actions', 'outputs', 'overheads', 'reasons', 'verdicts', 'spokenOf'],
+  day: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'hours', 'hoursModel', 'hoursWorkflow', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons', 'verdicts', 'spokenOf'],
+  block: ['narrow', 'wide', 'users', 'usersModel', 'usersWide', 'actionCosts', 'dearest', 'outputs', 'overheads', 'reasons', 'verdicts', 'spokenOf'],
 } as const satisfies Record<FoldGrain, readonly FoldView[]>;
 
 /** Users per part of `usersWide`: neighbours by id. */

@@ -15,7 +15,7 @@ import { GRAIN } from './migrations.ts';
 import type { Names } from './names.ts';
 import { QUARTER_MS } from './reports-time.ts';
 import { EMPTY_SKETCH, encodeValues } from './sketch.ts';
-import { RULES, VERDICTS_OF_CALLS } from './verdicts-table.ts';
+import { RULES, spokenOf, VERDICTS_OF_CALLS } from './verdicts-table.ts';
 
 /** What one step reads, of roll-ups and of calls, which SQLite sums itself, and what one transaction writes: a few milliseconds. */
 const ROWS_AT_ONCE = 400;
@@ -34,7 +34,7 @@ export interface Folding {
 /** Views of a day that tell its hours apart. */
 const HOURS = ['hours', 'hoursModel', 'hoursWorkflow'] as const satisfies readonly FoldView[];
 /** Views of what no roll-up holds. */
-const FACTS = ['outputs', 'overheads', 'reasons', 'verdicts'] as const satisfies readonly FoldView[];
+const FACTS = ['outputs', 'overheads', 'reasons', 'verdicts', 'spokenOf'] as const satisfies readonly FoldView[];
 
 type Row = readonly (number | string | Uint8Array | null)[];
 
@@ -50,8 +50,10 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     unnamed: db.prepare<unknown[], Row>(`SELECT workspace, workflow, group_concat(${cost}), COUNT(*), ${money(cost)} FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NULL GROUP BY workspace, workflow`).raw(),
   });
   const pageEnd = db.prepare<unknown[], Row>(`SELECT admitted_at, n FROM call WHERE admitted_at >= ? AND admitted_at < ? AND (admitted_at, n) > (?, ?) ORDER BY admitted_at, n LIMIT 1 OFFSET ${CALLS_AT_ONCE - 1}`).raw();
-  const verdictPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT rule, verdict, workspace, workflow, key, model, outcome, ${sums} ${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND at >= ? AND at <= ? AND (at, call) > (?, ?) AND (at, call) <= (?, ?) AND outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7`).raw();
-  const pagesOf = (sums: string, cost: string) => ({ users: callPage(sums), verdicts: verdictPage(sums), ...actionPage(cost) });
+  const SAID_PAGE = 'at >= ? AND at <= ? AND (at, call) > (?, ?) AND (at, call) <= (?, ?)';
+  const verdictPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT rule, verdict, workspace, workflow, key, model, outcome, ${sums} ${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND ${SAID_PAGE} AND outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7`).raw();
+  const spokenOfPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT said, workspace, workflow, key, model, outcome, ${sums} ${spokenOf(SAID_PAGE)} WHERE outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6`).raw();
+  const pagesOf = (sums: string, cost: string) => ({ users: callPage(sums), verdicts: verdictPage(sums), spokenOf: spokenOfPage(sums), ...actionPage(cost) });
   const plain = pagesOf(callsAsSums('cost', 'estimated', 'cache_savings'), 'cost');
   const corrected = pagesOf(callsAsSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW), COST_NOW);
   const shapesPage = db.prepare<unknown[], Row>(`SELECT workspace, workflow, key, model, ${SHAPES} FROM call WHERE ${PAGE} AND ${SERVED} GROUP BY workspace, workflow, key, model`).raw();
@@ -153,9 +155,9 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
 
   /** What no roll-up holds, gathered from pages of rows. */
   function factsOfCalls() {
-    const [outputs, overheads, reasons, verdicts] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder];
+    const [outputs, overheads, reasons, verdicts, once] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder];
     return {
-      outputs, overheads, reasons, verdicts,
+      outputs, overheads, reasons, verdicts, spokenOf: once,
       add(pages: typeof plain, place: readonly unknown[]) {
         for (const row of shapesPage.all(...place)) {
           const [workspace, workflow, key, model, calls, tokens, speeds, overhead] = row as readonly [number, number, number, number, number, ...(string | null)[]];
@@ -170,6 +172,10 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
         for (const row of pages.verdicts.all(...place)) {
           const [policy, verdict, workspace, workflow, key, model, outcome] = row as readonly [number, number, number, number, number, number, string];
           verdicts.add([policy, verdict, workspace, workflow, key, model, outcomeIds.get(outcome) as number], row, 7, sketchOf(row[7 + SUMS] as string | null), sketchOf(row[8 + SUMS] as string | null));
+        }
+        for (const row of pages.spokenOf.all(...place)) {
+          const [said, workspace, workflow, key, model, outcome] = row as readonly [number, number, number, number, number, string];
+          once.add([said, workspace, workflow, key, model, outcomeIds.get(outcome) as number], row, 6, sketchOf(row[6 + SUMS] as string | null), sketchOf(row[7 + SUMS] as string | null));
         }
       },
     };

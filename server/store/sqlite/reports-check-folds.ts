@@ -11,7 +11,7 @@ import { QUARTER_MS } from './reports-time.ts';
 import { DEAREST } from './fold-actions.ts';
 import { addToCounters, bucketOf, countInBucket, newCounters, totalOf, type Counters } from './sketch.ts';
 import { addTo, differences, FIGURES, type Sums } from './sums.ts';
-import { RULES, VERDICTS_OF_CALLS } from './verdicts-table.ts';
+import { RULES, spokenOf, VERDICTS_OF_CALLS } from './verdicts-table.ts';
 
 interface Day {
   readonly from: number;
@@ -44,6 +44,7 @@ export function foldDrift(source: Source, { from, to, byUser, byHour }: Day): Dr
       else if (view === 'outputs' || view === 'overheads') check('day', from, view, onlyCalls(regrouped(byUser, valuesOf(view), (values) => values.at(-1) !== 'refused')));
       else if (view === 'reasons') check('day', from, view, reasonsOf(source, from, to));
       else if (view === 'verdicts') check('day', from, view, verdictsOf(source, from, to));
+      else if (view === 'spokenOf') check('day', from, view, spokenOfRows(source, from, to));
       else if (view === 'hours' || view === 'hoursModel' || view === 'hoursWorkflow') check('day', from, view, regrouped(byHour, (values) => FOLD_VIEWS[view].dimensions.map((dimension) => (dimension === 'hour' ? String(Number(values[0]) / QUARTER_MS) : values[HOUR_VALUES.indexOf(dimension)]))));
       else check('day', from, view, regrouped(byUser, valuesOf(view)));
     }
@@ -67,7 +68,7 @@ export function foldDrift(source: Source, { from, to, byUser, byHour }: Day): Dr
         continue;
       }
       drift.push(...sketchDrift(nameOf('block', Number(bucket), view), sketchesStored(source, 'day', ofDays, view), sketchesStored(source, 'block', [Number(bucket)], view)));
-      if (view === 'actionCosts' || view === 'outputs' || view === 'overheads' || view === 'reasons' || view === 'verdicts') {
+      if (view === 'actionCosts' || view === 'outputs' || view === 'overheads' || view === 'reasons' || view === 'verdicts' || view === 'spokenOf') {
         const days: Sums = new Map();
         for (const day of ofDays) for (const [group, sums] of stored(source, 'day', day, view)) addTo(days, group, sums);
         check('block', Number(bucket), view, days);
@@ -108,6 +109,12 @@ const SPOKEN_OF = `${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND at >= ? AND a
 
 function verdictsOf(source: Source, from: number, to: number): Sums {
   return read(source, `SELECT rule, verdict, workspace, workflow, key, model, outcome, ${ROW_FIGURES} ${SPOKEN_OF} GROUP BY 1, 2, 3, 4, 5, 6, 7`, FOLD_VIEWS.verdicts.dimensions.length, [from, to]);
+}
+
+const EACH_ONCE = `${spokenOf('at >= ? AND at < ?')} WHERE outcome IS NOT NULL`;
+
+function spokenOfRows(source: Source, from: number, to: number): Sums {
+  return read(source, `SELECT said, workspace, workflow, key, model, outcome, ${ROW_FIGURES} ${EACH_ONCE} GROUP BY 1, 2, 3, 4, 5, 6`, FOLD_VIEWS.spokenOf.dimensions.length, [from, to]);
 }
 
 const ROLLUP_FIGURES = `SUM(calls), SUM(attempts), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read), SUM(output), SUM(web_search), SUM(cost), SUM(estimated_cost), SUM(cache_savings),
@@ -179,7 +186,7 @@ function sketchesOfRows(source: Source, view: FoldView, from: number, to: number
     list(0, row?.[view === 'outputs' ? 1 : 3]);
     if (view === 'outputs') list(1, row?.[2]);
   } else {
-    const served = view === 'verdicts' ? `${SPOKEN_OF} AND outcome <> 'refused'` : `FROM call WHERE ${admitted} AND ${SERVED}`;
+    const served = view === 'verdicts' ? `${SPOKEN_OF} AND outcome <> 'refused'` : view === 'spokenOf' ? `${EACH_ONCE} AND outcome <> 'refused'` : `FROM call WHERE ${admitted} AND ${SERVED}`;
     const [row] = source.all(`SELECT group_concat(duration_us), group_concat(ttft_us) ${served}`, [from, to]);
     list(0, row?.[0]);
     list(1, row?.[1]);

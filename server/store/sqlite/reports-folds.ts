@@ -4,7 +4,7 @@ import type { Grouping } from '../../domain/reports.ts';
 import { amountOf, MONEY_AT, openFold, SUMS } from './fold-format.ts';
 import { FOLD_GRAIN, FOLD_VIEWS, partOf, type FoldDimension, type FoldGrain, type FoldView } from './fold-views.ts';
 import type { Unread } from './reports-sketch.ts';
-import type { Matches, Source } from './reports-source.ts';
+import type { Source, Wanted } from './reports-source.ts';
 import { periodStarts, QUARTER_MS, type Segment } from './reports-time.ts';
 import { addToCounters, type Counters } from './sketch.ts';
 
@@ -268,7 +268,7 @@ function wider(column: Column, length: number): Column {
 }
 
 /** The fields of a filter as folds hold them: outcomes by the id of their name. Null: nothing can match. Call it where all fields are ones that folds tell apart. */
-export function inFolds(source: Source, matches: Matches): FoldMatches | null {
+export function inFolds(source: Source, matches: ReadonlyMap<string, Wanted>): FoldMatches | null {
   const found = new Map<string, readonly number[]>();
   for (const [field, wanted] of matches) {
     const ids = field === 'outcome' ? wanted.map((outcome) => source.idOf(String(outcome))).filter((id) => id !== null) : (wanted as readonly number[]);

@@ -3,13 +3,13 @@
 import type { Filter } from '../../domain/reports.ts';
 import { FOLD_VIEWS, type FoldView } from './fold-views.ts';
 import { cover, inFolds, type FoldMatches } from './reports-folds.ts';
-import type { Matches, Source } from './reports-source.ts';
+import type { Source, Wanted } from './reports-source.ts';
 import { lastStart, nextStart } from './reports-time.ts';
 
 export type Piece = { readonly grain: 'rows'; readonly from: number; readonly to: number } | Extract<ReturnType<typeof cover>[number], { grain: 'fold' }>;
 
 /** Blocks and days where the range holds whole ones, then hours, then rows; rows alone where the view does not know what must match. */
-export function piecesOf(source: Source, { from, to }: Pick<Filter, 'from' | 'to'>, matches: Matches, view: FoldView, finest: 'hour' | 'day' | 'block'): { pieces: Piece[]; foldMatches: FoldMatches } {
+export function piecesOf(source: Source, { from, to }: Pick<Filter, 'from' | 'to'>, matches: ReadonlyMap<string, Wanted>, view: FoldView, finest: 'hour' | 'day' | 'block'): { pieces: Piece[]; foldMatches: FoldMatches } {
   const rows = (a: number, b: number): Piece[] => (a < b ? [{ grain: 'rows', from: a, to: b }] : []);
   const known = [...matches.keys()].every((field) => (FOLD_VIEWS[view].dimensions as readonly string[]).includes(field));
   const foldMatches = known ? inFolds(source, matches) : null;

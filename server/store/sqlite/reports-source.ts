@@ -109,7 +109,9 @@ export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] 
 export const needsRows = (matches: Matches): boolean => NO_ROLLUP.some((field) => matches.has(field));
 
 /** What a column must be, one of; values as they are stored. A field without a condition is absent. */
-export type Matches = ReadonlyMap<Field, readonly Parameter[]>;
+export type Matches = ReadonlyMap<Field, Wanted>;
+/** Any of them. */
+export type Wanted = readonly Parameter[];
 
 /** The filter in terms of stored values; null when it names something that no row was ever written with, so that nothing can match. */
 export function matchesOf(source: Source, filter: Filter): Matches | null {

@@ -1,14 +1,14 @@
 // server/store/sqlite/reports-spend.ts: spend per hour of a budget's scope, for forecasts, and the values that filters can take.
 
 import type { Scope } from '../../domain/budget.ts';
-import { epochMs, type EpochMs } from '../../domain/ids.ts';
+import type { EpochMs } from '../../domain/ids.ts';
 import { nanodollars, type Nanodollars } from '../../domain/money.ts';
 import { COST_NOW } from './corrections.ts';
 import { GRAIN } from './migrations.ts';
 import { gathering, withFolds } from './reports-folds.ts';
 import type { Source } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS } from './reports-time.ts';
-import { verdicts } from './reports-verdicts.ts';
+import { RULES } from './verdicts-table.ts';
 
 /**
  * Settled spend of the hours that begin in [from, to), by time of admission; hours without spend are absent. A model in a scope is the one that
@@ -54,9 +54,8 @@ export function hourlySpend(source: Source, { scope, from, to }: { scope: Scope;
 
 const FACETS = ['workspace', 'workflow', 'model', 'key', 'outcome'] as const;
 type Facets = Record<(typeof FACETS)[number] | 'user' | 'policy', string[]>;
-const NOTHING_ELSE = { workspace: [], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] };
 
-/** The values that occur on the days that touch [from, to), the busiest first, `''` for none; calls in flight do not count. At most `limit` of each. */
+/** The values that occur on the days that touch [from, to), the busiest first and rules by name, `''` for none; calls in flight do not count but for rules. At most `limit` of each. */
 export function facets(source: Source, { from, to, limit }: { from: number; to: number; limit: number }): Facets {
   const calls = new Map<string, Map<string, number>>();
   const add = (facet: string, value: string, n: number): void => {
@@ -91,12 +90,19 @@ export function facets(source: Source, { from, to, limit }: { from: number; to: 
       for (const [user, n] of source.each(`SELECT user, SUM(calls) FROM rollup WHERE grain = ${GRAIN.userDay} AND bucket >= ? AND bucket < ? GROUP BY user`, [segment.from, end(segment)])) add('user', source.nameOf(user as bigint) ?? '', Number(n));
     }
     for (const { values, counts } of byUser.groups()) add('user', source.nameOf(BigInt(values[0] as number)) ?? '', counts[0] as number);
-    for (const { policy, calls: n } of verdicts(source, { filter: { ...NOTHING_ELSE, from: epochMs(days.from), to: epochMs(end(days)) }, groupBy: [] }).rows) add('policy', policy ?? '', n);
   }
   const busiest = (facet: string): string[] =>
     [...(calls.get(facet) ?? [])].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, limit).map(([value]) => value);
   return {
     workspace: busiest('workspace'), workflow: busiest('workflow'), user: busiest('user'),
-    model: busiest('model'), key: busiest('key'), outcome: busiest('outcome'), policy: busiest('policy'),
+    model: busiest('model'), key: busiest('key'), outcome: busiest('outcome'),
+    // By name: how often each spoke is more than a picker needs to know, and takes a look at every one of their calls.
+    policy: from < to ? rulesIn(source, lastStart('day', from, source.zone), to).slice(0, limit) : [],
   };
+}
+
+/** The rules that spoke of calls of a range. */
+function rulesIn(source: Source, from: number, to: number): string[] {
+  const found = source.all(`SELECT rule FROM ${RULES} AS known WHERE EXISTS (SELECT 1 FROM verdict WHERE verdict.rule = known.rule AND at >= ? AND at < ?)`, [from, to]);
+  return found.map(([rule]) => source.nameOf(rule as bigint) ?? '').sort((a, b) => (a < b ? -1 : 1));
 }

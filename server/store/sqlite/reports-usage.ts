@@ -9,9 +9,10 @@ import { GRAIN } from './migrations.ts';
 import { byUserIn, gathering, inFolds, isTime, withFolds } from './reports-folds.ts';
 import { addDurations, addDurationsTo, noDurations, percentilesIn, percentilesOf, SEPARATOR_SQL, type Durations } from './reports-sketch.ts';
 import { piecesOf } from './reports-pieces.ts';
-import { conditionOf, matchesOf, NAME_FIELDS, needsRows, saidIn, withoutVerdicts, type Columns, type Matches, type Source } from './reports-source.ts';
+import { conditionOf, matchesOf, NAME_FIELDS, needsRows, saidIn, withoutVerdicts, type Columns, type Matches, type Source, type Wanted } from './reports-source.ts';
 import { lastStart, nextStart, periodStarts, QUARTER_MS, segmentsOf, type Segment } from './reports-time.ts';
 import { newCounters } from './sketch.ts';
+import { saidWith } from './verdicts-table.ts';
 
 const ROLLUP_FIGURES = `SUM(calls), SUM(attempts), SUM(CASE WHEN outcome = 'refused' THEN calls ELSE 0 END),
   SUM(CASE WHEN outcome IN ${NO_ERROR} THEN 0 ELSE calls END), SUM(input), SUM(cache_write_5m), SUM(cache_write_1h), SUM(cache_read),
@@ -39,7 +40,8 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
     const users = groupings.includes('user') || matches.has('user');
     const rows = needsRows(matches);
     const segments = segmentsOf(from, byUserIn(groupings, matches) && hoursAreFolded(source, to) ? to : quietEnd(source, to), source.zone, { hours: groupings.includes('hour'), users, rows });
-    const ofRule = ofOneRule(groupings, matches) ? piecesOf(source, query.filter, matches, 'verdicts', groupings.includes('hour') ? 'hour' : groupings.some(isTime) ? 'day' : 'block') : null;
+    const said = foldsOfSaid(groupings, matches);
+    const ofRule = said === null ? null : piecesOf(source, query.filter, said.matches, said.view, groupings.includes('hour') ? 'hour' : groupings.some(isTime) ? 'day' : 'block');
     const foldable = ofRule !== null ? ofRule.foldMatches : rows ? null : inFolds(source, matches);
     const gathered = gathering(source, groupings, foldable ?? new Map(), timed);
     for (const segment of ofRule !== null ? ofRule.pieces : foldable === null ? segments : withFolds(source, segments, groupings, foldable)) {
@@ -77,9 +79,16 @@ export function usage(source: Source, query: UsageQuery): UsageReport {
   return { rows: shown, total: { ...sumsOf(all), duration: percentilesIn(durations.whole), timeToFirstToken: percentilesIn(durations.first) } };
 }
 
-/** True where folds by rule can tell: of several rules they would count a call once for each. */
-const ofOneRule = (groupings: readonly Grouping[], matches: Matches): boolean =>
-  matches.get('policy')?.length === 1 && groupings.every((grouping) => isTime(grouping) || (FOLD_VIEWS.verdicts.dimensions as readonly string[]).includes(grouping));
+/**
+ * The folds that can tell what was said of calls, and what of them must match; null where none can, as of several rules: those by rule
+ * would count a call once for each.
+ */
+function foldsOfSaid(groupings: readonly Grouping[], matches: Matches): { view: 'verdicts' | 'spokenOf'; matches: ReadonlyMap<string, Wanted> } | null {
+  const [rules, verdicts] = [matches.get('policy'), matches.get('verdict')];
+  const view = rules?.length === 1 ? 'verdicts' : rules === undefined && verdicts !== undefined ? 'spokenOf' : null;
+  if (view === null || !groupings.every((grouping) => isTime(grouping) || (FOLD_VIEWS[view].dimensions as readonly string[]).includes(grouping))) return null;
+  return { view, matches: view === 'verdicts' ? matches : new Map<string, Wanted>(withoutVerdicts(matches)).set('said', saidWith(verdicts as readonly number[])) };
+}
 
 /** An index leads to each, and to one row: roll-ups would have to tell users and days apart. */
 function lastSeen(source: Source, users: readonly (string | null)[], { from, to }: Filter): Map<string, EpochMs> {

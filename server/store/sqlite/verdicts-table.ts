@@ -14,6 +14,17 @@ export const RULES = `(WITH RECURSIVE known (rule) AS (SELECT min(rule) FROM ver
 /** Calls by what was said of them, in the order of the table. Names of columns are of one or the other. */
 export const VERDICTS_OF_CALLS = 'FROM verdict CROSS JOIN call ON call.n = verdict.call';
 
+/** What rules said of a call, all of it, as the sum of 2^(code - 1). */
+const SAID = 'SUM(DISTINCT 1 << (verdict - 1))';
+/** Calls that rules spoke of, each once, with what was said. @param place what of `at` and `call` must hold, as SQL */
+export const spokenOf = (place: string): string => `FROM (SELECT call AS spoken, ${SAID} AS said FROM verdict WHERE rule IN ${RULES} AND ${place} GROUP BY at, call) CROSS JOIN call ON call.n = spoken`;
+const ALL_SAID = Array.from({ length: 2 ** Object.keys(VERDICT_CODES).length - 1 }, (_, i) => i + 1);
+/** Every value of `said` that holds one of the verdicts. @param verdicts their codes */
+export function saidWith(verdicts: readonly number[]): readonly number[] {
+  const wanted = verdicts.reduce((bits, code) => bits | (1 << (code - 1)), 0);
+  return ALL_SAID.filter((said) => (said & wanted) !== 0);
+}
+
 export interface VerdictsTable {
   /** Of a call that was let through. @param decisions as the row of the call holds them */
   opened(n: number, at: number, decisions: string): void;

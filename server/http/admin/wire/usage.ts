@@ -67,6 +67,6 @@ export const FacetsAnswer = z.object({
   model: z.array(z.string()),
   key: z.array(z.string()),
   outcome: z.array(z.string()),
-  policy: z.array(z.string()).describe('rules that refused calls or changed their model, or would have; empty for refusals that no rule of the configuration made'),
+  policy: z.array(z.string()).describe('rules that refused calls or changed their model, or would have, by name; empty for refusals that no rule of the configuration made'),
 });
 export type FacetsAnswer = z.infer<typeof FacetsAnswer>;
