@@ -68,7 +68,7 @@ describe('headroom', () => {
     expect(headroom.note(seen({ 'content-type': 'application/json' }))).toEqual({ limits: [], retryAfterSeconds: null });
   });
 
-  test.each(['2025-06-15T23:59:59Z', '2025-06-16T00:00:00Z', '2024-02-29T12:34:56Z', '2025-06-15T12:00:00.250Z', '2025-06-15T14:00:00+02:00', '2025-06-15T24:00:01Z', '2025-06-15T12:60:00Z', '2025-06-15T1x:00:00Z', '2025-06-15T12:0 :00Z', '2025-13-15T12:00:00Z'])('reads the instant %s as the calendar has it', (reset) => {
+  test.each(['2025-06-15T23:59:59Z', '2025-06-16T00:00:00Z', '2024-02-29T12:34:56Z', '2025-06-15T12:00:00.250Z', '2025-06-15T14:00:00+02:00', '2025-06-15T24:00:01Z', '2025-06-15T12:60:00Z', '2025-06-15T12x00:00Z', '2025-06-15T12:00x00Z', '2025-06-15T1x:00:00Z', '2025-06-15T12:0 :00Z', '2025-13-15T12:00:00Z'])('reads the instant %s as the calendar has it', (reset) => {
     const headroom = createHeadroom();
     const [told] = headroom.note(seen({ 'anthropic-ratelimit-requests-limit': '9', 'anthropic-ratelimit-requests-remaining': '1', 'anthropic-ratelimit-requests-reset': reset })).limits;
     const instant = Date.parse(reset);
