@@ -1,9 +1,12 @@
-// test/build-once.ts: builds the server before the tests (types are checked by a test of their own), so that threads and child processes run what the tests import.
+// test/build-once.ts: what must be there once before any test begins: the built server (types are checked by a test of their own), so that threads and child processes run what the tests import, and the unpacked browser.
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { unpackChromium } from './browser/chromium.ts';
 
-export default function buildOnce(): void {
+export default async function buildOnce(): Promise<void> {
   const root = fileURLToPath(new URL('..', import.meta.url));
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noCheck'], { cwd: root, stdio: 'inherit' });
+  // Where there is no browser for this machine, the tests that need one say so.
+  await unpackChromium().catch(() => undefined);
 }

@@ -210,6 +210,11 @@ describe('with traffic', () => {
     }
     expect(await audit(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    for (const between of width === 1280 ? [1180, 1101, 960, 901, 700, 641] : []) {
+      await page.setViewportSize({ width: between, height: 900 });
+      // Charts take their new size a frame later.
+      await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - innerWidth), { message: `${between} pixels`, timeout: 10_000 }).toBeLessThanOrEqual(0);
+    }
   });
 });
 

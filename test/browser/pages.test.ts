@@ -120,6 +120,11 @@ describe('with traffic', () => {
       // The other theme at the same width, without another load.
       await page.emulateMedia({ colorScheme: look.dark ? 'light' : 'dark' });
       expect(await audit(page)).toEqual([]);
+      for (const width of look.width === 1280 ? [1180, 1101, 960, 901, 700, 641] : []) {
+        await page.setViewportSize({ width, height: 900 });
+        // Charts take their new size a frame later.
+        await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - innerWidth), { message: `${width} pixels`, timeout: 10_000 }).toBeLessThanOrEqual(0);
+      }
     }
   });
 
