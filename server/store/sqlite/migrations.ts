@@ -370,6 +370,7 @@ const VERDICTS = `
   INSERT OR IGNORE INTO name (text) SELECT DISTINCT rule FROM said;
   INSERT OR IGNORE INTO verdict SELECT name.id, said.at, said.n, CASE said.verdict WHEN 'refuse' THEN 1 WHEN 'would_refuse' THEN 2 WHEN 'would_rewrite' THEN 3 ELSE 4 END
     FROM said JOIN name ON name.text = said.rule ORDER BY 1, 2, 3;
+  -- The index of calls that did not go well serves only who says that he wants such.
   INSERT OR IGNORE INTO verdict SELECT 0, admitted_at, n, 1 FROM call WHERE outcome = 'refused' AND outcome <> 'ok' AND n NOT IN (SELECT n FROM said WHERE verdict = 'refuse');
   DROP TABLE said;
 
