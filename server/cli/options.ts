@@ -28,7 +28,7 @@ export interface AskOptions extends GatewayOptions {
 }
 
 /** The filters of the admin API; each may be repeated, and any of its values matches. */
-export const FILTERS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'session', 'action', 'trace', 'refusal', 'error', 'tag', 'policy', 'verdict'] as const;
+export const FILTERS = ['workspace', 'workflow', 'user', 'model', 'key', 'outcome', 'session', 'action', 'trace', 'prefix', 'refusal', 'error', 'tag', 'policy', 'verdict'] as const;
 
 export interface RangeOptions extends AskOptions, Partial<Record<(typeof FILTERS)[number], string[]>> {
   readonly from?: string;

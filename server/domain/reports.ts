@@ -26,6 +26,8 @@ export interface Filter {
   readonly action: readonly string[];
   /** Ids of traces, 32 hexadecimal digits; absent matches everything, as do the ones below. */
   readonly trace?: readonly string[];
+  /** Keyed hashes of beginnings of prompts, as `promptMarks` makes them: a call matches whose prompt has a boundary with one of them. */
+  readonly prefix?: readonly string[];
   /** Why we said no. */
   readonly refusal?: readonly string[];
   /** The type of the error that a call ended with. */

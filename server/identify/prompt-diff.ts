@@ -14,6 +14,8 @@ export interface Boundary {
   readonly message: number | null;
   /** True where a `cache_control` stands, and at the end of a body that asks for caching as a whole. */
   readonly breakpoint: boolean;
+  /** Keyed hash of all up to here, by which calls that begin so are found. */
+  readonly prefix: string;
   /** Of the whole prompt up to here, cache markers left out. */
   readonly bytes: number;
   /** Where the earlier prompt has the same boundary; null where it has none. */
@@ -34,9 +36,9 @@ export function promptDiff(prompt: PromptMarks, before: PromptMarks): PromptDiff
   const there = new Map(placesOf(before).map((place, at) => [place.name, before.marks[at]!.bytes]));
   return {
     boundaries: placesOf(prompt).map(({ name, message }, at) => {
-      const { part, breakpoint, bytes } = prompt.marks[at]!;
+      const { part, breakpoint, bytes, hash } = prompt.marks[at]!;
       const state = at <= last ? 'same' : grew ? 'added' : at === last + 1 ? 'differs' : 'beyond';
-      return { part, message, breakpoint: breakpoint || (prompt.automatic && at === prompt.marks.length - 1), bytes, bytesBefore: name === null ? null : (there.get(name) ?? null), state };
+      return { part, message, prefix: hash, breakpoint: breakpoint || (prompt.automatic && at === prompt.marks.length - 1), bytes, bytesBefore: name === null ? null : (there.get(name) ?? null), state };
     }),
     sharedBytes: prompt.marks[last]?.bytes ?? 0,
   };

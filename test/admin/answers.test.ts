@@ -182,8 +182,8 @@ describe('the prompt of one request', () => {
       before: { id: 'req_p1', admitted_at: '2025-08-16T10:20:30.000Z', chosen: 'session', model: 'claude-haiku-4-5', same_model: true, tokens: { input: 30, cache_write_5m: 200, cache_write_1h: 0, cache_read: 0, output: 5 } },
       shared_bytes: 800,
       boundaries: [
-        { part: 'system', message: null, breakpoint: true, bytes: 800, bytes_before: 800, state: 'same' },
-        { part: 'messages', message: 1, breakpoint: false, bytes: 900, bytes_before: 950, state: 'differs' },
+        { part: 'system', message: null, prefix: 'the-policie', breakpoint: true, bytes: 800, bytes_before: 800, state: 'same' },
+        { part: 'messages', message: 1, prefix: 'two--------', breakpoint: false, bytes: 900, bytes_before: 950, state: 'differs' },
       ],
       cache: 'read',
     });
@@ -191,6 +191,16 @@ describe('the prompt of one request', () => {
 
   test('is compared with the one that shares most where its session has no other', async () => {
     expect(await get<wire.PromptAnswer>('/api/requests/req_p3/prompt')).toMatchObject({ before: { id: 'req_p2', chosen: 'longest' }, shared_bytes: 800, cache: 'lapsed' });
+  });
+
+  test('its beginnings find the calls whose prompts begin so', async () => {
+    const range = `from=${new Date(LONG_AGO).toISOString()}&to=${new Date(LONG_AGO + 3_600_000).toISOString()}`;
+    const found = async (query: string) => (await get<wire.RequestsAnswer>(`/api/requests?${range}&${query}`)).rows.map(({ id }) => id);
+    expect(await found('prefix=the-policie')).toEqual(['req_p3', 'req_p2', 'req_p1']);
+    expect(await found('prefix=one--------&prefix=three------')).toEqual(['req_p3', 'req_p1']);
+    expect(await found('prefix=system00000')).toEqual([]);
+    expect((await get<wire.UsageAnswer>(`/api/usage?${range}&prefix=two--------`)).total.requests).toBe(1);
+    for (const bad of ['', 'short', 'two-long-hashes', 'two%25%25%25%25%25%25%25%25']) expect((await get(`/api/requests?prefix=${bad}`, 400)).error.message).toContain('eleven');
   });
 
   test('has nothing to be compared with where it is the first, and no hashes where the call was refused', async () => {

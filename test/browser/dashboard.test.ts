@@ -149,6 +149,12 @@ describe('with traffic', () => {
     await page.getByRole('link', { name: /^the call .* before$/ }).click();
     await page.waitForURL((url) => ![null, opened].includes(url.searchParams.get('row')));
     await page.locator('.drawer .cost-lines tfoot').waitFor();
+    // A beginning leads to the calls that have it.
+    await page.goBack();
+    await prompt.getByRole('link', { name: 'Message 1' }).click();
+    await page.waitForURL((url) => url.searchParams.has('prefix') && !url.searchParams.has('row'));
+    await page.getByRole('list', { name: 'Filters in force' }).getByText('Prompt begins').waitFor();
+    await page.locator('table.requests tbody tr').nth(1).waitFor();
     expect(complaints).toEqual([]);
   });
 

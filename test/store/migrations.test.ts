@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { canTrace } from '../faults/tracer.ts';
 import { migrate, MIGRATIONS, SCHEMA_VERSION } from '../../server/store/sqlite/migrations.ts';
 import { killAndStartAgain, writeOldLedger, writesOfAStart } from './old-ledger.ts';
+import { logbook } from './samples.ts';
 import { scratch } from './scratch.ts';
 
 const place = scratch();
@@ -34,6 +35,23 @@ test('an upgrade finds what rules had said of calls before, and nothing else', (
     [2, 'budget:month', 1_001, 2], [2, 'models:support/triage', 1_001, 2], [3, 'cheaper_models:support', 1_002, 3], [4, 'cheaper_models:support', 1_003, 4], [5, 'budget:month', 1_004, 1], [6, '', 1_005, 1],
   ]);
   db.close();
+});
+
+test('an upgrade says that it is under way, and when it is over; a ledger that is as it should be says nothing', async () => {
+  const old = scratch();
+  try {
+    writeOldLedger(old.file, 10);
+    const told = async (): Promise<string[]> => {
+      const log = logbook();
+      const { ledger } = await old.open({ log });
+      await ledger.close();
+      return log.lines.map(({ event }) => event).filter((event) => event.startsWith('ledger_'));
+    };
+    expect(await told()).toEqual(['ledger_upgrading', 'ledger_upgraded']);
+    expect(await told()).toEqual([]);
+  } finally {
+    old.remove();
+  }
 });
 
 test.runIf(canTrace)('an upgrade from the first version, killed at three places, is taken up by the next start', async () => {

@@ -11,11 +11,11 @@ import { Dialog } from './dialog.tsx';
 import { filterOpen } from './keyboard.ts';
 
 const LISTED = ['workspace', 'workflow', 'model', 'user', 'key', 'outcome', 'policy'] as const satisfies readonly (keyof FacetsAnswer)[];
-const TYPED = ['session', 'action', 'trace', 'tag', 'error'] as const;
+const TYPED = ['session', 'action', 'trace', 'prefix', 'tag', 'error'] as const;
 /** Fields whose values are known beforehand. */
 const FIXED = { verdict: Object.keys(VERDICTS), refusal: Object.keys(REASONS), estimated: ['true', 'false'] } as const;
 export const FIELD_WORDS: Readonly<Record<FilterField, string>> = {
-  workspace: 'Workspace', workflow: 'Workflow', model: 'Model', user: 'User', key: 'Key', outcome: 'Outcome', session: 'Session', action: 'Action', trace: 'Trace', refusal: 'Refused for', error: 'Error type', tag: 'Tag', policy: 'Policy', verdict: 'Verdict', estimated: 'Cost',
+  workspace: 'Workspace', workflow: 'Workflow', model: 'Model', user: 'User', key: 'Key', outcome: 'Outcome', session: 'Session', action: 'Action', trace: 'Trace', prefix: 'Prompt begins', refusal: 'Refused for', error: 'Error type', tag: 'Tag', policy: 'Policy', verdict: 'Verdict', estimated: 'Cost',
 };
 export const valueWord = (field: FilterField, value: string): string => {
   if (field === 'outcome') return outcomeWord(value);

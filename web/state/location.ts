@@ -9,7 +9,7 @@ const PAGES = {
 export type Page = keyof typeof PAGES;
 
 /** The admin API's filter fields, with their short names in the address. */
-export const FILTERS = { workspace: 'ws', workflow: 'wf', user: 'user', model: 'm', key: 'key', outcome: 'o', session: 'session', action: 'action', trace: 'trace', refusal: 'refusal', error: 'error', tag: 'tag', policy: 'policy', verdict: 'verdict', estimated: 'est' } as const;
+export const FILTERS = { workspace: 'ws', workflow: 'wf', user: 'user', model: 'm', key: 'key', outcome: 'o', session: 'session', action: 'action', trace: 'trace', prefix: 'prefix', refusal: 'refusal', error: 'error', tag: 'tag', policy: 'policy', verdict: 'verdict', estimated: 'est' } as const;
 export type FilterField = keyof typeof FILTERS;
 export const FILTER_FIELDS = Object.keys(FILTERS) as FilterField[];
 export type Filters = Readonly<Record<FilterField, readonly string[]>>;

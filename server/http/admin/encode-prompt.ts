@@ -26,7 +26,7 @@ export function promptAnswer({ call, sameSession, recent }: PromptsReport): Prom
       id: before.row.id, admitted_at: iso(before.row.admittedAt), chosen: before === turn[0] ? 'session' : 'longest', model: before.row.modelSent, same_model: before.row.modelSent === call.row.modelSent, tokens: tokens(before.row.tokens),
     },
     shared_bytes: diff?.sharedBytes ?? 0,
-    boundaries: diff === null ? [] : diff.boundaries.map(({ part, message, breakpoint, bytes, bytesBefore, state }) => ({ part, message, breakpoint, bytes, bytes_before: bytesBefore, state })),
+    boundaries: diff === null ? [] : diff.boundaries.map(({ part, message, prefix, breakpoint, bytes, bytesBefore, state }) => ({ part, message, prefix, breakpoint, bytes, bytes_before: bytesBefore, state })),
     cache: before === null ? null : cacheVerdict(cached(call.row, marks), cached(before.row, before.marks)),
   };
 }

@@ -131,6 +131,7 @@ export function filterOf(query: FilterQuery, now: EpochMs, zone: string): Filter
     session: query.session ?? [],
     action: query.action ?? [],
     trace: query.trace ?? [],
+    prefix: query.prefix ?? [],
     refusal: query.refusal ?? [],
     error: query.error ?? [],
     tag: query.tag ?? [],

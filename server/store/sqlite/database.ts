@@ -4,16 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, linkSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { inspect } from './inspection.ts';
-import { migrate } from './migrations.ts';
+import { migrate, SCHEMA_VERSION } from './migrations.ts';
 import { corrupt, LedgerRefused, refusalOf } from './refusal.ts';
 
 /**
  * Opens a ledger for writing, after looking at it closely; makes one where there is none.
  * @param durability `full` syncs every commit, so that it survives the loss of power; `normal` syncs checkpoints only, which survives any end of the process; see also `SyncEachSecond`
  * @param wholeBytes larger files are checked in part; `checked` is then false
+ * @param upgrading told before a ledger of an earlier version is brought to this one, which takes seconds per million calls at worst
  * @throws LedgerRefused, with the file unchanged
  */
-export function openForWriting(file: string, durability: 'full' | 'normal', wholeBytes?: number): { db: Database.Database; checked: boolean } {
+export function openForWriting(file: string, durability: 'full' | 'normal', wholeBytes?: number, upgrading?: (from: number, to: number) => void): { db: Database.Database; checked: boolean } {
   const found = inspect(file, wholeBytes);
   try {
     if (found === 'absent') create(file);
@@ -26,6 +27,8 @@ export function openForWriting(file: string, durability: 'full' | 'normal', whol
     db.pragma('wal_autocheckpoint = 4000');
     db.pragma('journal_size_limit = 67108864');
     db.pragma('foreign_keys = ON');
+    const version = db.pragma('user_version', { simple: true }) as number;
+    if (version < SCHEMA_VERSION) upgrading?.(version, SCHEMA_VERSION);
     migrate(db);
     // A write that takes nothing back: a file that cannot be written must stop the start, not the first call.
     db.exec("BEGIN IMMEDIATE; INSERT INTO meta (key, value) VALUES ('last_start', datetime('now')) ON CONFLICT DO UPDATE SET value = excluded.value; COMMIT");

@@ -95,6 +95,7 @@ const TEXT_FIELDS = ['outcome', 'session', 'action'] as const;
 /** What no index and no roll-up knows, as SQL over a row of `call`. */
 const ROW_FIELDS = {
   trace: 'trace',
+  prefix: (places: string) => `(${places.split(', ').map((place) => `instr(call.prompt, ':' || ${place}) > 0`).join(' OR ')})`,
   refusal: 'refusal',
   error: 'error_type',
   tag: (places: string) => `EXISTS (SELECT 1 FROM json_each(call.tags) AS t WHERE t.key || '=' || t.value IN (${places}))`,
@@ -102,7 +103,7 @@ const ROW_FIELDS = {
 } as const;
 /** What a table of its own knows. Where both are asked for, one rule must have said one of the verdicts. */
 const VERDICT_FIELDS = ['policy', 'verdict'] as const;
-const NO_ROLLUP = ['session', 'action', 'trace', 'refusal', 'error', 'tag', 'estimated', ...VERDICT_FIELDS] as const;
+const NO_ROLLUP = ['session', 'action', 'trace', 'prefix', 'refusal', 'error', 'tag', 'estimated', ...VERDICT_FIELDS] as const;
 export type Field = (typeof NAME_FIELDS)[number] | (typeof TEXT_FIELDS)[number] | keyof typeof ROW_FIELDS | (typeof VERDICT_FIELDS)[number];
 
 /** True where only rows can tell what matches. */
@@ -123,7 +124,7 @@ export function matchesOf(source: Source, filter: Filter): Matches | null {
     matches.set(field, ids);
   }
   for (const field of TEXT_FIELDS) if (filter[field].length > 0) matches.set(field, [...new Set(filter[field])]);
-  for (const field of ['refusal', 'error', 'tag'] as const) if (filter[field]?.length) matches.set(field, [...new Set(filter[field])]);
+  for (const field of ['prefix', 'refusal', 'error', 'tag'] as const) if (filter[field]?.length) matches.set(field, [...new Set(filter[field])]);
   if (filter.trace?.length) matches.set('trace', [...new Set(filter.trace)].map((hex) => Buffer.from(hex, 'hex')));
   if (filter.policy?.length) {
     const rules = [...new Set(filter.policy)].map((text) => source.idOf(text)).filter((id) => id !== null);

@@ -43,7 +43,12 @@ try {
 }
 
 function start(): void {
-  const { db, checked } = openForWriting(settings.file, settings.durability, settings.wholeBytes);
+  let upgradingSince = null as number | null;
+  const { db, checked } = openForWriting(settings.file, settings.durability, settings.wholeBytes, (from, to) => {
+    upgradingSince = performance.now();
+    post({ log: { level: 'info', event: 'ledger_upgrading', detail: `from version ${from} of its tables to ${to}; the gateway is ready when that is done` } });
+  });
+  if (upgradingSince !== null) post({ log: { level: 'info', event: 'ledger_upgraded', ms: Math.round(performance.now() - upgradingSince) } });
   try {
     serve(db, checked);
   } catch (error) {

@@ -4,7 +4,7 @@ import type { PromptAnswer } from '../../../server/http/admin/wire.ts';
 import { duration, fullTime, whole } from '../../format.ts';
 import { Answered } from '../../parts/panel.tsx';
 import { useAsk } from '../../server.ts';
-import { addressWith, follow } from '../../state/location.ts';
+import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
 
 type Boundary = PromptAnswer['boundaries'][number];
@@ -31,7 +31,7 @@ function Diff({ answer, admitted }: { answer: PromptAnswer; admitted: number }) 
           <tbody>
             {answer.boundaries.map((one, at) => (
               <tr key={at}>
-                <th scope="row">{named(answer.boundaries, at)}{one.breakpoint && <span class="factor">breakpoint</span>}</th>
+                <th scope="row"><a href={addressWith({ [FILTERS.prefix]: [one.prefix], row: null })} onClick={follow} title="Calls whose prompts are the same up to here">{named(answer.boundaries, at)}</a>{one.breakpoint && <span class="factor">breakpoint</span>}</th>
                 <td class="figure">{whole(one.bytes)}</td>
                 <td class="figure wide-only">{one.bytes_before === null ? <span class="muted">–</span> : whole(one.bytes_before)}</td>
                 <td><State state={one.state} /></td>

@@ -25,6 +25,7 @@ export const PromptAnswer = z.object({
   boundaries: z.array(z.object({
     part: z.enum(['tools', 'system', 'messages']),
     message: Count.nullable().describe('which message ends here, from 1; null for the other parts, and in the midst of long conversations'),
+    prefix: z.string().describe('keyed hash of all up to here; as the filter `prefix`, it finds the calls whose prompts begin so'),
     breakpoint: z.boolean().describe('whether a `cache_control` stands here, or it is the end of a body that asks for caching as a whole'),
     bytes: Count.describe('of the whole prompt up to here'),
     bytes_before: Count.nullable().describe('where the other prompt has the same boundary'),

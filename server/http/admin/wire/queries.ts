@@ -22,6 +22,7 @@ export const filters = {
   session: repeatable('session'),
   action: repeatable('action'),
   trace: z.array(z.string().regex(/^[\da-f]{32}$/i, 'expected 32 hexadecimal digits').toLowerCase()).max(200).optional().describe('trace id of the `traceparent` that the client sent; may be repeated, any of them matches'),
+  prefix: z.array(z.string().regex(/^[\w-]{11}$/, 'expected eleven letters, digits, - or _')).max(200).optional().describe('keyed hash of the beginning of a prompt, as `/api/requests/{id}/prompt` tells it; matches calls whose prompts begin so; may be repeated, any of them matches'),
   refusal: repeatable('why we said no, e.g. budget_exhausted'),
   error: repeatable('type of the error that a call ended with, e.g. overloaded_error'),
   tag: repeatable('a tag as name=value'),
