@@ -265,7 +265,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
     hosts: [],
   });
-  const watching = tellLater(joinObservers(metrics.observer, admin.live.observer, alerts.observer, telemetry.observer));
+  const watching = tellLater(joinObservers(metrics.observer, admin.observer, alerts.observer, telemetry.observer));
   // A line in the log belongs beside what else is logged of the moment.
   const observer = joinObservers(watching, createTroubleLog(log));
   const batches = createBatchCare({

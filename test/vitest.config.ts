@@ -9,7 +9,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = process.env['TOLLGATE_LONG'] === '1';
 
 /** Files that take longest: started first, so that none of them runs alone at the end while the other workers have nothing left to do. */
-const LONGEST = ['flow/attempts', 'browser/pages', 'flow/batches', 'flow/telemetry', 'faults/shutdown', 'grafana/live', 'browser/dashboard', 'store/kill', 'store/folds'].map((name) => `/test/${name}.test.ts`);
+const LONGEST = ['browser/pages', 'flow/attempts', 'flow/batches', 'browser/dashboard', 'cli/gateway', 'faults/shutdown', 'house/types', 'faults/fidelity', 'flow/telemetry', 'store/kill', 'store/folds', 'flow/kill', 'flow/retries', 'grafana/live'].map((name) => `/test/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

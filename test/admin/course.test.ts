@@ -5,6 +5,7 @@ import { epochMs } from '../../server/domain/ids.ts';
 import type { HeadroomRow } from '../../server/domain/observer.ts';
 import { createCourse } from '../../server/http/admin/course.ts';
 import { handClock } from '../observe/gateway.ts';
+import { openEntry, settlement } from '../store/samples.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
 afterEach(() => void vi.useRealTimers());
@@ -25,7 +26,7 @@ function started() {
 
 test('each minute keeps the least that was left, and what was not told yet is not made up', () => {
   const { course, minute, clock } = started();
-  expect(course.points()).toEqual({ at: [], inFlight: [], series: [] });
+  expect(course.points()).toEqual({ at: [], inFlight: [], throttled: { rateLimited: [], overloaded: [], retryAfterSeconds: [] }, series: [] });
   minute([row('opus-4', 0.4)], 3);
   minute([row('opus-4', 0.1), row('haiku', 1)], 5);
   minute([row('haiku', 0.9)], 0);
@@ -45,6 +46,24 @@ test('six hours are kept, and a pool that was not seen in them is forgotten', ()
   course.close();
   minute([row('haiku', 1)], 9);
   expect(course.points().inFlight.at(-1)).toBe(2);
+});
+
+test('each minute keeps how often the provider had no room, in further tries too, and the longest wait it asked for', () => {
+  const { course, minute } = started();
+  const ended = (...tries: readonly [status: number, retryAfterSeconds: number | null][]): void => {
+    const [attempt] = settlement('1').attempts;
+    course.settled({ opened: openEntry('1'), settlement: settlement('1', { attempts: tries.map(([status, retryAfterSeconds]) => ({ ...attempt!, status, limits: { limits: [], retryAfterSeconds } })) }) });
+  };
+  ended([429, 2], [529, null], [200, null]);
+  ended([429, 7]);
+  minute([], 0);
+  ended([529, null], [500, null]);
+  minute([], 0);
+  minute([], 0);
+  expect(course.points().throttled).toEqual({ rateLimited: [2, 0, 0], overloaded: [1, 1, 0], retryAfterSeconds: [7, null, null] });
+  for (let i = 0; i < 6 * 60; i++) minute([], 0);
+  expect(course.points().throttled.rateLimited).toEqual(Array.from({ length: 360 }, () => 0));
+  course.close();
 });
 
 test('names that clients write cannot make it grow without end', () => {

@@ -117,7 +117,8 @@ describe('with traffic', () => {
       await page.locator(ready).first().waitFor();
       expect(await audit(page)).toEqual([]);
       expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-      // The other theme at the same width, without another load.
+      // The other theme at the same width, without another load; between the widest and the narrowest only the layout is another.
+      if (look.width === 768) continue;
       await page.emulateMedia({ colorScheme: look.dark ? 'light' : 'dark' });
       expect(await audit(page)).toEqual([]);
       for (const width of look.width === 1280 ? [1180, 1101, 960, 901, 700, 641] : []) {

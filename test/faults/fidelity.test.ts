@@ -1,4 +1,4 @@
-// test/faults/fidelity.test.ts: two thousand random answers arrive as they were sent, and are read exactly.
+// test/faults/fidelity.test.ts: a thousand random answers arrive as they were sent, and are read exactly.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareAll, oddity } from './fidelity.ts';
@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 test('the answers are of many kinds', () => {
-  const kinds = new Set(Array.from({ length: 2_000 }, (_, number) => oddity(number).fault));
-  expect(kinds.size).toBeGreaterThan(1_000);
+  const kinds = new Set(Array.from({ length: 1_000 }, (_, number) => oddity(number).fault));
+  expect(kinds.size).toBeGreaterThan(500);
 });
 
-test('2,000 answers, cut anywhere, encoded or not, valid or not, have the digest that the provider sent, and exact usage', () => compareAll(scene, 0, 2_000), 300_000);
+test('1,000 answers, cut anywhere, encoded or not, valid or not, have the digest that the provider sent, and exact usage', () => compareAll(scene, 0, 1_000), 300_000);

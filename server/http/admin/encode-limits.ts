@@ -42,6 +42,10 @@ const retriesOf = ({ retry, failover }: ReturnType<AdminServices['settings']>['u
 });
 
 function courseOf(course: Course): LimitsAnswer['course'] {
-  const { at, inFlight, series } = course.points();
-  return { at: at.map(iso), in_flight: [...inFlight], series: series.map(({ credential, modelClass, dimension, lowest }) => ({ credential, model_class: modelClass, dimension, lowest: [...lowest] })) };
+  const { at, inFlight, throttled, series } = course.points();
+  return {
+    at: at.map(iso), in_flight: [...inFlight],
+    throttled: { rate_limited: [...throttled.rateLimited], overloaded: [...throttled.overloaded], retry_after_s: [...throttled.retryAfterSeconds] },
+    series: series.map(({ credential, modelClass, dimension, lowest }) => ({ credential, model_class: modelClass, dimension, lowest: [...lowest] })),
+  };
 }

@@ -2,6 +2,7 @@
 
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { Observer } from '../../domain/observer.ts';
 import { AdminError, errorAnswer, expected } from './errors.ts';
 import { createCourse } from './course.ts';
 import { createGuard } from './guard.ts';
@@ -15,8 +16,9 @@ import { staticFiles } from './static-files.ts';
 
 export interface AdminPort {
   readonly app: Express;
-  /** Its `observer` is to be told of every call, beside the metrics. */
   readonly live: Live;
+  /** To be told of every call, beside the metrics. */
+  readonly observer: Observer;
   /** To be called after every reload of the config, one that failed too: open pages are told. */
   configChanged(): void;
   /** Ends the open event streams, so that the listener can close. */
@@ -56,6 +58,13 @@ export function createAdminPort(services: AdminServices): AdminPort {
   return {
     app,
     live,
+    observer: {
+      ...live.observer,
+      settled(entry) {
+        live.observer.settled(entry);
+        course.settled(entry);
+      },
+    },
     configChanged: () => live.reloaded({ digest: services.settings().digest, error: services.gateway().lastReload?.error ?? null }),
     close() {
       course.close();

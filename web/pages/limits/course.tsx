@@ -1,10 +1,10 @@
-// web/pages/limits/course.tsx: how close to the provider's limits it was over the last hours, and how much was in flight.
+// web/pages/limits/course.tsx: how close to the provider's limits it was over the last hours, how often the provider had no room, and how much was in flight.
 
 import type { LimitsAnswer } from '../../../server/http/admin/wire.ts';
 import { TableSwitch } from '../../charts/chart.tsx';
 import { Lines } from '../../charts/lines.tsx';
 import { slotsFor } from '../../charts/palette.ts';
-import { dayAndTime, hourMinute, percent, whole } from '../../format.ts';
+import { dayAndTime, duration, hourMinute, percent, whole } from '../../format.ts';
 import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
@@ -17,10 +17,13 @@ const ENOUGH = 3;
 
 export function Course({ asked }: { asked: Asked<LimitsAnswer> }) {
   return (
-    <div class="columns even">
-      <Panel title="Least room left, per minute" asked={asked} skeleton="chart" aside={<TableSwitch />}>{(answer) => <Room answer={answer} />}</Panel>
-      <Panel title="Calls in flight" asked={asked} skeleton="chart" aside={<TableSwitch />}>{(answer) => <InFlight answer={answer} />}</Panel>
-    </div>
+    <>
+      <div class="columns even">
+        <Panel title="Least room left, per minute" asked={asked} skeleton="chart" aside={<TableSwitch />}>{(answer) => <Room answer={answer} />}</Panel>
+        <Panel title="Calls in flight" asked={asked} skeleton="chart" aside={<TableSwitch />}>{(answer) => <InFlight answer={answer} />}</Panel>
+      </div>
+      <Panel title="Turned away by the provider, per minute" asked={asked} skeleton="chart" class="low" aside={<TableSwitch />}>{(answer) => <Throttled answer={answer} />}</Panel>
+    </>
   );
 }
 
@@ -48,6 +51,31 @@ function Room({ answer }: { answer: LimitsAnswer }) {
       />
       <ul class="legend">{pools.map((pool, i) => <li key={pool.name}><span><Swatch slot={slots[i]!} /><span class="legend-name">{pool.name}</span><span class="legend-figure">{percent(pool.least)}</span></span></li>)}</ul>
       <p class="note muted">The tightest of requests and tokens, for each provider key and class of models; the figure is the least of all.</p>
+    </>
+  );
+}
+
+function Throttled({ answer }: { answer: LimitsAnswer }) {
+  if (tooEarly(answer)) return <TooEarly />;
+  const { rate_limited: limited, overloaded, retry_after_s: waits } = answer.course.throttled;
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const totals = limited.map((value, i) => value + overloaded[i]!);
+  const most = totals.indexOf(Math.max(...totals));
+  if (totals[most] === 0) return <p class="calm"><span aria-hidden="true">✓</span> No answer 429 or 529 since {points(answer)[0]!.label}.</p>;
+  const longest = Math.max(...waits.map((seconds) => seconds ?? 0));
+  const asked = (i: number) => (waits[i] == null ? '' : `, asked to wait ${duration(waits[i] * 1000)}`);
+  const slots = slotsFor('throttled', ['429', '529']);
+  const line = (name: string, i: number, values: readonly number[]) => ({ name, slot: slots[i]!, dashed: i === 1, values, exact: values.map((value, at) => whole(value) + (value > 0 ? asked(at) : '')) });
+  const lines = [line('429, over a limit', 0, limited), line('529, overloaded', 1, overloaded)];
+  return (
+    <>
+      <Lines
+        title="Answers 429 and 529 of the provider" axisName="Minute" height="low" top={Math.max(4, Math.ceil(Math.max(...limited, ...overloaded) / 4) * 4)} tick={whole} points={points(answer)} lines={lines}
+        summary={`Answers of the provider for want of room: ${whole(sum(limited))} times 429, ${whole(sum(overloaded))} times 529; the most, ${whole(totals[most]!)}, at ${points(answer)[most]!.name}.`}
+        onPick={pick(answer)}
+      />
+      <ul class="legend">{lines.map((one, i) => <li key={one.name}><span><Swatch slot={slots[i]!} /><span class="legend-name">{one.name}</span><span class="legend-figure">{whole(sum(one.values))}</span></span></li>)}</ul>
+      <p class="note muted">Every try counts, also of calls that were served in the end.{longest > 0 && ` The longest wait that was asked for: ${duration(longest * 1000)}.`}</p>
     </>
   );
 }

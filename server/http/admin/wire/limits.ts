@@ -10,9 +10,14 @@ export const LimitsAnswer = z.object({
     .object({
       at: z.array(Instant).describe('the end of each minute, oldest first; at most six hours, since the start of the gateway'),
       in_flight: z.array(Count),
+      throttled: z.object({
+        rate_limited: z.array(Count).describe('answers 429'),
+        overloaded: z.array(Count).describe('answers 529'),
+        retry_after_s: z.array(z.number().min(0).nullable()).describe('the longest that one of them asked to wait; null where none asked'),
+      }).describe('answers of the provider, of further tries too, in each minute; told when their calls end'),
       series: z.array(z.object({ credential: z.string(), model_class: z.string(), dimension: z.enum(HEADROOM_DIMENSIONS), lowest: z.array(z.number().min(0).max(1).nullable()).describe("the least left of the provider's limit in each minute; null where nothing was told") })),
     })
-    .describe('room at the provider and calls in flight, minute by minute'),
+    .describe('room at the provider, its answers for want of room, and calls in flight, minute by minute'),
   provider: z.array(
     z.object({
       credential: z.string().describe('the name of the provider key, never the key'),
