@@ -34,6 +34,13 @@ const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
 const running: Program[] = [];
 const loadProgram = fileURLToPath(new URL('load.js', import.meta.url));
 
+/** What must be reached, and what is the goal; NaN where nothing was set. */
+interface Bars {
+  readonly perSecond: readonly [number, number];
+  readonly cpu: readonly [number, number];
+}
+const BARS: Bars = { perSecond: [0.22, 0.3], cpu: [4.5, 3.3] };
+
 /** What the goal is, as a ratio to nginx or an absolute figure; the lower the better unless `higher`. */
 interface Row {
   readonly what: string;
@@ -93,13 +100,6 @@ interface Subjects {
 }
 /** `bare` is what the runtime costs without us. */
 type WithBare = Subjects & { readonly bare: Program };
-
-/** What must be reached, and what is the goal; NaN where nothing was set. */
-interface Bars {
-  readonly perSecond: readonly [number, number];
-  readonly cpu: readonly [number, number];
-}
-const BARS: Bars = { perSecond: [0.22, 0.3], cpu: [4.5, 3.3] };
 
 /** Closed loop with 32 connections: as many requests as one core serves, and what each costs. */
 async function throughput(size: string, bytes: number, { direct, nginx, bare, tollgate }: WithBare, bars: Bars = BARS): Promise<void> {
