@@ -33,11 +33,11 @@ async function started(more: Record<string, unknown> = {}): Promise<RunningGatew
   return gateway;
 }
 
-async function call(gateway: RunningGateway, path: string, model = 'claude-haiku-4-5'): Promise<number> {
+async function call(gateway: RunningGateway, path: string, model = 'claude-haiku-4-5', text = 'Is the parcel on its way?'): Promise<number> {
   const response = await fetch(`${gateway.dataUrl}${path}/v1/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
-    body: JSON.stringify({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Is the parcel on its way?' }] }),
+    body: JSON.stringify({ model, max_tokens: 64, messages: [{ role: 'user', content: text }] }),
   });
   await response.arrayBuffer();
   return response.status;
@@ -49,9 +49,9 @@ interface Opened {
   readonly complaints: string[];
 }
 
-async function open(gateway: RunningGateway, path = '/', look: { width?: number; dark?: boolean; audited?: boolean } = {}): Promise<Opened> {
+async function open(gateway: RunningGateway, path = '/', look: { width?: number; dark?: boolean; audited?: boolean; moving?: boolean } = {}): Promise<Opened> {
   // An audit puts its own script into the page, which the policy rightly forbids; no other page is opened without it.
-  const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: 'reduce', bypassCSP: look.audited ?? false });
+  const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: look.moving ? 'no-preference' : 'reduce', bypassCSP: look.audited ?? false });
   closing.push(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -104,6 +104,51 @@ describe('with traffic', () => {
     for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage')).toBe(200);
     expect(await call(gateway, '/w/catalog', 'claude-sonnet-4-6')).toBe(200);
     expect(await call(gateway, '/w/support/not-configured')).toBe(403);
+  });
+
+  test('bars stay where they stand when news arrives, and do not grow from nothing again', async () => {
+    const gateway = await started();
+    // Dear enough for a bar to be seen and for the sentence about the chart to change.
+    const dear = (path: string): Promise<number> => call(gateway, path, 'claude-sonnet-4-6', 'Where is it? '.repeat(20_000));
+    expect(await dear('/w/support/ticket-triage')).toBe(200);
+    const { page, complaints } = await open(gateway, '/', { moving: true });
+    await page.waitForSelector('.chart-canvas canvas');
+    // Frame by frame, how much of the main chart is ink of bars, and the columns in which it is.
+    await page.evaluate(() => {
+      const seen: { ink: number; from: number; to: number }[] = [];
+      Object.assign(globalThis, { seen });
+      const look = (): void => {
+        requestAnimationFrame(look);
+        const canvas = document.querySelector<HTMLCanvasElement>('.chart-canvas canvas');
+        if (!canvas || canvas.width === 0) return;
+        const { width, height } = canvas;
+        const pixels = canvas.getContext('2d')!.getImageData(0, 0, width, height).data;
+        const frame = { ink: 0, from: width, to: 0 };
+        for (let at = 0; at < pixels.length; at += 4) {
+          const [r, g, b, alpha] = [pixels[at]!, pixels[at + 1]!, pixels[at + 2]!, pixels[at + 3]!];
+          if (alpha < 200 || Math.max(r, g, b) - Math.min(r, g, b) < 60) continue;
+          const x = (at / 4) % width;
+          frame.ink += 1;
+          frame.from = Math.min(frame.from, x);
+          frame.to = Math.max(frame.to, x);
+        }
+        const last = seen.at(-1);
+        if (last ? last.ink !== frame.ink || last.from !== frame.from || last.to !== frame.to : frame.ink > 0) seen.push(frame);
+      };
+      requestAnimationFrame(look);
+    });
+    const frames = (): Promise<{ ink: number; from: number; to: number }[]> => page.evaluate(() => (globalThis as unknown as { seen: { ink: number; from: number; to: number }[] }).seen);
+    const before = await page.getAttribute('.chart-canvas canvas', 'aria-label');
+    expect(await dear('/w/catalog')).toBe(200);
+    await page.waitForFunction((told) => document.querySelector('.chart-canvas canvas')?.getAttribute('aria-label') !== told, before);
+    // The animation takes 200 ms of the page's own clock.
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 400)));
+    const seen = await frames();
+    expect(seen.length).toBeGreaterThan(3);
+    // An axis that reaches further makes a bar shorter, though not by so much.
+    for (const frame of seen) expect(frame.ink).toBeGreaterThan(seen[0]!.ink / 4);
+    for (const edge of ['from', 'to'] as const) expect(Math.max(...seen.map((frame) => frame[edge])) - Math.min(...seen.map((frame) => frame[edge]))).toBeLessThan(3);
+    expect(complaints).toEqual([]);
   });
 
   test('a name in the legend leads to exactly its requests, and the back button returns', async () => {

@@ -189,6 +189,16 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
   };
 }
 
+type Datasets = Chart<'bar' | 'line', { x: number; y: number }[]>['data']['datasets'];
+
+/** The new datasets, as the objects that chart.js knows where it has drawn a series already: bars of an object that is new to it grow from nothing once more. */
+function continued(known: Datasets, fresh: Datasets): Datasets {
+  return fresh.map((one) => {
+    const same = known.find((other) => other.label === one.label && other.type === one.type);
+    return same ? Object.assign(same, one) : one;
+  });
+}
+
 /** Points at bars, as far as they are drawn already: a key can be quicker than a redraw. */
 function pointAt(chart: Chart<'bar' | 'line', { x: number; y: number }[]>, bars: readonly { datasetIndex: number; index: number }[]): void {
   const drawn = bars.filter(({ datasetIndex, index }) => index < (chart.data.datasets[datasetIndex]?.data.length ?? 0) && chart.getDatasetMeta(datasetIndex).data.length > index);
@@ -231,7 +241,7 @@ export function TimeBars(props: TimeBarsProps) {
     // What was pointed at may be gone, and chart.js would ask it for its value all the same.
     const still = chart.current.getActiveElements().every(({ datasetIndex, index }) => index < (fresh.data.datasets[datasetIndex]?.data.length ?? 0));
     if (!still) pointAt(chart.current, []);
-    chart.current.data = fresh.data;
+    chart.current.data = { datasets: continued(chart.current.data.datasets, fresh.data.datasets) };
     chart.current.options = fresh.options!;
     chart.current.update(drawn.current === '' ? 'none' : undefined);
     drawn.current = shape;
