@@ -57,20 +57,6 @@ const row = (what: string, unit: string, must: number, goal: number, higher = fa
   return made;
 };
 
-try {
-  checkPrograms();
-  console.log(`node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
-  console.log(`${rounds} rounds of ${seconds} s each; subjects on one core, load and upstream on the other. A load average above 1 before the start means noise.\n`);
-  if (parts.has('json') || parts.has('large') || parts.has('latency')) await againstFixedUpstream();
-  if (parts.has('tls')) await againstTlsUpstream();
-  if (parts.has('events') || parts.has('memory')) await againstStandin();
-  if (parts.has('scrape')) await scrapes();
-  print();
-} finally {
-  await Promise.all(running.map((program) => stop(program.process)));
-  rmSync(folder, { recursive: true, force: true });
-}
-
 async function againstFixedUpstream(): Promise<void> {
   const upstream = keep(await startFixedUpstream(folder, message(2048)));
   const direct: Program = { ...upstream, name: 'direct' };
@@ -281,7 +267,21 @@ function print(): void {
   }
 }
 
-
 function ms(value: number | undefined): string {
   return `${(value ?? NaN).toFixed(2)} ms`;
+}
+
+// At the end, where all that it needs stands above it.
+try {
+  checkPrograms();
+  console.log(`node ${process.version}, ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores; load average ${loadavg().map((l) => l.toFixed(2)).join(' ')}`);
+  console.log(`${rounds} rounds of ${seconds} s each; subjects on one core, load and upstream on the other. A load average above 1 before the start means noise.\n`);
+  if (parts.has('json') || parts.has('large') || parts.has('latency')) await againstFixedUpstream();
+  if (parts.has('tls')) await againstTlsUpstream();
+  if (parts.has('events') || parts.has('memory')) await againstStandin();
+  if (parts.has('scrape')) await scrapes();
+  print();
+} finally {
+  await Promise.all(running.map((program) => stop(program.process)));
+  rmSync(folder, { recursive: true, force: true });
 }
