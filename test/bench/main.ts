@@ -139,7 +139,9 @@ async function addedLatency({ direct, nginx, tollgate }: Subjects, adminUrl: str
     const governed: Record<string, number> = await paced(tollgate);
     cpu.values.push(governed['cpuMicros']! / proxied['cpuMicros']!);
     loop.values.push(Number(await scrape()) * 1000);
-    added.values.push((governed['p50']! - plain['p50']!) / (proxied['p50']! - plain['p50']!));
+    // Where a noisy box lets nginx be quicker than nothing in between, the round says nothing.
+    const addedByNginx = proxied['p50']! - plain['p50']!;
+    if (addedByNginx > 0) added.values.push((governed['p50']! - plain['p50']!) / addedByNginx);
     console.log(
       `1,000/s round ${round + 1}: p50 direct ${ms(plain['p50'])}, nginx ${ms(proxied['p50'])}, tollgate ${ms(governed['p50'])}; p99 ${ms(plain['p99'])}, ${ms(proxied['p99'])}, ${ms(governed['p99'])}; CPU nginx ${proxied['cpuMicros']!.toFixed(0)} µs, tollgate ${governed['cpuMicros']!.toFixed(0)} µs; failed ${plain['failed']}, ${proxied['failed']}, ${governed['failed']}`,
     );
@@ -261,7 +263,11 @@ function print(): void {
   console.log(`\n${'measured'.padEnd(width)}   median   lowest..highest   must   goal`);
   for (const r of rows) {
     const sorted = [...r.values].sort((a, b) => a - b);
-    const median = sorted[Math.floor(sorted.length / 2)] ?? NaN;
+    const median = sorted[Math.floor(sorted.length / 2)];
+    if (median === undefined) {
+      console.log(`${r.what.padEnd(width)}   not measured: too noisy`);
+      continue;
+    }
     const meets = (bar: number): string => (Number.isNaN(bar) ? '  -' : `${bar} ${(r.higher ? median >= bar : median <= bar) ? 'met' : 'MISSED'}`);
     console.log(`${r.what.padEnd(width)}   ${median.toFixed(2)} ${r.unit}   ${sorted[0]?.toFixed(2)}..${sorted.at(-1)?.toFixed(2)}   ${meets(r.must)}   ${meets(r.goal)}`);
   }

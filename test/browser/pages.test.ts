@@ -121,6 +121,11 @@ describe('with traffic', () => {
       if (look.width === 768) continue;
       await page.emulateMedia({ colorScheme: look.dark ? 'light' : 'dark' });
       expect(await audit(page)).toEqual([]);
+      // On what most people have, period, dates, comparison, filter and state stand in one line.
+      for (const width of look.width === 1280 ? [1920, 1561, 1440, 1280] : []) {
+        await page.setViewportSize({ width, height: 900 });
+        await expect.poll(() => page.locator('.bar').evaluate((bar) => bar.clientHeight), { message: `the bar at ${width} pixels`, timeout: 10_000 }).toBeLessThan(48);
+      }
       for (const width of look.width === 1280 ? [1180, 1101, 960, 901, 700, 641] : []) {
         await page.setViewportSize({ width, height: 900 });
         // Charts take their new size a frame later.
