@@ -33,10 +33,10 @@ async function started(more: Record<string, unknown> = {}): Promise<RunningGatew
   return gateway;
 }
 
-async function call(gateway: RunningGateway, path: string, model = 'claude-haiku-4-5', text = 'Is the parcel on its way?'): Promise<number> {
+async function call(gateway: RunningGateway, path: string, model = 'claude-haiku-4-5', text = 'Is the parcel on its way?', headers: Record<string, string> = {}): Promise<number> {
   const response = await fetch(`${gateway.dataUrl}${path}/v1/messages`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+    headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01', ...headers },
     body: JSON.stringify({ model, max_tokens: 64, messages: [{ role: 'user', content: text }] }),
   });
   await response.arrayBuffer();
@@ -148,6 +148,59 @@ describe('with traffic', () => {
     // An axis that reaches further makes a bar shorter, though not by so much.
     for (const frame of seen) expect(frame.ink).toBeGreaterThan(seen[0]!.ink / 4);
     for (const edge of ['from', 'to'] as const) expect(Math.max(...seen.map((frame) => frame[edge])) - Math.min(...seen.map((frame) => frame[edge]))).toBeLessThan(3);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a user who is called "Other" is not taken for the rest of the users', async () => {
+    const gateway = await started();
+    const dear = (user: string, words: number): Promise<number> => call(gateway, '/w/support', 'claude-sonnet-4-6', 'Where is it? '.repeat(words), { 'x-tollgate-user': user });
+    expect(await dear('Other', 12_000)).toBe(200);
+    for (let i = 0; i < 12; i++) expect(await dear(`user-${i}`, 2_000)).toBe(200);
+    const { page, complaints } = await open(gateway, '/?by=user', { moving: true });
+    await page.waitForSelector('.chart-canvas canvas');
+    expect(await page.locator('.legend').first().getByText('Other', { exact: true }).count()).toBe(2);
+    /** How much of the main chart has the grey of the rest and how much has a colour, and a place in each. */
+    const inks = () => page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.chart-canvas canvas')!;
+      const { width, height } = canvas;
+      const pixels = canvas.getContext('2d')!.getImageData(0, 0, width, height).data;
+      const grey = { ink: 0, x: 0, y: 0 };
+      const coloured = { ink: 0, x: 0, y: 0 };
+      for (let at = 0; at < pixels.length; at += 4) {
+        const [r, g, b, alpha] = [pixels[at]!, pixels[at + 1]!, pixels[at + 2]!, pixels[at + 3]!];
+        const ink = alpha < 200 ? null : r === 0x76 && g === 0x76 && b === 0x76 ? grey : Math.max(r, g, b) - Math.min(r, g, b) >= 60 ? coloured : null;
+        if (ink === null) continue;
+        // The last of a colour is at the foot of the bar, where the dearest user stands.
+        Object.assign(ink, { ink: ink.ink + 1, x: ((at / 4) % width) / width, y: Math.floor(at / 4 / width) / height });
+      }
+      return { grey, coloured };
+    });
+    // The animation takes 200 ms of the page's own clock.
+    const atRest = () => page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 400)));
+    await atRest();
+    const before = await inks();
+    expect(before.grey.ink).toBeGreaterThan(200);
+    expect(before.coloured.ink).toBeGreaterThan(before.grey.ink);
+
+    const said = await page.getAttribute('.chart-canvas canvas', 'aria-label');
+    expect(await dear('user-0', 2_000)).toBe(200);
+    await page.waitForFunction((told) => document.querySelector('.chart-canvas canvas')?.getAttribute('aria-label') !== told, said);
+    await atRest();
+    const after = await inks();
+    expect(after.grey.ink).toBeGreaterThan(before.grey.ink / 2);
+    expect(after.coloured.ink).toBeGreaterThan(before.coloured.ink / 2);
+
+    const click = async ({ x, y }: { x: number; y: number }): Promise<string | null> => {
+      const box = (await page.locator('.chart-canvas canvas').first().boundingBox())!;
+      await page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+      await page.getByRole('heading', { name: 'Requests', exact: true }).waitFor();
+      return new URL(page.url()).searchParams.get('user');
+    };
+    expect(await click(after.coloured)).toBe('Other');
+    await page.goBack();
+    await page.waitForSelector('.chart-canvas canvas');
+    await atRest();
+    expect(await click((await inks()).grey)).toBe(null);
     expect(complaints).toEqual([]);
   });
 

@@ -24,7 +24,7 @@ export function Bars({ title, axisName, valueName, bars, most, mark = null, colo
         <table>
           <caption class="unseen">{title}</caption>
           <thead><tr><th scope="col">{axisName}</th><th scope="col" class="figure">{valueName}</th></tr></thead>
-          <tbody>{bars.map((bar) => <tr key={bar.name}><th scope="row">{bar.name}</th><td class="figure">{bar.exact}</td></tr>)}</tbody>
+          <tbody>{bars.map((bar, i) => <tr key={i}><th scope="row">{bar.name}</th><td class="figure">{bar.exact}</td></tr>)}</tbody>
         </table>
       </div>
     );
@@ -33,14 +33,14 @@ export function Bars({ title, axisName, valueName, bars, most, mark = null, colo
   return (
     <div class={`bars ${height}`} role="img" aria-label={summary}>
       <div class="bars-field" aria-hidden="true">
-        {bars.map((bar) => (
-          <span key={bar.name} class="bars-slot" title={`${bar.name}: ${bar.exact}`}>
+        {bars.map((bar, i) => (
+          <span key={i} class="bars-slot" title={`${bar.name}: ${bar.exact}`}>
             <i class={`${bar.running ? 'running' : ''} ${bar.value > top * 1.0001 ? 'cut' : ''}`} style={{ height: `${Math.min(100, (bar.value / top) * 100).toFixed(2)}%`, backgroundColor: colour }} />
           </span>
         ))}
         {mark && <span class="bars-mark" style={{ bottom: `${((mark.value / top) * 100).toFixed(2)}%` }} title={mark.name} />}
       </div>
-      {bars.some((bar) => bar.label) && <div class="bars-labels" aria-hidden="true">{bars.map((bar) => <span key={bar.name}>{bar.label}</span>)}</div>}
+      {bars.some((bar) => bar.label) && <div class="bars-labels" aria-hidden="true">{bars.map((bar, i) => <span key={i}>{bar.label}</span>)}</div>}
     </div>
   );
 }

@@ -34,6 +34,7 @@ interface TimeBarsProps {
   readonly height?: 'tall' | 'low';
   /** What happened at instants of the period, e.g. a price that changed: dotted lines, and a list below. */
   readonly notes?: readonly Happening[];
+  /** @param series as it was given; null where a whole bucket was picked */
   readonly onPick: (bucket: Bucket, series: Series | null) => void;
 }
 
@@ -115,6 +116,9 @@ const crosshair: Plugin = {
   },
 };
 
+/** The series behind a dataset, by place: names are people's own, and one may be called what another is. The compared period is drawn before them all. */
+const seriesOf = ({ series, before }: TimeBarsProps) => (datasetIndex: number): Series | null => series[before ? datasetIndex - 1 : datasetIndex] ?? null;
+
 function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfiguration<'bar' | 'line', { x: number; y: number }[]> {
   const { buckets, series, before, unit, zone, measure } = props;
   const middle = (bucket: Bucket) => (bucket.from + bucket.to) / 2;
@@ -122,6 +126,7 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
   const muted = css('--muted');
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   const font = { family: css('--font'), size: 11 };
+  const seriesAt = seriesOf(props);
   return {
     type: 'bar',
     data: {
@@ -170,12 +175,9 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
           filter: (item) => item.dataset.type === 'bar' && (item.parsed.y ?? 0) > 0,
           callbacks: {
             title: (items) => (items[0] ? readable().nameOf(buckets[items[0].dataIndex]!) + (buckets[items[0].dataIndex]!.running ? ' (still filling)' : '') : ''),
-            label: (item) => {
-              const one = series.find((s) => s.name === item.dataset.label);
-              return ` ${item.dataset.label}  ${one?.exact[item.dataIndex] ?? ''}`;
-            },
+            label: (item) => ` ${item.dataset.label}  ${seriesAt(item.datasetIndex)?.exact[item.dataIndex] ?? ''}`,
             labelColor: (item) => {
-              const one = series.find((s) => s.name === item.dataset.label);
+              const one = seriesAt(item.datasetIndex);
               const colour = one?.alarm ? css('--alarm') : one ? colourOf(one.slot, shade.value) : muted;
               const fill = one && (one.alarm || one.slot.striped) ? striped(colour, css('--tip'), 'down') : colour;
               return { backgroundColor: fill as string, borderColor: 'transparent', borderRadius: 2 };
@@ -193,9 +195,11 @@ type Datasets = Chart<'bar' | 'line', { x: number; y: number }[]>['data']['datas
 
 /** The new datasets, as the objects that chart.js knows where it has drawn a series already: bars of an object that is new to it grow from nothing once more. */
 function continued(known: Datasets, fresh: Datasets): Datasets {
+  const left = [...known];
   return fresh.map((one) => {
-    const same = known.find((other) => other.label === one.label && other.type === one.type);
-    return same ? Object.assign(same, one) : one;
+    const at = left.findIndex((other) => other.label === one.label && other.type === one.type);
+    // Each once: two series may have one name.
+    return at === -1 ? one : Object.assign(left.splice(at, 1)[0]!, one);
   });
 }
 
@@ -278,8 +282,7 @@ export function TimeBars(props: TimeBarsProps) {
     const hits = chart.current?.getElementsAtEventForMode(event, 'nearest', { intersect: true }, false) ?? [];
     const any = hits[0] ?? chart.current?.getElementsAtEventForMode(event, 'x', { intersect: false }, false)[0];
     if (!any) return drag.once(() => undefined, unzoom);
-    const dataset = chart.current!.data.datasets[any.datasetIndex];
-    const pick = () => props.onPick(props.buckets[any.index]!, hits[0] ? (props.series.find((one) => one.name === dataset?.label) ?? null) : null);
+    const pick = () => props.onPick(props.buckets[any.index]!, hits[0] ? seriesOf(props)(hits[0].datasetIndex) : null);
     // On a bar a click is a click; beside the bars, two of them take a zoom back.
     if (hits[0]) pick();
     else drag.once(pick, unzoom);
@@ -340,7 +343,7 @@ function ChartTable({ title, buckets, series, nameOf, totalOf }: TimeBarsProps) 
         <thead>
           <tr>
             <th scope="col">Time</th>
-            {series.map((one) => <th scope="col" class="figure" key={one.name}>{one.name}</th>)}
+            {series.map((one, i) => <th scope="col" class="figure" key={i}>{one.name}</th>)}
             {series.length > 1 && <th scope="col" class="figure">Total</th>}
           </tr>
         </thead>
@@ -348,7 +351,7 @@ function ChartTable({ title, buckets, series, nameOf, totalOf }: TimeBarsProps) 
           {buckets.map((bucket, index) => (
             <tr key={bucket.key}>
               <th scope="row">{nameOf(bucket)}{bucket.running ? ' (still filling)' : ''}</th>
-              {series.map((one) => <td class="figure" key={one.name}>{one.exact[index]}</td>)}
+              {series.map((one, i) => <td class="figure" key={i}>{one.exact[index]}</td>)}
               {series.length > 1 && <td class="figure">{totalOf(index)}</td>}
             </tr>
           ))}

@@ -87,7 +87,7 @@ export function Lines(props: LinesProps) {
           <svg viewBox={`0 0 100 ${TALL}`} preserveAspectRatio="none" aria-hidden="true">
             {ticks.map((value) => <line key={value} class="lines-grid" x1="0" x2="100" y1={y(value)} y2={y(value)} vector-effect="non-scaling-stroke" />)}
             {band && <polygon class="lines-band" points={areaOf(band.low, band.high, x, y)} />}
-            {lines.map((line) => <path key={line.name} d={pathOf(line.values, x, y)} fill="none" stroke={colourOf(line.slot, shade.value)} stroke-width="2" stroke-dasharray={line.dashed ? '5 4' : undefined} stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke" />)}
+            {lines.map((line, i) => <path key={i} d={pathOf(line.values, x, y)} fill="none" stroke={colourOf(line.slot, shade.value)} stroke-width="2" stroke-dasharray={line.dashed ? '5 4' : undefined} stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke" />)}
             {limit && <line class="lines-limit" x1="0" x2="100" y1={y(limit.value)} y2={y(limit.value)} vector-effect="non-scaling-stroke" />}
             {at !== null && <line class="lines-cross" x1={x(at)} x2={x(at)} y1="0" y2={TALL} vector-effect="non-scaling-stroke" />}
           </svg>
@@ -95,11 +95,11 @@ export function Lines(props: LinesProps) {
           {at !== null && reading && points[at] && (
             <div class={`lines-tip ${x(at) > 50 ? 'left' : ''}`} style={{ left: `${x(at)}%` }} aria-hidden="true">
               <strong>{points[at].name}</strong>
-              {reading.map(({ line, text }) => <span key={line.name}><i class="swatch" style={{ backgroundColor: colourOf(line.slot, shade.value) }} /> {line.name} <b>{text}</b></span>)}
+              {reading.map(({ line, text }, i) => <span key={i}><i class="swatch" style={{ backgroundColor: colourOf(line.slot, shade.value) }} /> {line.name} <b>{text}</b></span>)}
             </div>
           )}
         </div>
-        <div class="lines-labels" aria-hidden="true">{points.map((point, i) => (points.length - 1 - i) % step === 0 && <span key={point.name} class={i === 0 ? 'first' : i === points.length - 1 ? 'last' : ''} style={{ left: `${x(i)}%` }}>{point.label}</span>)}</div>
+        <div class="lines-labels" aria-hidden="true">{points.map((point, i) => (points.length - 1 - i) % step === 0 && <span key={i} class={i === 0 ? 'first' : i === points.length - 1 ? 'last' : ''} style={{ left: `${x(i)}%` }}>{point.label}</span>)}</div>
       </div>
       <p id={hint} class="unseen">Arrow keys read the points one by one{props.onPick ? '; Enter opens the requests behind one' : ''}.</p>
       <p class="unseen" aria-live="polite">{at !== null && points[at] ? `${points[at].name}: ${reading?.map(({ line, text }) => `${line.name} ${text}`).join(', ')}` : ''}</p>
@@ -133,10 +133,10 @@ function LinesTable({ title, axisName, points, lines }: LinesProps) {
     <div class="scroll-x chart-table" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
       <table>
         <caption class="unseen">{title}</caption>
-        <thead><tr><th scope="col">{axisName}</th>{lines.map((line) => <th scope="col" class="figure" key={line.name}>{line.name}</th>)}</tr></thead>
+        <thead><tr><th scope="col">{axisName}</th>{lines.map((line, at) => <th scope="col" class="figure" key={at}>{line.name}</th>)}</tr></thead>
         <tbody>
           {points.map((point, i) => (
-            <tr key={point.name}><th scope="row">{point.name}</th>{lines.map((line) => <td class="figure" key={line.name}>{line.exact[i] || '–'}</td>)}</tr>
+            <tr key={i}><th scope="row">{point.name}</th>{lines.map((line, at) => <td class="figure" key={at}>{line.exact[i] || '–'}</td>)}</tr>
           ))}
         </tbody>
       </table>

@@ -85,7 +85,7 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
               totalOf={(index) => measure.exact(totals[index]!)}
               summary={`${title}: ${measure.short(total)} in all, the most ${measure.short(totals[peak]!)} on ${bucketName(buckets.value[peak]!, unit, reportingZone.value)}${difference ? `, ${difference.direction === 'flat' ? difference.text : `${difference.direction} ${difference.text}`} against ${comparedName.value}` : ''}.`}
               onPick={(bucket, series) => {
-                const one = all.find((candidate) => candidate.series === series || candidate.series.name === series?.name);
+                const one = all.find((candidate) => candidate.series === series);
                 const filter = !kinds && one && one !== other && (one.value !== null || by === 'user') ? { [FILTERS[by]]: one.value ?? '' } : {};
                 go(addressWith({ ...filter, ...timeOf(bucket) }, 'requests'));
               }}
@@ -112,7 +112,7 @@ function Legend({ all, other, total, measure, by, before, unit }: { all: readonl
               <span class="muted legend-share">{percent(Number(one.total) / Number(total))}</span>
             </>
           );
-          return <li key={one.series.name}>{to ? <a href={to} onClick={follow} title="Open the requests">{body}</a> : <span>{body}</span>}</li>;
+          return <li key={JSON.stringify([one === other, one.value])}>{to ? <a href={to} onClick={follow} title="Open the requests">{body}</a> : <span>{body}</span>}</li>;
         })}
       </ul>
       <p class="muted note">
@@ -144,7 +144,7 @@ function FirstTokens({ answer, by }: { answer: UsageAnswer; by: Group }) {
         {lines.map((one, i) => {
           const to = requestsOf(by, one.value);
           const body = <><Swatch slot={slots[i]!} /><span class="legend-name">{one.name}</span></>;
-          return <li key={one.name}>{to ? <a href={to} onClick={follow} title="Open the requests">{body}</a> : <span>{body}</span>}</li>;
+          return <li key={JSON.stringify(one.value)}>{to ? <a href={to} onClick={follow} title="Open the requests">{body}</a> : <span>{body}</span>}</li>;
         })}
       </ul>
       <p class="muted note">One call in twenty waited longer, per {unit}. Only streamed answers have a first token.</p>

@@ -41,7 +41,7 @@ export function VerdictBars({ kind, title, spoken, verdicts }: { kind: string; t
         title={title} measure="count" height="low" buckets={buckets.value} unit={unit} zone={shownIn} series={series} before={null}
         nameOf={(bucket) => bucketName(bucket, unit, shownIn)} totalOf={(index) => whole(totals[index]!)}
         summary={`${title}: ${series.map((one) => `${one.name} ${whole(one.sum)}`).join(', ')}; the most, ${whole(totals[peak]!)}, on ${bucketName(buckets.value[peak]!, unit, shownIn)}.`}
-        onPick={(bucket, one) => go(callsOf(series.find(({ name }) => name === one?.name)?.policies ?? null, verdicts, timeOf(bucket)))}
+        onPick={(bucket, one) => go(callsOf(series.find((row) => row === one)?.policies ?? null, verdicts, timeOf(bucket)))}
       />
       <ul class="legend">
         {series.map((one) => (
