@@ -46,7 +46,11 @@ export function PageOn({ name, status }: PageProps & { readonly name: Page }) {
   const Found = AT_HAND[name] ?? loaded.get(name);
   const [broken, setBroken] = useState<{ on: string; message: string } | null>(null);
   // A mistake of ours in one page leaves the frame and the other pages standing.
-  useErrorBoundary((error: unknown) => setBroken({ on: location.href, message: error instanceof Error ? error.message : String(error) }));
+  useErrorBoundary((error: unknown) => {
+    // With its place, for who reports it.
+    console.error(error);
+    setBroken({ on: location.href, message: error instanceof Error ? error.message : String(error) });
+  });
   useEffect(() => {
     if (Found) return;
     LATER[name]?.().then(
