@@ -1,9 +1,10 @@
 // server/store/sqlite/writer-client.ts: the main thread's side of the writer: groups operations into batches and tells their callers what came of them.
 
-import { performance, type EventLoopUtilization } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { LedgerUnavailable, type LedgerHealth } from '../../domain/ledger.ts';
 import type { Log } from '../../domain/observer.ts';
+import { CommitPace } from './commit-pace.ts';
 import type { Ask, FromWriter, OpFailure, Opened, WriterSettings } from './messages.ts';
 import { OP, type Op, type PriceRef } from './operations.ts';
 import { LedgerRefused } from './refusal.ts';
@@ -16,20 +17,6 @@ const RETRY_MS = 500;
 /** Nobody waits for these, so they wait for the next call to share its commit, but not longer than this. */
 const PATIENT: readonly Op[0][] = [OP.settle, OP.refuse, OP.keysUsed];
 const PATIENCE_MS = 5;
-/**
- * A commit costs some 80 µs of CPU, most of it for the sync, however much it holds. So after one for at least this many callers,
- * more are likely to come, and the next waits for as many as the last one had, but not longer than the time below.
- */
-const CROWD = 3;
-const GATHER_MS = 2;
-/**
- * Where the main thread has no time left, calls wait for it far longer than for a commit, and get through sooner the fewer commits there
- * are. So from this share of its time on, commits wait longer, up to so much longer where it has no rest at all, however few were in the last.
- */
-const BUSY = 0.75;
-const BUSY_GATHER_MS = 10;
-/** How often that share is taken. */
-const LOOK_EVERY_MS = 100;
 /** What happened at the provider already: never given up for want of a disk, but kept and tried again. */
 const KEPT: readonly Op[0][] = [OP.settle, OP.batchOpen, OP.batchWithdraw, OP.own];
 /** What nobody waits for is kept too, while there is room. */
@@ -83,14 +70,8 @@ export class WriterClient {
   private underWay: Pending[] | null = null;
   /** Of those in the queue, how many callers wait for. */
   private urgent = 0;
-  /** How many callers the last commit was for. */
-  private lastUrgent = 0;
-  private lastSentAt = 0;
+  private readonly pace = new CommitPace();
   private gathering: NodeJS.Timeout | null = null;
-  private utilization: EventLoopUtilization = performance.eventLoopUtilization();
-  private lookedAt = performance.now();
-  /** How long a commit may wait for more on account of a busy main thread, in milliseconds; 0 where it has time. */
-  private busyMs = 0;
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
   private patience: NodeJS.Timeout | null = null;
@@ -227,22 +208,10 @@ export class WriterClient {
   private readonly onTurn = (): void => {
     this.scheduled = false;
     if (this.underWay !== null || this.trouble !== null || this.queue.length === 0) return;
-    const now = performance.now();
-    if (now - this.lookedAt >= LOOK_EVERY_MS) this.look(now);
-    const enough = this.busyMs === 0 && (this.urgent >= this.lastUrgent || this.lastUrgent < CROWD);
-    const waits = Math.max(GATHER_MS, this.busyMs) - (now - this.lastSentAt);
-    if (enough || waits <= 0 || this.closing) this.send();
+    const waits = this.closing ? 0 : this.pace.waitMs(this.urgent, performance.now());
+    if (waits <= 0) this.send();
     else this.gathering ??= setTimeout(this.onGathered, waits);
   };
-
-  /** How busy the main thread was since the last look. */
-  private look(now: number): void {
-    const utilization = performance.eventLoopUtilization();
-    const { utilization: share } = performance.eventLoopUtilization(utilization, this.utilization);
-    this.utilization = utilization;
-    this.lookedAt = now;
-    this.busyMs = share <= BUSY ? 0 : ((share - BUSY) / (1 - BUSY)) * BUSY_GATHER_MS;
-  }
 
   private readonly onGathered = (): void => {
     this.gathering = null;
@@ -271,8 +240,7 @@ export class WriterClient {
       clearTimeout(this.gathering);
       this.gathering = null;
     }
-    this.lastUrgent = this.urgent;
-    this.lastSentAt = performance.now();
+    this.pace.started(this.urgent, performance.now());
     this.urgent = this.queue.length;
     // What is tried again stands at the front of the queue.
     const fresh = batch.findIndex((p) => !p.again);
