@@ -11,7 +11,8 @@ import type { Exemplar, Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
 import { COST_KINDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, OTHER, OVERHEAD_PHASES, POLICY_ACTIONS, RETRY_REASONS, type MetricKey } from './metric-names.ts';
 import type { MetricSources } from './metrics.ts';
-import type { CallSeries, Tallies } from './tallies.ts';
+import type { CallSeries } from './series.ts';
+import type { Tallies } from './tallies.ts';
 
 type LabelSet = Readonly<Record<string, string>>;
 
@@ -47,39 +48,40 @@ const seconds = (at: number): number => at / 1000;
 const callLabels = ({ workspace, workflow, model }: CallSeries): Record<string, string> => ({ workspace, workflow, model });
 
 export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources): Record<MetricKey, () => Sample[] | Promise<Sample[]>> {
+  const { series } = tallies;
   const now = () => sources.clock.now();
   const standings = () => sources.standings(now()).slice(0, MOST_BUDGETS);
   return {
     requests: () =>
-      tallies.calls.flatMap((series) =>
+      series.calls.flatMap((s) =>
         METRIC_ENDPOINTS.flatMap((endpoint, at) => {
-          const counts = series.outcomes[at];
-          return counts ? known(counts, () => METRIC_OUTCOMES.map((outcome) => ({ ...callLabels(series), endpoint, outcome })), (o) => counts[o] ?? 0) : [];
+          const counts = s.outcomes[at];
+          return counts ? known(counts, () => METRIC_OUTCOMES.map((outcome) => ({ ...callLabels(s), endpoint, outcome })), (o) => counts[o] ?? 0) : [];
         }),
       ),
     turnedAway: () => [...tallies.turnedAway].map(([reason, value]) => ({ labels: { reason }, value })),
-    tokens: () => tallies.calls.flatMap((s) => known(s.tokens, () => TOKEN_KINDS.map((kind) => ({ ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] })), (at) => s.tokens[at] ?? 0)),
-    cost: () => tallies.calls.flatMap((s) => known(s.cost, () => COST_KINDS.map((kind) => ({ ...callLabels(s), kind })), (at) => dollars(s.cost[at] ?? 0n))),
+    tokens: () => series.calls.flatMap((s) => known(s.tokens, () => TOKEN_KINDS.map((kind) => ({ ...callLabels(s), kind: TOKEN_KIND_NAMES[kind] })), (at) => s.tokens[at] ?? 0)),
+    cost: () => series.calls.flatMap((s) => known(s.cost, () => COST_KINDS.map((kind) => ({ ...callLabels(s), kind })), (at) => dollars(s.cost[at] ?? 0n))),
     costCorrections: () => [...tallies.corrections].map(([workspace, value]) => ({ labels: { workspace }, value: Number(value) / 1e9 })),
-    cacheDiscount: () => tallies.pairs.map(({ workspace, model, cacheDiscount }) => ({ labels: { workspace, model }, value: dollars(cacheDiscount) })),
-    cachePremium: () => tallies.pairs.map(({ workspace, model, cachePremium }) => ({ labels: { workspace, model }, value: dollars(cachePremium) })),
+    cacheDiscount: () => series.pairs.map(({ workspace, model, cacheDiscount }) => ({ labels: { workspace, model }, value: dollars(cacheDiscount) })),
+    cachePremium: () => series.pairs.map(({ workspace, model, cachePremium }) => ({ labels: { workspace, model }, value: dollars(cachePremium) })),
     retries: () =>
-      tallies.pairs.flatMap(({ workspace, model, retries, clientRetries }) => [
+      series.pairs.flatMap(({ workspace, model, retries, clientRetries }) => [
         ...RETRY_REASONS.map((reason, at) => ({ labels: { workspace, model, source: 'proxy', reason }, value: retries[at] ?? 0 })),
         { labels: { workspace, model, source: 'client', reason: 'unknown' }, value: clientRetries },
       ]),
     failovers: () => [...tallies.failovers].map(([failover, value]) => ({ labels: { failover }, value })),
     policyDecisions: () =>
-      [...tallies.decisions.values()].flatMap(({ workspace, policy, counts }) => POLICY_ACTIONS.map((action, at) => ({ labels: { workspace, policy, action }, value: counts[at] ?? 0 }))),
+      [...series.decisions.values()].flatMap(({ workspace, policy, counts }) => POLICY_ACTIONS.map((action, at) => ({ labels: { workspace, policy, action }, value: counts[at] ?? 0 }))),
     duration: () =>
-      tallies.pairs.flatMap(({ workspace, model, duration }) => [
+      series.pairs.flatMap(({ workspace, model, duration }) => [
         ...histogram('duration', { workspace, model, stream: 'true' }, duration.stream),
         ...histogram('duration', { workspace, model, stream: 'false' }, duration.whole),
       ]),
-    timeToFirstToken: () => tallies.pairs.flatMap(({ workspace, model, timeToFirstToken }) => histogram('timeToFirstToken', { workspace, model }, timeToFirstToken)),
-    outputSpeed: () => [...tallies.models].flatMap(([model, { speed }]) => histogram('outputSpeed', { model }, speed)),
+    timeToFirstToken: () => series.pairs.flatMap(({ workspace, model, timeToFirstToken }) => histogram('timeToFirstToken', { workspace, model }, timeToFirstToken)),
+    outputSpeed: () => [...series.models].flatMap(([model, { speed }]) => histogram('outputSpeed', { model }, speed)),
     requestTokens: () =>
-      [...tallies.models].flatMap(([model, { input, output }]) => [
+      [...series.models].flatMap(([model, { input, output }]) => [
         ...histogram('requestTokens', { model, direction: 'input' }, input),
         ...histogram('requestTokens', { model, direction: 'output' }, output),
       ]),

@@ -8,53 +8,13 @@ import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
 import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
 import { createHistogram, observe, type Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
-import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_ENDPOINTS, METRIC_OUTCOMES, METRICS, NONE, OTHER, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
+import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_OUTCOMES, METRICS, NONE, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
 import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason } from './outcome.ts';
-
-/**
- * Caps on sets of labels; past them a set is counted under `other`, which is a set of its own. With them a scrape stays near
- * 25,000 series at the very worst: a set of calls is 12, of outcomes (one for each endpoint of a set of calls) 10, of pairs 55, of decisions 3.
- */
-export const SET_CAPS = { calls: 400, outcomes: 600, pairs: 170, decisions: 300 } as const;
-
-/** Of one workspace, workflow and model. */
-export interface CallSeries {
-  readonly workspace: string;
-  readonly workflow: string;
-  readonly model: string;
-  /** By METRIC_ENDPOINTS, then METRIC_OUTCOMES; null where the endpoint was never called. */
-  readonly outcomes: (number[] | null)[];
-  /** By TOKEN_KINDS. */
-  readonly tokens: number[];
-  /** Pico-dollars by COST_KINDS, exact. */
-  readonly cost: bigint[];
-}
-
-/** Of one workspace and model. */
-export interface PairSeries {
-  readonly workspace: string;
-  readonly model: string;
-  readonly duration: { readonly stream: Histogram; readonly whole: Histogram };
-  readonly timeToFirstToken: Histogram;
-  /** By RETRY_REASONS. */
-  readonly retries: number[];
-  clientRetries: number;
-  /** Pico-dollars. */
-  cacheDiscount: bigint;
-  cachePremium: bigint;
-}
-
-export interface ModelSeries {
-  readonly input: Histogram;
-  readonly output: Histogram;
-  readonly speed: Histogram;
-}
+import { branch, createSeries, zeros, type CallSeries, type SeriesBook } from './series.ts';
 
 export interface Tallies {
   readonly observer: Observer;
-  readonly calls: CallSeries[];
-  readonly pairs: PairSeries[];
-  readonly models: ReadonlyMap<string, ModelSeries>;
+  readonly series: SeriesBook;
   readonly requestCost: ReadonlyMap<string, Histogram>;
   /** By OVERHEAD_PHASES. */
   readonly overhead: Readonly<Record<(typeof OVERHEAD_PHASES)[number], Histogram>>;
@@ -68,7 +28,6 @@ export interface Tallies {
   readonly queue: { readonly results: ReadonlyMap<string, number[]>; readonly waits: Histogram };
   /** By the name in the config; so many were ever in one. */
   readonly failovers: Map<string, number>;
-  readonly decisions: ReadonlyMap<string, { readonly workspace: string; readonly policy: string; readonly counts: number[] }>;
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
   readonly incomplete: ReadonlyMap<string, number>;
   unpriced(): number;
@@ -79,23 +38,17 @@ export interface Tallies {
 }
 
 const OUTCOME_AT = indexOf(METRIC_OUTCOMES);
-const ENDPOINT_AT = indexOf(METRIC_ENDPOINTS);
 const RETRY_AT = indexOf(RETRY_REASONS);
 const SERVER_TOOL_AT = COST_KINDS.indexOf('server_tool');
 const UNITEMIZED_AT = COST_KINDS.indexOf('unitemized');
 /** Token kinds and cost kinds stand in one order, so that one index serves both. */
 const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_KINDS), web_search: SERVER_TOOL_AT, code_execution: SERVER_TOOL_AT };
 
-const zeros = (length: number): number[] => Array.from({ length }, () => 0);
 const add = (counts: number[], at: number, by: number): void => void (counts[at] = (counts[at] ?? 0) + by);
 
 /** @param grew told whenever a set of labels came up that was not there before */
 export function createTallies(labels: Labels, grew: () => void = () => {}): Tallies {
-  const calls: CallSeries[] = [];
-  const callTree = new Map<string, Map<string, Map<string, CallSeries>>>();
-  const pairs: PairSeries[] = [];
-  const pairTree = new Map<string, Map<string, PairSeries>>();
-  const models = new Map<string, ModelSeries>();
+  const series = createSeries(labels, grew);
   const requestCost = new Map<string, Histogram>();
   const overhead = { request: createHistogram(METRICS.overhead.buckets), response: createHistogram(METRICS.overhead.buckets) };
   const ledgerWrite = createHistogram(METRICS.ledgerWrite.buckets);
@@ -105,96 +58,18 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
   const failovers = new Map<string, number>();
   const queue = { results: new Map<string, number[]>(), waits: createHistogram(METRICS.queueWait.buckets) };
   const queueOf = (workspace: string): number[] => branch(queue.results, workspace, () => zeros(QUEUE_RESULTS.length));
-  const decisions = new Map<string, { workspace: string; policy: string; counts: number[] }>();
-  const asked = new Map<string, Set<string>>();
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
   let unpriced = 0;
   let holdExceeded = 0;
-  let outcomeSets = 0;
 
-  const callSeries = (workspace: string, workflow: string, model: string): CallSeries => {
-    const known = callTree.get(workspace)?.get(workflow)?.get(model);
-    if (known) return known;
-    if (calls.length >= SET_CAPS.calls && workspace !== OTHER) {
-      labels.overflowed('series');
-      return callSeries(OTHER, OTHER, OTHER);
-    }
-    const made: CallSeries = { workspace, workflow, model, outcomes: METRIC_ENDPOINTS.map(() => null), tokens: zeros(TOKEN_KINDS.length), cost: COST_KINDS.map(() => 0n) };
-    calls.push(made);
-    grew();
-    branch(branch(callTree, workspace, () => new Map<string, Map<string, CallSeries>>()), workflow, () => new Map<string, CallSeries>()).set(model, made);
-    return made;
-  };
-  const pairSeries = (workspace: string, model: string): PairSeries => {
-    const known = pairTree.get(workspace)?.get(model);
-    if (known) return known;
-    if (pairs.length >= SET_CAPS.pairs && workspace !== OTHER) {
-      labels.overflowed('series');
-      return pairSeries(OTHER, OTHER);
-    }
-    const made: PairSeries = {
-      workspace,
-      model,
-      duration: { stream: createHistogram(METRICS.duration.buckets), whole: createHistogram(METRICS.duration.buckets) },
-      timeToFirstToken: createHistogram(METRICS.timeToFirstToken.buckets),
-      retries: zeros(RETRY_REASONS.length),
-      clientRetries: 0,
-      cacheDiscount: 0n,
-      cachePremium: 0n,
-    };
-    pairs.push(made);
-    grew();
-    branch(pairTree, workspace, () => new Map<string, PairSeries>()).set(model, made);
-    return made;
-  };
-  const modelSeries = (model: string): ModelSeries =>
-    branch(models, model, () => ({
-      input: createHistogram(METRICS.requestTokens.buckets),
-      output: createHistogram(METRICS.requestTokens.buckets),
-      speed: createHistogram(METRICS.outputSpeed.buckets),
-    }));
-  const countOutcome = (series: CallSeries, endpoint: MetricEndpoint, outcome: MetricOutcome): void => {
-    const counts = outcomesOf(series, ENDPOINT_AT[endpoint]);
-    if (counts !== null) return add(counts, OUTCOME_AT[outcome], 1);
-    labels.overflowed('series');
-    countOutcome(callSeries(OTHER, OTHER, OTHER), endpoint, outcome);
-  };
-  /** Null where there is no room for one more; under `other` there always is. */
-  const outcomesOf = (series: CallSeries, at: number): number[] | null => {
-    const known = series.outcomes[at];
-    if (known) return known;
-    if (outcomeSets >= SET_CAPS.outcomes && series.workspace !== OTHER) return null;
-    outcomeSets++;
-    grew();
-    return (series.outcomes[at] = zeros(METRIC_OUTCOMES.length));
-  };
-  const decide = (workspace: string, rule: string, action: (typeof POLICY_ACTIONS)[number]): void => {
-    const policy = labels.policy(rule);
-    let key = `${workspace} ${policy}`;
-    if (decisions.size >= SET_CAPS.decisions && !decisions.has(key)) {
-      labels.overflowed('series');
-      workspace = OTHER;
-      key = `${OTHER} ${policy}`;
-    }
-    const entry = branch(decisions, key, () => ({ workspace, policy, counts: zeros(POLICY_ACTIONS.length) }));
-    add(entry.counts, POLICY_ACTIONS.indexOf(action), 1);
-  };
-  /** A rule that lets a call pass stands at zero from then on, so that its first no is seen as a rise. */
-  const askedAbout = (workspace: string, rule: string): void => {
-    const rules = branch(asked, workspace, () => new Set<string>());
-    if (rules.has(rule)) return;
-    rules.add(rule);
-    // As with calls, at most half of the room goes to zeros.
-    if (decisions.size >= SET_CAPS.decisions / 2) return;
-    const policy = labels.policy(rule);
-    branch(decisions, `${workspace} ${policy}`, () => ({ workspace, policy, counts: zeros(POLICY_ACTIONS.length) }));
-  };
+  const countOutcome = (calls: CallSeries, endpoint: MetricEndpoint, outcome: MetricOutcome): void => add(series.outcomesOf(calls, endpoint), OUTCOME_AT[outcome], 1);
+  const decide = (workspace: string, rule: string, action: (typeof POLICY_ACTIONS)[number]): void => add(series.decisionOf(workspace, rule).counts, POLICY_ACTIONS.indexOf(action), 1);
   const countDecisions = (workspace: string, entry: LedgerEntry['opened'] | RefusedEntry): boolean => {
     let blocked = false;
     for (const { rule, verdict } of entry.decisions) {
       if (verdict === 'allow') {
-        askedAbout(workspace, rule);
+        series.asked(workspace, rule);
         continue;
       }
       if (verdict === 'refuse') blocked = true;
@@ -205,15 +80,15 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
 
   /** Tokens and money by the model that each line was priced with: a fallback or an advisor has its own. */
   const countCost = (workspace: string, workflow: string, model: string, cost: Cost): void => {
-    const own = callSeries(workspace, workflow, model);
+    const own = series.callsOf(workspace, workflow, model);
     let sum = 0n;
     for (const line of cost.lines) {
       const label = cost.prices.length > 1 ? labels.model(modelOf(line, cost)) : model;
-      const series = label === model ? own : callSeries(workspace, workflow, label);
+      const counted = label === model ? own : series.callsOf(workspace, workflow, label);
       const at = KIND_AT[line.kind];
-      series.cost[at] = (series.cost[at] ?? 0n) + line.amount;
+      counted.cost[at] = (counted.cost[at] ?? 0n) + line.amount;
       sum += line.amount;
-      if (at < TOKEN_KINDS.length) add(series.tokens, at, line.quantity);
+      if (at < TOKEN_KINDS.length) add(counted.tokens, at, line.quantity);
     }
     if (cost.lines.length === 0) countTokens(own, cost.tokens);
     // A whole nano-dollar or more that no line explains; less is the rounding of the row.
@@ -229,7 +104,7 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
     const model = labels.model(cost.prices[0]?.model ?? opened.price?.model ?? cost.modelServed ?? opened.modelSent);
     const outcome = metricOutcome({ outcome: settlement.outcome, status: settlement.status, stopReason: settlement.stopReason, errorType: settlement.errorType });
     const endpoint = METRIC_ENDPOINT[opened.endpoint];
-    countOutcome(callSeries(workspace, workflow, model), endpoint, outcome);
+    countOutcome(series.callsOf(workspace, workflow, model), endpoint, outcome);
     countCost(workspace, workflow, model, cost);
     countDecisions(workspace, opened);
     if (cost.basis === 'ceiling' && cost.total > 0n) unpriced++;
@@ -239,7 +114,7 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
       incomplete.set(reason, (incomplete.get(reason) ?? 0) + 1);
     }
 
-    const pair = pairSeries(workspace, model);
+    const pair = series.pairOf(workspace, model);
     // What was never on the wire, an item of a batch, took no time that anybody waited.
     if (settlement.attempts.length > 0) observe(opened.stream ? pair.duration.stream : pair.duration.whole, settlement.durationMs / 1000, opened.id, settlement.endedAt);
     if (settlement.overheadRequestMs !== undefined) {
@@ -257,11 +132,11 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
 
     const prompt = promptTokens(cost.tokens);
     if (prompt + cost.tokens.output > 0) {
-      const series = modelSeries(model);
-      observe(series.input, prompt);
-      observe(series.output, cost.tokens.output);
+      const { input, output, speed } = series.modelOf(model);
+      observe(input, prompt);
+      observe(output, cost.tokens.output);
       const writingMs = timeToFirstTokenMs === null ? 0 : settlement.durationMs - timeToFirstTokenMs;
-      if (opened.stream && settlement.outcome === 'ok' && writingMs > 0) observe(series.speed, (cost.tokens.output * 1000) / writingMs);
+      if (opened.stream && settlement.outcome === 'ok' && writingMs > 0) observe(speed, (cost.tokens.output * 1000) / writingMs);
     }
     if (cost.basis !== 'free') observe(branch(requestCost, workspace, () => createHistogram(METRICS.requestCost.buckets)), Number(cost.total) / 1e9, opened.id, settlement.endedAt);
     if (cost.tokens.cacheRead + cost.tokens.cacheWrite5m + cost.tokens.cacheWrite1h > 0) {
@@ -277,7 +152,7 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
     const workspace = labels.workspace(entry.caller.workspace);
     const workflow = labels.workflow(workspace, entry.caller.workflow);
     const model = entry.modelRequested === null ? NONE : labels.model(entry.modelRequested);
-    countOutcome(callSeries(workspace, workflow, model), METRIC_ENDPOINT[entry.endpoint], REFUSAL_OUTCOMES[entry.refusal]);
+    countOutcome(series.callsOf(workspace, workflow, model), METRIC_ENDPOINT[entry.endpoint], REFUSAL_OUTCOMES[entry.refusal]);
     if (!countDecisions(workspace, entry)) decide(workspace, `gateway:${entry.refusal}`, 'block');
   };
 
@@ -296,9 +171,7 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
       },
       lost: (record) => void lost.set(record, (lost.get(record) ?? 0) + 1),
     },
-    calls,
-    pairs,
-    models,
+    series,
     requestCost,
     overhead,
     ledgerWrite,
@@ -311,31 +184,25 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
       const label = labels.workspace(workspace);
       corrections.set(label, (corrections.get(label) ?? 0n) + difference);
     },
-    decisions,
     turnedAway,
     incomplete,
     unpriced: () => unpriced,
     holdExceeded: () => holdExceeded,
     prepare() {
-      const messages = METRIC_ENDPOINTS.indexOf('messages');
-      for (const [workspace, workflow] of labels.pairs) {
+      for (const [workspace] of labels.pairs) {
         inFlight.set(workspace, inFlight.get(workspace) ?? 0);
         corrections.set(workspace, corrections.get(workspace) ?? 0n);
         queueOf(workspace);
-        for (const model of [NONE, ...labels.namedModels]) {
-          // The room for series is for traffic first: at most half of it goes to zeros.
-          if (calls.length < SET_CAPS.calls / 2) outcomesOf(callSeries(workspace, workflow, model), messages);
-          if (pairs.length < SET_CAPS.pairs / 2 && model !== NONE) pairSeries(workspace, model);
-        }
       }
+      series.prepare();
     },
   };
 }
 
-function countTokens(series: CallSeries, tokens: Tokens): void {
+function countTokens(calls: CallSeries, tokens: Tokens): void {
   for (let at = 0; at < TOKEN_KINDS.length; at++) {
     const kind = TOKEN_KINDS[at];
-    if (kind) add(series.tokens, at, tokens[kind]);
+    if (kind) add(calls.tokens, at, tokens[kind]);
   }
 }
 
@@ -355,12 +222,6 @@ function writePremium(cost: Cost): bigint {
     premium += line.amount - (line.amount * rates.input) / rates[line.kind];
   }
   return premium;
-}
-
-function branch<Value>(tree: Map<string, Value>, key: string, make: () => Value): Value {
-  let value = tree.get(key);
-  if (value === undefined) tree.set(key, (value = make()));
-  return value;
 }
 
 function indexOf<Name extends string>(names: readonly Name[]): Record<Name, number> {
