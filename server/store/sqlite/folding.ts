@@ -2,24 +2,20 @@
 
 import type { Database } from 'better-sqlite3';
 import { dayOf, periodAt } from '../../domain/calendar.ts';
-import { OUTCOMES } from '../../domain/call.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Buckets } from './buckets.ts';
-import { CACHE_SAVINGS_NOW, COST_NOW, ESTIMATED_NOW } from './corrections.ts';
 import type { Folded } from './folded.ts';
-import { actionNumber, actionsIn, actionsOfDay, actionSums, dearestOf, type HourAction } from './fold-actions.ts';
-import { foldBuilder, openFold, SUMS, type FoldBuilder } from './fold-format.ts';
-import { BLOCK_DAYS, callsAsSums, FAILED, FOLD_GRAIN, FOLD_VIEWS, money, partOf, REASON, ROLLUP_AS_SUMS, ROLLUP_GROUP_AS_SUMS, SERVED, SHAPES, VIEWS_OF, type FoldGrain, type FoldView } from './fold-views.ts';
+import { actionsIn, actionsOfDay, actionSums, dearestOf, type HourAction } from './fold-actions.ts';
+import { foldBuilder, openFold, type FoldBuilder } from './fold-format.ts';
+import { factBuilders, FACTS, foldSourceOf } from './fold-source.ts';
+import { BLOCK_DAYS, FOLD_GRAIN, FOLD_VIEWS, partOf, VIEWS_OF, type FoldGrain, type FoldView } from './fold-views.ts';
 import { GRAIN } from './migrations.ts';
 import type { Names } from './names.ts';
 import { QUARTER_MS } from './reports-time.ts';
-import { EMPTY_SKETCH, encodeValues } from './sketch.ts';
-import { RULES, spokenOf, VERDICTS_OF_CALLS } from './verdicts-table.ts';
+import { EMPTY_SKETCH } from './sketch.ts';
 
-/** What one step reads, of roll-ups and of calls, which SQLite sums itself, and what one transaction writes: a few milliseconds. */
-const ROWS_AT_ONCE = 400;
-const CALLS_AT_ONCE = 2_000;
+/** What one transaction writes: a few milliseconds. */
 const BYTES_AT_ONCE = 128 * 1024;
 /** Calls may end after their hour; this long they are waited for, while any is in flight ten times as long. */
 const SETTLING_MS = 2 * MINUTE_MS;
@@ -33,32 +29,10 @@ export interface Folding {
 
 /** Views of a day that tell its hours apart. */
 const HOURS = ['hours', 'hoursModel', 'hoursWorkflow'] as const satisfies readonly FoldView[];
-/** Views of what no roll-up holds. */
-const FACTS = ['outputs', 'overheads', 'reasons', 'verdicts', 'spokenOf'] as const satisfies readonly FoldView[];
-
-type Row = readonly (number | string | Uint8Array | null)[];
 
 export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt: (at: EpochMs) => Buckets, zone: string): Folding {
+  const source = foldSourceOf(db, names);
   const lastBefore = db.prepare<[number, number], number | null>('SELECT max(bucket) FROM rollup WHERE grain = ? AND bucket < ?').pluck();
-  const KEY = 'workspace, workflow, key, user, model, model_sent, endpoint, outcome';
-  const rollupPage = db.prepare<unknown[], Row>(`SELECT ${KEY}, ${ROLLUP_AS_SUMS} FROM rollup WHERE grain = ? AND bucket = ? AND (${KEY}) > (?, ?, ?, ?, ?, ?, ?, ?) ORDER BY ${KEY} LIMIT ${ROWS_AT_ONCE}`).raw();
-  const rollupHour = db.prepare<unknown[], Row>(`SELECT workspace, workflow, model, ${ROLLUP_GROUP_AS_SUMS} FROM rollup WHERE grain = ${GRAIN.hour} AND bucket = ? GROUP BY workspace, workflow, model`).raw();
-  const PAGE = 'admitted_at >= ? AND admitted_at <= ? AND (admitted_at, n) > (?, ?) AND (admitted_at, n) <= (?, ?)';
-  const callPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT user, workspace, ${sums} FROM call WHERE ${PAGE} AND outcome IS NOT NULL GROUP BY user, workspace`).raw();
-  const actionPage = (cost: string) => ({
-    named: db.prepare<unknown[], Row>(`SELECT workspace, workflow, action, COUNT(*), ${money(cost)}, MIN(n) FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NOT NULL GROUP BY workspace, workflow, action`).raw(),
-    unnamed: db.prepare<unknown[], Row>(`SELECT workspace, workflow, group_concat(${cost}), COUNT(*), ${money(cost)} FROM call WHERE ${PAGE} AND ${SERVED} AND +action IS NULL GROUP BY workspace, workflow`).raw(),
-  });
-  const pageEnd = db.prepare<unknown[], Row>(`SELECT admitted_at, n FROM call WHERE admitted_at >= ? AND admitted_at < ? AND (admitted_at, n) > (?, ?) ORDER BY admitted_at, n LIMIT 1 OFFSET ${CALLS_AT_ONCE - 1}`).raw();
-  const SAID_PAGE = 'at >= ? AND at <= ? AND (at, call) > (?, ?) AND (at, call) <= (?, ?)';
-  const verdictPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT rule, verdict, workspace, workflow, key, model, outcome, ${sums} ${VERDICTS_OF_CALLS} WHERE rule IN ${RULES} AND ${SAID_PAGE} AND outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7`).raw();
-  const spokenOfPage = (sums: string) => db.prepare<unknown[], Row>(`SELECT said, workspace, workflow, key, model, outcome, ${sums} ${spokenOf(SAID_PAGE)} WHERE outcome IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6`).raw();
-  const pagesOf = (sums: string, cost: string) => ({ users: callPage(sums), verdicts: verdictPage(sums), spokenOf: spokenOfPage(sums), ...actionPage(cost) });
-  const plain = pagesOf(callsAsSums('cost', 'estimated', 'cache_savings'), 'cost');
-  const corrected = pagesOf(callsAsSums(COST_NOW, ESTIMATED_NOW, CACHE_SAVINGS_NOW), COST_NOW);
-  const shapesPage = db.prepare<unknown[], Row>(`SELECT workspace, workflow, key, model, ${SHAPES} FROM call WHERE ${PAGE} AND ${SERVED} GROUP BY workspace, workflow, key, model`).raw();
-  const reasonsPage = db.prepare<unknown[], Row>(`SELECT outcome, coalesce(status, 0), ${REASON}, workspace, workflow, key, model, COUNT(*) FROM call WHERE ${PAGE} AND ${FAILED} GROUP BY outcome, 2, 3, workspace, workflow, key, model`).raw();
-  const anyCorrection = db.prepare('SELECT 1 FROM correction LIMIT 1').pluck();
   const inFlightBefore = db.prepare<[number]>('SELECT 1 FROM call INDEXED BY call_open WHERE outcome IS NULL AND admitted_at < ? LIMIT 1').pluck();
   const rowsFrom = db.prepare<[], number>("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'rows_from'").pluck();
   const clear = db.prepare<[number, number]>('DELETE FROM fold WHERE grain = ? AND bucket = ?');
@@ -71,7 +45,6 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
   folded.onChange = (bucket) => {
     if (making !== null && bucket >= making.from && bucket < making.until) making.changed = true;
   };
-  const outcomeIds = new Map<string, number>();
   let made = 0;
 
   const over = (until: number, now: number): boolean => now >= until + 10 * SETTLING_MS || (now >= until + SETTLING_MS && inFlightBefore.get(until) === undefined);
@@ -81,7 +54,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     const mine = (making = { from: bucket, until, changed: false });
     db.transaction(() => {
       clear.run(FOLD_GRAIN[grain], bucket);
-      if (outcomeIds.size === 0) OUTCOMES.forEach((outcome) => outcomeIds.set(outcome, names.id(outcome)));
+      source.prepare();
     }).immediate();
     yield;
     let blobs: [FoldView, number, Uint8Array][] = [];
@@ -92,8 +65,8 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
       }).immediate();
       [blobs, bytes] = [[], 0];
     };
-    const source = content();
-    for (let next = source.next(); ; next = source.next()) {
+    const pieces = content();
+    for (let next = pieces.next(); ; next = pieces.next()) {
       if (mine.changed) return;
       if (next.done === true) {
         if (!next.value) return;
@@ -115,83 +88,17 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     made += 1;
   }
 
-  /** Adds the rows of a roll-up's bucket to builders, a page per step. */
-  function* readRollup(grain: number, bucket: number, add: (dimensions: RollupDimensions, values: Row, at: number, duration: Uint8Array, ttft: Uint8Array) => void): Generator<undefined> {
-    let after: Row = [-1, -1, -1, -1, -1, -1, '', ''];
-    for (;;) {
-      const page = rollupPage.all(grain, bucket, ...after);
-      for (const row of page) {
-        const [workspace, workflow, key, user, model, modelSent] = row as readonly number[] as [number, number, number, number, number, number];
-        add({ workspace, workflow, key, user, model, modelSent, outcome: outcomeIds.get(row[7] as string) as number }, row, 8, row[8 + SUMS] as Uint8Array, row[9 + SUMS] as Uint8Array);
-      }
-      if (page.length < ROWS_AT_ONCE) return;
-      after = (page.at(-1) as Row).slice(0, 8);
-      yield;
-    }
-  }
-
-  /** The rows of a stretch, a page per step. @param look is given the statements that hold by now, and the page as their parameters */
-  function* readCalls(from: number, until: number, look: (pages: typeof plain, place: readonly unknown[]) => void): Generator<undefined> {
-    for (let after: Row = [from, -1]; ; ) {
-      const end = pageEnd.get(from, until, ...after);
-      const last = end ?? [until - 1, Number.MAX_SAFE_INTEGER];
-      look(anyCorrection.get() === undefined ? plain : corrected, [after[0], last[0], ...after, ...last]);
-      if (end === undefined) return;
-      after = end;
-      yield;
-    }
-  }
-
-  function* actionsOf(pages: typeof plain, place: readonly unknown[]): Generator<HourAction> {
-    for (const row of pages.named.all(...place)) {
-      const [workspace, workflow, name, calls, costLow, costHigh, first] = row as readonly [number, number, string, number, number, number, number];
-      yield { action: actionNumber(workspace, workflow, name), first, workspace, workflow, calls, costLow, costHigh, costs: EMPTY_SKETCH };
-    }
-    for (const row of pages.unnamed.all(...place)) {
-      const [workspace, workflow, costs, calls, costLow, costHigh] = row as readonly [number, number, string, number, number, number];
-      yield { action: 0, first: 0, workspace, workflow, calls, costLow, costHigh, costs: sketchOf(costs) };
-    }
-  }
-
-  /** What no roll-up holds, gathered from pages of rows. */
-  function factsOfCalls() {
-    const [outputs, overheads, reasons, verdicts, once] = FACTS.map((view) => foldBuilder(FOLD_VIEWS[view].dimensions.length)) as [FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder, FoldBuilder];
-    return {
-      outputs, overheads, reasons, verdicts, spokenOf: once,
-      add(pages: typeof plain, place: readonly unknown[]) {
-        for (const row of shapesPage.all(...place)) {
-          const [workspace, workflow, key, model, calls, tokens, speeds, overhead] = row as readonly [number, number, number, number, number, ...(string | null)[]];
-          const dimensions = [workspace, workflow, key, model];
-          outputs.add(dimensions, actionSums(calls, 0, 0, 0), 0, sketchOf(tokens ?? null), sketchOf(speeds ?? null));
-          overheads.add(dimensions, actionSums(calls, 0, 0, 0), 0, sketchOf(overhead ?? null), EMPTY_SKETCH);
-        }
-        for (const row of reasonsPage.all(...place)) {
-          const [outcome, status, reason, workspace, workflow, key, model, calls] = row as readonly [string, number, string, number, number, number, number, number];
-          reasons.add([outcomeIds.get(outcome) as number, status, names.id(reason), workspace, workflow, key, model], actionSums(calls, 0, 0, 0), 0, EMPTY_SKETCH, EMPTY_SKETCH);
-        }
-        for (const row of pages.verdicts.all(...place)) {
-          const [policy, verdict, workspace, workflow, key, model, outcome] = row as readonly [number, number, number, number, number, number, string];
-          verdicts.add([policy, verdict, workspace, workflow, key, model, outcomeIds.get(outcome) as number], row, 7, sketchOf(row[7 + SUMS] as string | null), sketchOf(row[8 + SUMS] as string | null));
-        }
-        for (const row of pages.spokenOf.all(...place)) {
-          const [said, workspace, workflow, key, model, outcome] = row as readonly [number, number, number, number, number, string];
-          once.add([said, workspace, workflow, key, model, outcomeIds.get(outcome) as number], row, 6, sketchOf(row[6 + SUMS] as string | null), sketchOf(row[7 + SUMS] as string | null));
-        }
-      },
-    };
-  }
-
   function* hour(from: number): ReturnType<Parameters<typeof make>[3]> {
     const wide = foldBuilder(FOLD_VIEWS.wide.dimensions.length);
-    yield* readRollup(GRAIN.hour, from, (d, ...figures) => wide.add([d.workspace, d.workflow, d.key, d.model, d.modelSent, d.outcome], ...figures));
+    yield* source.rollup(GRAIN.hour, from, (d, ...figures) => wide.add([d.workspace, d.workflow, d.key, d.model, d.modelSent, d.outcome], ...figures));
     yield ['wide', 0, wide];
     const users = foldBuilder(FOLD_VIEWS.users.dimensions.length);
     const acts = foldBuilder(FOLD_VIEWS.actions.dimensions.length);
-    const facts = factsOfCalls();
-    yield* readCalls(from, from + HOUR_MS, (pages, place) => {
-      for (const row of pages.users.all(...place)) users.add([row[0] as number, row[1] as number], row, 2, sketchOf(row[2 + SUMS] as string | null), sketchOf(row[3 + SUMS] as string | null));
-      for (const one of actionsOf(pages, place)) acts.add([one.action, one.first, one.workspace, one.workflow], actionSums(one.calls, 0, one.costLow, one.costHigh), 0, one.costs, EMPTY_SKETCH);
-      facts.add(pages, place);
+    const facts = factBuilders();
+    yield* source.calls(from, from + HOUR_MS, (page) => {
+      page.byUser((user, workspace, ...figures) => users.add([user, workspace], ...figures));
+      for (const one of page.actions()) acts.add([one.action, one.first, one.workspace, one.workflow], actionSums(one.calls, 0, one.costLow, one.costHigh), 0, one.costs, EMPTY_SKETCH);
+      page.facts(facts);
     });
     yield ['users', 0, users];
     yield ['actions', 0, acts];
@@ -203,7 +110,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
   function* day(from: number, until: number): ReturnType<Parameters<typeof make>[3]> {
     const narrow = foldBuilder(FOLD_VIEWS.narrow.dimensions.length);
     const wide = foldBuilder(FOLD_VIEWS.wide.dimensions.length);
-    yield* readRollup(GRAIN.day, from, (d, ...figures) => {
+    yield* source.rollup(GRAIN.day, from, (d, ...figures) => {
       const dimensions = [d.workspace, d.workflow, d.key, d.model, d.modelSent];
       narrow.add(dimensions, ...figures);
       wide.add([...dimensions, d.outcome], ...figures);
@@ -213,7 +120,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     const users = foldBuilder(FOLD_VIEWS.users.dimensions.length);
     const ofModels = foldBuilder(FOLD_VIEWS.usersModel.dimensions.length);
     const parts = new Map<number, FoldBuilder>();
-    yield* readRollup(GRAIN.userDay, from, (d, ...figures) => {
+    yield* source.rollup(GRAIN.userDay, from, (d, ...figures) => {
       users.add([d.user, d.workspace], ...figures);
       ofModels.add([d.user, d.workspace, d.model], ...figures);
       let part = parts.get(partOf(d.user));
@@ -227,13 +134,11 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     for (let bucket = lastBefore.get(GRAIN.hour, until) ?? -1; bucket >= from; bucket = lastBefore.get(GRAIN.hour, bucket) ?? -1) {
       // An hour that a clock change cuts is no whole number of quarters from the epoch in name.
       if (bucket % QUARTER_MS !== 0) return false;
-      for (const row of rollupHour.all(bucket)) {
-        const [workspace, workflow, model] = row as readonly number[] as [number, number, number];
-        const figures = [row, 3, row[3 + SUMS] as Uint8Array, row[4 + SUMS] as Uint8Array] as const;
+      source.hour(bucket, (workspace, workflow, model, ...figures) => {
         hours.add([bucket / QUARTER_MS, workspace], ...figures);
         hoursModel.add([bucket / QUARTER_MS, model], ...figures);
         hoursWorkflow.add([bucket / QUARTER_MS, workspace, workflow], ...figures);
-      }
+      });
       yield;
     }
     yield ['hours', 0, hours];
@@ -247,13 +152,13 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
   function* ofHours(from: number, until: number): Generator<readonly [FoldView, number, FoldBuilder] | undefined> {
     const folds = [...folded.hours].filter((one) => one >= from && one < until).sort((a, b) => a - b);
     const rest: HourAction[] = [];
-    const facts = factsOfCalls();
+    const facts = factBuilders();
     for (const [i, end] of [...folds, until].entries()) {
       const begin = i === 0 ? from : (folds[i - 1] as number) + HOUR_MS;
       if (begin >= end) continue;
-      yield* readCalls(begin, end, (pages, place) => {
-        rest.push(...actionsOf(pages, place));
-        facts.add(pages, place);
+      yield* source.calls(begin, end, (page) => {
+        rest.push(...page.actions());
+        page.facts(facts);
       });
     }
     const blobOf = (bucket: number, view: FoldView): Buffer => select.get(FOLD_GRAIN.hour, bucket, FOLD_VIEWS[view].id, 0) as Buffer;
@@ -353,7 +258,7 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
         making = null;
         folded.forget();
         names.forget();
-        outcomeIds.clear();
+        source.forget();
         throw error;
       }
       walking = null;
@@ -361,16 +266,3 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     },
   };
 }
-
-interface RollupDimensions {
-  readonly workspace: number;
-  readonly workflow: number;
-  readonly key: number;
-  readonly user: number;
-  readonly model: number;
-  readonly modelSent: number;
-  readonly outcome: number;
-}
-
-/** @param list microseconds between commas; null where there are none */
-const sketchOf = (list: string | null): Uint8Array => (list === null ? EMPTY_SKETCH : encodeValues(list.split(',').map(Number)));
