@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+import { errors, type Dispatcher } from 'undici';
 import type { Meter } from '../domain/meter.ts';
 import type { Reading } from '../domain/usage.ts';
 import type { UpstreamCredential } from '../domain/call.ts';
@@ -96,6 +96,7 @@ export function openExchange(outgoing: Outgoing, options: ExchangeOptions): Exch
 class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryListener {
   readonly result: Promise<ExchangeResult>;
   #resolve!: (result: ExchangeResult) => void;
+  #reject!: (error: unknown) => void;
   /** Ends the request at the provider; null until it has a socket. */
   #abortRequest: ((error: Error) => void) | null = null;
   /** Reads on after a pause; null until there is a head. */
@@ -123,7 +124,10 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   constructor(outgoing: Outgoing, options: ExchangeOptions) {
     this.#outgoing = outgoing;
     this.#options = options;
-    this.result = new Promise((resolve) => (this.#resolve = resolve));
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     this.#delivery = new Delivery(options.reply, options.writeStallMs, this);
   }
 
@@ -156,14 +160,17 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   onComplete(): void {
     const lastByteAt = this.#options.monotonic();
     const reading = this.#meter === null ? null : this.#meter.close(true);
-    if (reading instanceof Promise) void reading.then((read) => this.#onEnd(read, lastByteAt));
+    // What is not foreseen is heard by whoever waits for the result: here nobody would.
+    if (reading instanceof Promise) reading.then((read) => this.#onEnd(read, lastByteAt)).catch(this.#reject);
     else this.#onEnd(reading, lastByteAt);
   }
 
-  onError(error: Error): void {
+  onError(error: Error & { code?: string }): void {
+    // A 304 may tell the length of what it does not send (RFC 9110 section 8.6); the client library takes it for an answer that was cut.
+    if (this.#head?.status === 304 && this.#responseBytes === 0 && error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return this.onComplete();
     const lastByteAt = this.#options.monotonic();
     const reading = this.#meter === null ? null : this.#meter.close(false);
-    if (reading instanceof Promise) void reading.then((read) => this.#onBreak(error, read, lastByteAt));
+    if (reading instanceof Promise) reading.then((read) => this.#onBreak(error, read, lastByteAt)).catch(this.#reject);
     else this.#onBreak(error, reading, lastByteAt);
   }
 
@@ -355,7 +362,8 @@ function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   if (error.code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
   if (error.code === 'UPLOAD_CUT') return 'upload_cut';
   if (!sent) return 'connect_failed';
-  // A parser that misses the rest says so too; that is a connection that broke.
-  const garbled = error.code === 'UND_ERR_HEADERS_OVERFLOW' || (error.code?.startsWith('HPE_') && error.code !== 'HPE_INVALID_EOF_STATE');
-  return garbled ? 'garbled' : 'reset';
+  return error.code === 'UND_ERR_HEADERS_OVERFLOW' || isNoHttp(error) ? 'garbled' : 'reset';
 }
+
+/** The client library's parser names no code for what it found. One that misses the rest says so too; that is a connection that broke. */
+const isNoHttp = (error: Error): boolean => error instanceof errors.HTTPParserError && !error.message.includes('EOF');

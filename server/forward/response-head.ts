@@ -14,6 +14,8 @@ export interface ResponseHead {
 }
 
 const ASCII = /^[\x00-\x7f]*$/;
+/** What a reason phrase may hold (RFC 9112 section 4); the client library checks every part of a head but this. */
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @param statusMessage as the client library read it */
 export function headOf(status: number, statusMessage: string, rawHeaders: readonly Buffer[]): ResponseHead {
@@ -22,7 +24,8 @@ export function headOf(status: number, statusMessage: string, rawHeaders: readon
   const streamed = type.startsWith('text/event-stream');
   // Read as UTF-8 by the client below; as bytes it can stand on a status line again, whatever it holds.
   const message = ASCII.test(statusMessage) ? statusMessage : Buffer.from(statusMessage).toString('latin1');
-  return { status, statusMessage: message, raw, streamed, jsonOrStream: streamed || type.includes('json') };
+  // Clients go by the number; a phrase that no status line can hold is left out.
+  return { status, statusMessage: REASON.test(message) ? message : '', raw, streamed, jsonOrStream: streamed || type.includes('json') };
 }
 
 /** More than this apart, the first and the last header came in different pieces, or something else is between them. */

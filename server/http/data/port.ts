@@ -128,7 +128,8 @@ export function createDataPort(services: Services): DataPort {
         // Not foreseen, so nothing is known of the answer: no detail leaves the house.
         services.log.error('call_failed', { call: id, code: error instanceof Error ? error.name : 'unknown', detail: firstFrame(error) });
         if (reply.headersSent) reply.destroy();
-        else reply.writeHead(500, { 'content-type': 'application/json', 'request-id': id, 'x-tollgate-request-id': id }).end(internalError(id));
+        // With words of our own: those of an answer that failed to go out may be what was wrong with it.
+        else reply.writeHead(500, 'Internal Server Error', { 'content-type': 'application/json', 'request-id': id, 'x-tollgate-request-id': id }).end(internalError(id));
       })
       .finally(() => {
         inFlight--;
