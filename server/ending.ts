@@ -5,7 +5,7 @@ import type { Intent } from './domain/call.ts';
 import type { OpenEntry, RefusedEntry, Settlement } from './domain/ledger.ts';
 import type { Cost, Ending } from './domain/price.ts';
 import type { Passage } from './domain/provider-queue.ts';
-import { REFUSALS, type Refusal } from './domain/refusal.ts';
+import { REFUSALS, tooLarge, type Refusal } from './domain/refusal.ts';
 import type { Answer } from './forward/forward.ts';
 import { ownerHeaders, promisedBatch } from './forwarding.ts';
 import { promptMarks } from './identify/prompt-marks.ts';
@@ -21,7 +21,7 @@ export interface Wait {
 export function settle(call: Call, body: InspectedBody | null, batch: BatchCall | null, opened: OpenEntry, price: { cost(ending: Ending): Cost }, admission: Admission | null, answer: Answer, wait: Wait | null, services: Services): void {
   const { result, reading } = answer;
   const endedAt = services.clock.monotonic();
-  const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer);
+  const refusal = result.answered || result.clientGone ? null : upstreamRefusal(answer, call);
   if (refusal !== null) call.refuse(refusal, ownerHeaders(opened.caller));
   const cost = price.cost({ status: result.head?.status ?? null, sent: result.sent, reading });
   if (batch !== null && admission !== null && !batch.taken) endNameless(batch, opened, admission, answer, services);
@@ -70,9 +70,10 @@ function endNameless(batch: BatchCall, opened: OpenEntry, admission: Admission, 
 }
 
 /** Our own words where the provider gave none. */
-function upstreamRefusal({ result }: Answer): Refusal {
+function upstreamRefusal({ result }: Answer, { bodyLimit }: Call): Refusal {
   if (result.stop === 'drained') return { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
   if (result.stop === 'upload_cut') return { reason: 'malformed', message: 'The request body ended before it was complete, or came too slowly.', rule: null, retryAfterSeconds: null };
+  if (result.stop === 'upload_too_large') return tooLarge(bodyLimit).refusal;
   if (result.stop === 'headers_timeout' || result.stop === 'idle_timeout') return { reason: 'upstream_timeout', message: 'The provider did not answer in time.', rule: null, retryAfterSeconds: null };
   const what = result.sent ? 'broke the connection before it answered' : 'could not be reached';
   return { reason: 'upstream_unreachable', message: `The provider ${what} (${result.errorCode ?? 'no detail'}).`, rule: null, retryAfterSeconds: null };

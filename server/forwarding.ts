@@ -89,7 +89,7 @@ export class Forwarding implements ForwardRequest, ExchangeOptions {
 
     const edits = batch?.quote.edits ?? (ask !== null && clearance.model !== null && clearance.model !== ask.model ? [{ span: ask.modelSpan, model: clearance.model }] : NO_EDITS);
     this.#edited = edits.length > 0;
-    this.#body = body === null ? uploadOf(call.request, call.reply) : this.#edited ? spliceModels(body.decoded, edits) : body.bytes;
+    this.#body = body === null ? uploadOf(call.request, call.reply, call.bodyLimit) : this.#edited ? spliceModels(body.decoded, edits) : body.bytes;
     this.#uploads = body === null && this.#body !== null;
     this.outgoing = this.elsewhere({ origin: upstreamSettings.origin, credential: opened.caller.upstream });
     // A body that goes by unread cannot go a second time.

@@ -7,7 +7,7 @@ import type { Clock } from './domain/ids.ts';
 import { LedgerUnavailable, type OpenEntry } from './domain/ledger.ts';
 import { NO_MONEY } from './domain/money.ts';
 import type { Quote } from './domain/price.ts';
-import { granted, type Refusal, type Verdict } from './domain/refusal.ts';
+import { granted, tooLarge, type Refusal, type Verdict } from './domain/refusal.ts';
 import type { Settings } from './domain/settings.ts';
 import { refuse, settle, turnAway } from './ending.ts';
 import { forward } from './forward/forward.ts';
@@ -83,7 +83,7 @@ export async function serve(call: Call, services: Services): Promise<void> {
 
 /** Null on routes whose body nobody reads. */
 async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): Promise<Verdict<InspectedBody | null>> {
-  if (call.route.inspect === null) return granted(null);
+  if (call.route.inspect === null) return Number(call.request.headers['content-length'] ?? 0) > call.bodyLimit ? tooLarge(call.bodyLimit) : granted(null);
   const read = await call.readBody();
   if (!read.ok) return read;
   const { bytes, release } = read.value;

@@ -40,6 +40,8 @@ export interface Call {
   readonly reply: ServerResponse;
   /** Fires when the client leaves. */
   readonly gone: AbortSignal;
+  /** The most bytes of a body that its route takes. */
+  readonly bodyLimit: number;
   /** Reads the body whole; called at most once, only where the route inspects it. */
   readBody(): Promise<Verdict<{ readonly bytes: Buffer; release(): void }>>;
   /** Answers with our own no, which names the call by itself. `tags`: further headers, name, value, name, value… */

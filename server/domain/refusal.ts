@@ -54,6 +54,9 @@ export type Verdict<T> = { readonly ok: true; readonly value: T } | { readonly o
 
 export const granted = <T>(value: T): Verdict<T> => ({ ok: true, value });
 
+/** A body beyond the limit of its route, told by its length or found while counting. */
+export const tooLarge = (limitBytes: number): { ok: false; refusal: Refusal } => refused('too_large', `The request body is larger than ${limitBytes} bytes, the most that this gateway takes here.`);
+
 export function refused(reason: RefusalReason, message: string, more: { rule?: string; retryAfterSeconds?: number } = {}): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { reason, message, rule: more.rule ?? null, retryAfterSeconds: more.retryAfterSeconds ?? null } };
 }

@@ -361,6 +361,7 @@ function stopOf(error: Error & { code?: string }, sent: boolean): Stop {
   if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return 'headers_timeout';
   if (error.code === 'UND_ERR_BODY_TIMEOUT') return 'idle_timeout';
   if (error.code === 'UPLOAD_CUT') return 'upload_cut';
+  if (error.code === 'UPLOAD_TOO_LARGE') return 'upload_too_large';
   if (!sent) return 'connect_failed';
   return error.code === 'UND_ERR_HEADERS_OVERFLOW' || isNoHttp(error) ? 'garbled' : 'reset';
 }

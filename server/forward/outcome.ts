@@ -3,8 +3,8 @@
 import type { Outcome } from '../domain/call.ts';
 import type { Reading } from '../domain/usage.ts';
 
-/** How the exchange with the provider stopped. `garbled`: what came was no HTTP. `upload_cut`: the client's body broke off. `cut`: we ended it ourselves because the client had left. */
-export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'garbled' | 'upload_cut' | 'cut' | 'drained';
+/** How the exchange with the provider stopped. `garbled`: what came was no HTTP. `upload_cut`: the client's body broke off; `upload_too_large`: it grew past what is taken. `cut`: we ended it ourselves because the client had left. */
+export type Stop = 'whole' | 'connect_failed' | 'headers_timeout' | 'idle_timeout' | 'reset' | 'garbled' | 'upload_cut' | 'upload_too_large' | 'cut' | 'drained';
 
 export interface Ended {
   readonly stop: Stop;
@@ -26,6 +26,7 @@ export function outcomeOf(ended: Ended): Outcome {
   if (ended.stop === 'connect_failed') return 'connect_failed';
   if (ended.stop === 'drained') return 'drained';
   if (ended.stop === 'upload_cut') return 'client_abort';
+  if (ended.stop === 'upload_too_large') return 'client_error';
   if ((ended.stop === 'cut' || ended.clientGone) && !heardOut(ended)) return 'client_abort';
   if (ended.stop === 'headers_timeout' || ended.stop === 'idle_timeout') return 'upstream_timeout';
   if (ended.stop === 'garbled') return 'upstream_protocol';

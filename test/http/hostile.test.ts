@@ -94,6 +94,17 @@ test.each([
   expect(hits).toBe(0);
 });
 
+test.each([
+  { name: 'two Hosts', bytes: 'GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n' },
+  { name: 'a body', bytes: 'GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello' },
+  { name: 'a body that never comes', bytes: 'HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n' },
+  { name: 'two transfer codings', bytes: 'GET /api/hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n' },
+])('whoever only asks whether anybody is there is not believed any more: $name is a 400, and the connection closes', async ({ bytes }) => {
+  const heard = await say(scene.gateway.dataUrl, bytes);
+  expect(heard.statuses).toEqual([400]);
+  expect(heard.closed).toBe(true);
+});
+
 test('what comes behind a request on the same connection is not answered out of turn', async () => {
   const heard = await say(scene.gateway.dataUrl, message({ headers: ['x-standin-fault: slow-first-byte:150'] }) + smuggled);
   expect(heard.statuses).toEqual([200, 400]);

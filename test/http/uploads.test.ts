@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ask, eventually, openScene, type Scene } from '../faults/scene.ts';
+import { ask, eventually, openScene, rowOf, type Scene } from '../faults/scene.ts';
 import { BODY, message, say } from './raw.ts';
 
 const LIMIT = 100 * 1024;
@@ -55,6 +55,25 @@ test('a file goes through byte for byte, with the length that its client told', 
   expect(seen.status, seen.body.toString()).toBe(200);
   expect(scene.standin.log[0]).toMatchObject({ bodyBytes: body.length, sha256: createHash('sha256').update(body).digest('hex') });
   expect(scene.standin.log[0]!.rawHeaders.join('\n').toLowerCase()).toContain(`content-length\n${body.length}`);
+});
+
+test('a file that is larger than files may be is refused by its length, and nothing of it reaches the provider', async () => {
+  const seen = await ask(scene.gateway.dataUrl, { path: '/v1/files', body: Buffer.alloc(3 * 1024 * 1024 + 1), headers: { 'content-type': FORM } });
+  expect(seen).toMatchObject({ status: 413, ending: 'complete', headers: { 'x-tollgate-refusal': 'too_large' } });
+  expect(JSON.parse(seen.body.toString())).toMatchObject({ error: { type: 'request_too_large' } });
+  expect(scene.standin.log).toEqual([]);
+});
+
+test('a file in chunks that grows past what files may be is stopped there: a 413, a row at no cost, and the provider never has it whole', async () => {
+  const piece = Buffer.alloc(1024 * 1024);
+  const head = `POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: grows\r\ncontent-type: ${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const chunks = Array.from({ length: 4 }, () => [Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')]).flat();
+  const heard = await say(scene.gateway.dataUrl, Buffer.concat([Buffer.from(head), ...chunks, Buffer.from('0\r\n\r\n')]), { answers: 1 });
+  expect(heard.statuses).toEqual([413]);
+  expect(heard.text).toMatch(/x-tollgate-refusal: too_large/);
+  expect(scene.standin.log.every((request) => !request.bodyComplete)).toBe(true);
+  expect(await rowOf(scene, 'grows')).toMatchObject({ outcome: 'client_error', status: 413, cost_usd: '0.000000000', attempts: 1 });
+  expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
 });
 
 test('an answer that comes before the upload has ended reaches the client, and the upload stops', async () => {

@@ -1,7 +1,7 @@
 // server/http/data/body.ts: reads a request body whole, within its own limit and the limit of all bodies together.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { granted, refused, type Verdict } from '../../domain/refusal.ts';
+import { granted, refused, tooLarge, type Verdict } from '../../domain/refusal.ts';
 import { askForBody } from '../../forward/upload.ts';
 import { BodyFault } from './connections.ts';
 
@@ -47,10 +47,9 @@ const OVERLOADED = 'The gateway holds as many request bodies as it has room for.
  * again while counting; with `malformed` when the client cuts it short.
  */
 export function readBody(request: IncomingMessage, reply: ServerResponse, limitBytes: number, budget: BodyBudget): Promise<Verdict<HeldBody>> {
-  const tooLarge = () => refused('too_large', `The request body is larger than ${limitBytes} bytes, the most that this gateway takes here.`);
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
-  if (declaredBytes > limitBytes) return Promise.resolve(tooLarge());
+  if (declaredBytes > limitBytes) return Promise.resolve(tooLarge(limitBytes));
   if (!budget.take(declaredBytes)) return Promise.resolve(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
 
   askForBody(request, reply);
@@ -74,7 +73,7 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
       received += chunk.length;
       if (received > limitBytes) {
         request.pause();
-        return finish(tooLarge());
+        return finish(tooLarge(limitBytes));
       }
       // A chunked body declares nothing: its room is taken as it comes.
       if (received > taken) {

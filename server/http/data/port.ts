@@ -78,7 +78,6 @@ export function createDataPort(services: Services): DataPort {
 
   function onRequest(request: IncomingMessage, reply: ServerResponse): void {
     const { url = '' } = request;
-    if (url.length <= LONGEST_GREETING && GREETINGS.has(`${request.method} ${url}`)) return greet(reply);
     const now = services.clock.now();
     const id = newCallId(now);
     const turnAway = (refusal: Refusal): void => {
@@ -91,6 +90,7 @@ export function createDataPort(services: Services): DataPort {
       reply.shouldKeepAlive = false;
       return turnAway({ reason: 'malformed', message: fault, rule: null, retryAfterSeconds: null });
     }
+    if (url.length <= LONGEST_GREETING && GREETINGS.has(`${request.method} ${url}`)) return greet(reply);
     if (request.method === 'TRACE') return answerRaw(request.socket, 405, 'Method Not Allowed');
     if (draining) {
       reply.shouldKeepAlive = false;
@@ -205,7 +205,7 @@ class ReceivedCall implements Call {
   readonly trace: Call['trace'];
   readonly request: IncomingMessage;
   readonly reply: ServerResponse;
-  readonly #bodyLimit: number;
+  readonly bodyLimit: number;
   readonly #bodies: BodyBudget;
   #gone: AbortController | null = null;
 
@@ -223,7 +223,7 @@ class ReceivedCall implements Call {
     this.clientRetry = typeof retry === 'string' && /^\d{1,4}$/.test(retry) ? Number(retry) : null;
     this.request = request;
     this.reply = reply;
-    this.#bodyLimit = limit;
+    this.bodyLimit = limit;
     this.#bodies = bodies;
   }
 
@@ -238,7 +238,7 @@ class ReceivedCall implements Call {
   }
 
   readBody(): ReturnType<Call['readBody']> {
-    return readBody(this.request, this.reply, this.#bodyLimit, this.#bodies);
+    return readBody(this.request, this.reply, this.bodyLimit, this.#bodies);
   }
 
   refuse(refusal: Refusal, tags: readonly string[]): void {
