@@ -304,7 +304,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
     onTheWire: new Roster<OnTheWire>(),
   });
   const overloadLog = logOverload(() => dataPort.overload, log);
-  const adminServer = createServer(admin.app);
+  const adminServer = createServer({ headersTimeout: ADMIN_HEADERS_MS, requestTimeout: ADMIN_REQUEST_MS, connectionsCheckingInterval: ADMIN_CHECK_MS }, admin.app);
   await alerts.start();
   reconciler.start();
   const noteConfig = createConfigNotes({ ledger, clock, log });
@@ -379,6 +379,11 @@ export async function compose(initial: Settings): Promise<Gateway> {
     },
   };
 }
+
+/** Requests to the admin port are small: one that takes longer to arrive holds a connection, and brings nothing. */
+const ADMIN_HEADERS_MS = 10_000;
+const ADMIN_REQUEST_MS = 20_000;
+const ADMIN_CHECK_MS = 5_000;
 
 /** What waits for a page gives up after this long; what checks a day, after that. */
 const PAGE_TIMEOUT_MS = 10_000;

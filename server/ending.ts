@@ -84,7 +84,7 @@ export function refuse(call: Call, intent: Intent, refusal: Refusal, services: S
   call.refuse(refusal, ownerHeaders(intent.caller));
   const entry: RefusedEntry = {
     ...intent,
-    decisions: refusal.rule === null ? intent.decisions : [...intent.decisions, { rule: refusal.rule, verdict: 'refuse', detail: null }],
+    decisions: refusal.rule === null ? intent.decisions : [...intent.decisions, { rule: refusal.rule, verdict: 'refuse', detail: refusal.message }],
     endedAt: services.clock.now(),
     refusal: refusal.reason,
     status: REFUSALS[refusal.reason].status,

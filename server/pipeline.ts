@@ -56,7 +56,8 @@ export async function serve(call: Call, services: Services): Promise<void> {
     const { clearance, quote } = planned.value;
     const batch = planned.value.batch === null ? null : { quote: planned.value.batch, taken: false };
     const admitted = await services.gate.admit(new Asking(call, caller, clearance, quote, batch));
-    if (!admitted.ok) return refuse(call, intent, admitted.refusal, services);
+    // What had let it pass until then is part of why it was refused.
+    if (!admitted.ok) return refuse(call, { ...intent, decisions: clearance.decisions }, admitted.refusal, services);
 
     const opened = openEntry(intent, clearance, quote, admitted.value);
     if (!(await openInLedger(opened, batch, admitted.value, services))) {

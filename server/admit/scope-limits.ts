@@ -78,7 +78,8 @@ export class ScopeLimits {
       if (waitMs > 0) return this.#perMinute('output_tokens', this.#output, waitMs);
     }
     if (this.#places !== null && this.#places.remaining <= 0) {
-      const message = `${this.#words} has ${this.#places.limit} calls in flight, as many as its limit for calls at once allows`;
+      const { limit } = this.#places;
+      const message = `${this.#words} has ${limit} ${limit === 1 ? 'call' : 'calls'} in flight, as many as its limit for calls at once allows; the next may go when one of them ends`;
       return refused('rate_limited', message, { rule: this.#rule('concurrent'), retryAfterSeconds: RETRY_PLACE_SECONDS }).refusal;
     }
     return null;

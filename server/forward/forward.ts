@@ -103,5 +103,6 @@ function nextAfter({ tries, triesAgain, outgoing: { body }, clock }: ForwardRequ
   if (result.release !== undefined) return tries!.next();
   if (outcome !== 'connect_failed' || (body !== null && !Buffer.isBuffer(body))) return null;
   if (tries !== null) return tries.afterUnreachable(clock.monotonic());
-  return number === 1 && triesAgain ? ONCE_MORE : null;
+  // Who did not answer for as long as a connection may take will hardly do so now, and the client has waited long enough.
+  return number === 1 && triesAgain && result.errorCode !== 'UND_ERR_CONNECT_TIMEOUT' ? ONCE_MORE : null;
 }

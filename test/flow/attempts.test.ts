@@ -43,7 +43,7 @@ const SAYS: Record<No, [status: number, type: string, message: RegExp]> = {
   rate_limited_long: [429, 'rate_limit_error', /spent has used its limit of 100 output tokens per minute; this call fits in \d+ s/],
   budget_held: [429, 'rate_limit_error', /has room, but calls in flight hold/],
   rate_limited: [429, 'rate_limit_error', /as many as its limit for calls at once allows/],
-  overloaded: [503, 'overloaded_error', /as many calls as it can/],
+  overloaded: [503, 'overloaded_error', /as many calls at once as `max_in_flight` allows/],
   draining: [503, 'overloaded_error', /shutting down/],
   ledger_unavailable: [503, 'api_error', /cannot write to its ledger/],
   upstream_unreachable: [502, 'api_error', /could not be reached/],

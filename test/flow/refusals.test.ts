@@ -245,7 +245,7 @@ test('more calls at once than the gateway takes: 503, and a time to come back', 
     const first = send(`${gateway.dataUrl}/v1/messages`, { headers: apiHeaders(SECRETS.support), body: hello() });
     await eventually('the only place is taken', async () => (scene.standin.requests() === before + 1 ? true : null));
     const answer = await send(`${gateway.dataUrl}/v1/messages`, { headers: apiHeaders(SECRETS.support), body: hello() });
-    expectRefusal(answer, { refusal: 'overloaded', status: 503, type: 'overloaded_error', message: /as many calls as it can/ });
+    expectRefusal(answer, { refusal: 'overloaded', status: 503, type: 'overloaded_error', message: /as many calls at once as `max_in_flight` allows/ });
     expect(answer.headers['retry-after']).toBe('1');
     held.open();
     expect((await first).status).toBe(200);

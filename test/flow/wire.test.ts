@@ -177,7 +177,7 @@ test('in an open gateway without a provider key the caller\'s own goes up, in th
   }
 });
 
-test.each([['HEAD', '/'], ['GET', '/api/hello'], ['HEAD', '/api/hello'], ['GET', '/healthz']])('%s %s answers without a key and without the provider', async (method, path) => {
+test.each([['HEAD', '/'], ['GET', '/api/hello'], ['HEAD', '/api/hello'], ['GET', '/healthz'], ['GET', '/healthz?from=balancer'], ['HEAD', '/w/support/ticket-triage'], ['HEAD', '/w/support/ticket-triage/api/hello'], ['GET', '/w/support/api/hello']])('%s %s answers without a key and without the provider', async (method, path) => {
   const before = scene.standin.requests();
   expect((await send(scene.gateway.dataUrl + path, { method })).status).toBe(200);
   expect(scene.standin.requests()).toBe(before);

@@ -105,6 +105,21 @@ test.each([
   expect(heard.closed).toBe(true);
 });
 
+test.each([
+  { name: 'a method that is none of ours', bytes: message({ line: 'TRACE /v1/messages HTTP/1.1', length: null, body: '' }), status: 405 },
+  { name: 'a tunnel', bytes: 'CONNECT api.anthropic.com:443 HTTP/1.1\r\nHost: a\r\n\r\n', status: 405 },
+  { name: 'no request at all', bytes: 'GARBAGE\r\n\r\n', status: 400 },
+  { name: 'headers beyond 32 KB', bytes: message({ headers: [`x-long: ${'a'.repeat(40_000)}`] }), status: 431 },
+  { name: 'no Host', bytes: message({ host: null }), status: 400 },
+])('what is refused before it is a call has the shape of every no: $name', async ({ bytes, status }) => {
+  const heard = await say(scene.gateway.dataUrl, bytes);
+  expect(heard.statuses).toEqual([status]);
+  const id = /^request-id: (\S+)/im.exec(heard.text)?.[1];
+  expect(id).toMatch(/^req_/);
+  for (const header of ['x-tollgate-refusal: malformed', 'x-should-retry: false']) expect(heard.text.toLowerCase()).toContain(header);
+  expect(JSON.parse(heard.text.slice(heard.text.indexOf('\r\n\r\n') + 4))).toMatchObject({ type: 'error', error: { type: 'invalid_request_error' }, request_id: id });
+});
+
 test('what comes behind a request on the same connection is not answered out of turn', async () => {
   const heard = await say(scene.gateway.dataUrl, message({ headers: ['x-standin-fault: slow-first-byte:150'] }) + smuggled);
   expect(heard.statuses).toEqual([200, 400]);

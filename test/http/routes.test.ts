@@ -38,6 +38,8 @@ describe('a tag prefix', () => {
   test.each([
     ['POST', '/w/support/v1/messages', 'support', null, '/v1/messages'],
     ['POST', '/w/support/messages', 'support', null, '/v1/messages'],
+    // A base URL that ends in /v1, and a client that adds its own.
+    ['POST', '/w/support/v1/v1/messages', 'support', null, '/v1/messages'],
     ['POST', '/w/support/ticket-triage/v1/messages', 'support', 'ticket-triage', '/v1/messages'],
     ['POST', '/w/support/ticket-triage/messages', 'support', 'ticket-triage', '/v1/messages'],
     ['GET', '/w/support/ticket-triage/v1/models/claude-opus-5', 'support', 'ticket-triage', '/v1/models/claude-opus-5'],

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ask, eventually, openScene, rowOf, type Scene } from '../faults/scene.ts';
+import { ask, eventually, metric, openScene, rowOf, type Scene } from '../faults/scene.ts';
 import { BODY, message, say } from './raw.ts';
 
 const LIMIT = 100 * 1024;
@@ -42,6 +42,7 @@ test('bodies that do not fit beside each other are refused, and the room comes b
   for (const socket of holders) socket.write(message({ length: String(LIMIT), body: '{' }));
   const third = await eventually(() => say(scene.gateway.dataUrl, message({ body: sized(LIMIT) }), { answers: 1 }), (heard) => heard.statuses[0] === 503);
   expect(third.text).toMatch(/x-tollgate-refusal: overloaded/);
+  expect(await metric(scene, 'tollgate_overload_total', { rung: 'held_bodies' })).toBeGreaterThan(0);
   for (const socket of holders) socket.destroy();
   await eventually(() => say(scene.gateway.dataUrl, message({ body: sized(LIMIT) }), { answers: 1 }), (heard) => heard.statuses[0] === 200);
 });

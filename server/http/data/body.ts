@@ -9,10 +9,12 @@ import { BodyFault } from './connections.ts';
 export class BodyBudget {
   #held = 0;
   readonly #limit: () => number;
+  readonly #onFull: () => void;
 
-  /** @param limitBytes asked anew each time: a reload may change it */
-  constructor(limitBytes: () => number) {
+  /** @param limitBytes asked anew each time: a reload may change it @param onFull told of every body that there was no room for */
+  constructor(limitBytes: () => number, onFull: () => void) {
     this.#limit = limitBytes;
+    this.#onFull = onFull;
   }
 
   get held(): number {
@@ -21,7 +23,10 @@ export class BodyBudget {
 
   /** False when there is no room; a body alone in the house always fits. */
   take(bytes: number): boolean {
-    if (this.#held > 0 && this.#held + bytes > this.#limit()) return false;
+    if (this.#held > 0 && this.#held + bytes > this.#limit()) {
+      this.#onFull();
+      return false;
+    }
     this.#held += bytes;
     return true;
   }

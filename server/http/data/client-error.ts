@@ -2,7 +2,9 @@
 
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import { epochMs } from '../../domain/ids.ts';
 import { REFUSALS } from '../../domain/refusal.ts';
+import { newCallId } from './call-id.ts';
 import { BodyFault, failBody, type Connections } from './connections.ts';
 
 /** For `clientError`: the bytes of a request could not be read. */
@@ -29,7 +31,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
 
 /** Writes an answer to a socket that has no reply, and closes it. */
 export function answerRaw(socket: Duplex, status: number, reason: string): void {
-  const body = JSON.stringify({ type: 'error', error: { type: REFUSALS.malformed.type, message: `${reason}: this is not a request that the gateway takes.` } });
+  const id = newCallId(epochMs(Date.now()));
+  const body = JSON.stringify({ type: 'error', error: { type: REFUSALS.malformed.type, message: `${reason}: this is not a request that the gateway takes.` }, request_id: id });
   socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-tollgate-refusal: malformed\r\nconnection: close\r\n\r\n${body}`);
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nrequest-id: ${id}\r\nx-tollgate-request-id: ${id}\r\nx-tollgate-refusal: malformed\r\nx-should-retry: false\r\nconnection: close\r\n\r\n${body}`);
 }

@@ -30,6 +30,8 @@ export function framingFault(request: IncomingMessage, reply: ServerResponse): s
       body = true;
     }
   }
+  // RFC 9112 section 3.2; Node would say so itself, though without a word.
+  if (hosts === 0 && request.httpVersionMinor === 1) return 'The Host header is missing.';
   if (hosts > 1) return 'More than one Host header was sent.';
   // It has no meaning there, and some servers take it for the next request (RFC 9110 section 9.3.1).
   if (body && request.method !== 'POST' && request.method !== 'PUT' && request.method !== 'PATCH') return `A body is not accepted with ${request.method}.`;

@@ -135,9 +135,9 @@ function descriptorLimit(): number {
 function openDescriptors(): number {
   try {
     return readdirSync('/proc/self/fd').length;
-  } catch {
-    // As above.
-    return 0;
+  } catch (error) {
+    // Where there is none left to look with, all are taken. Else as above.
+    return (error as NodeJS.ErrnoException).code === 'EMFILE' ? Infinity : 0;
   }
 }
 

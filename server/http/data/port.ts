@@ -36,8 +36,7 @@ export interface DataPort {
 }
 
 /** Answers to whether anybody is there; without a key, and without touching the provider. */
-const GREETINGS = new Set(['HEAD /', 'GET /api/hello', 'HEAD /api/hello', 'GET /healthz', 'HEAD /healthz']);
-const LONGEST_GREETING = '/api/hello'.length;
+const GREETING = /^(?:\/w\/[^/?]+(?:\/[^/?]+)?)?(\/api\/hello|\/healthz|\/?)(?:\?.*)?$/;
 /** Changes that may wait for the ledger before it refuses more by itself. */
 const MOST_JOURNALED = 10_000;
 /** How long calls that were cut at the end of a drain have to settle. */
@@ -45,10 +44,10 @@ const SETTLE_MS = 2_000;
 
 export function createDataPort(services: Services): DataPort {
   const settings = services.settings;
-  const bodies = new BodyBudget(() => settings().body.heldBytes);
   const connections = new Connections(() => settings().clients, () => services.clock.monotonic());
   const strain = new Strain(() => services.clock.monotonic(), () => ({ inFlight, maxInFlight: settings().maxInFlight }));
   const overload = noOverloads();
+  const bodies = new BodyBudget(() => settings().body.heldBytes, () => overload.held_bodies++);
   let inFlight = 0;
   let draining = false;
   let onIdle: (() => void) | null = null;
@@ -61,6 +60,8 @@ export function createDataPort(services: Services): DataPort {
     // Longer than the pools of the usual clients and load balancers, so that they close first.
     keepAliveTimeout: 75_000,
     maxHeaderSize: 32_768,
+    // `framingFault` says it in the API's shape.
+    requireHostHeader: false,
   });
   server.on('connection', (socket) => {
     if (refusesConnections(load()) || !connections.opened(socket)) {
@@ -90,7 +91,7 @@ export function createDataPort(services: Services): DataPort {
       reply.shouldKeepAlive = false;
       return turnAway({ reason: 'malformed', message: fault, rule: null, retryAfterSeconds: null });
     }
-    if (url.length <= LONGEST_GREETING && GREETINGS.has(`${request.method} ${url}`)) return greet(reply);
+    if (isGreeting(request.method, url)) return greet(reply);
     if (request.method === 'TRACE') return answerRaw(request.socket, 405, 'Method Not Allowed');
     if (draining) {
       reply.shouldKeepAlive = false;
@@ -104,7 +105,7 @@ export function createDataPort(services: Services): DataPort {
     }
     if (tooMuch !== null) {
       overload[tooMuch]++;
-      return turnAway(OVERLOADED);
+      return turnAway({ reason: 'overloaded', message: `${TOO_MUCH[tooMuch]} Try again in a second.`, rule: null, retryAfterSeconds: 1 });
     }
     const matched = matchRoute(request.method ?? '', url);
     if (matched === 'malformed') {
@@ -246,6 +247,13 @@ class ReceivedCall implements Call {
   }
 }
 
+/** With tags or without: a client asks the base URL that it was given. */
+function isGreeting(method: string | undefined, url: string): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false;
+  const asked = GREETING.exec(url)?.[1];
+  return asked !== undefined && (method === 'HEAD' || asked.length > 1);
+}
+
 function greet(reply: ServerResponse): void {
   reply.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok","service":"tollgate"}');
 }
@@ -269,7 +277,12 @@ const internalError = (id: string): string => JSON.stringify({ type: 'error', er
 const firstFrame = (error: unknown): string => (error instanceof Error ? (error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))?.trim() ?? '') : '');
 
 const DRAINING: Refusal = { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
-const OVERLOADED: Refusal = { reason: 'overloaded', message: 'The gateway serves as many calls as it can. Try again in a second.', rule: null, retryAfterSeconds: 1 };
+const TOO_MUCH = {
+  in_flight: 'The gateway serves as many calls at once as `max_in_flight` allows.',
+  held_bodies: 'The gateway holds as many bytes of request bodies as `body.held` allows.',
+  journal: 'The ledger is behind with its writing.',
+  loop_lag: 'The gateway has more to do than it can.',
+} as const satisfies Record<NonNullable<ReturnType<typeof refuseFor>>, string>;
 const LOOP: Refusal = { reason: 'loop', message: 'This call has passed this gateway already, or one gateway too many: `upstream.origin` of one of them leads back.', rule: null, retryAfterSeconds: null };
 const MALFORMED_PATH: Refusal = { reason: 'malformed', message: 'The path holds something that no path of the API can: an encoded or double slash, a dot segment, or bytes outside printable ASCII.', rule: null, retryAfterSeconds: null };
 const UNKNOWN_PATH: Refusal = { reason: 'unknown_path', message: 'This gateway does not serve that method and path. It serves the Claude API: /v1/messages, /v1/models, /v1/files and so on, also behind /w/{workspace}/{workflow}.', rule: null, retryAfterSeconds: null };

@@ -80,7 +80,9 @@ export function matchRoute(method: string, target: string): Matched | RouteFailu
 
   const [, workspace, ...rest] = segments;
   if (!workspace || !ID.test(workspace)) return 'unknown';
-  const plain = matchTemplate(method, rest, query, workspace, null);
+  // A base URL that ends in `/v1`, and a client that adds its own: no workflow of that name is meant.
+  const once = rest[0] === 'v1' && rest[1] === 'v1' ? rest.slice(1) : rest;
+  const plain = matchTemplate(method, once, query, workspace, null);
   if (plain) return plain;
   const workflow = rest[0];
   if (!workflow || !ID.test(workflow)) return 'unknown';
