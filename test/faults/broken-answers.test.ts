@@ -116,3 +116,20 @@ test.each([
     broken.close();
   }
 });
+
+test('a provider that does not take the connection is given up once, and not asked again for as long', async () => {
+  // It takes the bytes of a TLS handshake, and never says a word.
+  const mute = createServer((socket) => socket.on('error', () => undefined).resume());
+  await new Promise<void>((listening) => mute.listen(0, '127.0.0.1', listening));
+  const { port } = mute.address() as AddressInfo;
+  const silent = await openScene({ origin: `https://127.0.0.1:${port}`, upstream: { connect_timeout: '1s' } });
+  try {
+    const { seen, row } = await call(silent, {});
+    expect(seen).toMatchObject({ status: 502, headers: { 'x-tollgate-refusal': 'upstream_unreachable' } });
+    expect(row).toMatchObject({ outcome: 'connect_failed', attempts: 1, cost_usd: '0.000000000' });
+    expect(error(seen).message).toContain('UND_ERR_CONNECT_TIMEOUT');
+  } finally {
+    await silent.close();
+    mute.close();
+  }
+});

@@ -1,7 +1,7 @@
 // test/flow/refusals.test.ts: every no of the gateway, as a client sees it and as the ledger keeps it.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RequestRow, StatusAnswer } from '../../server/http/admin/wire.ts';
+import type { RequestAnswer, RequestRow, StatusAnswer } from '../../server/http/admin/wire.ts';
 import { startGateway } from './gateway.ts';
 import { SECRETS, apiHeaders, ask, baseConfig, count, eventually, hello, latch, ledgerRows, scrape, send, settled, startScene, type Sample, type Scene, type Sent, type ToSend } from './scene.ts';
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
     workspaces: [
       ...base.workspaces,
       { id: 'strict', models: { allow: ['claude-haiku-4-5*'], deny: ['*-20251001'] }, max_output_tokens: 100, workflows: [{ id: 'a' }, { id: 'b' }, { id: 'c' }] },
-      { id: 'broke' }, { id: 'tight' },
+      { id: 'broke', models: { allow: ['claude-haiku-4-5*'] }, max_output_tokens: 8000 }, { id: 'tight' },
       { id: 'slow', limits: { requests_per_minute: 1 } },
     ],
     keys: [
@@ -154,6 +154,10 @@ describe('once it is known whose a call is, its refusal is a row of the ledger',
 
   test('a budget that is used up: the amounts, the scope, and when it begins anew', async () => {
     const answer = await expectNo(() => call(KEYS.broke), { refusal: 'budget_exhausted', status: 429, type: 'billing_error', message: /^budget broke-day \(workspace broke\) has too little left for this call: 0\.000000000 USD of 0\.000001000 USD for this day is spent.* at \d{4}-\d\d-\d\dT00:00:00\.000Z/ }, { workspace: 'broke', model_requested: MODEL });
+    // Everything that was decided, and the words of the no.
+    const { decisions } = await ask<RequestAnswer>(scene.gateway, `/api/requests/${String(answer.headers['x-tollgate-request-id'])}`);
+    expect(decisions.map(({ rule, verdict }) => `${rule} ${verdict}`)).toEqual(['models:broke allow', 'max_output_tokens:broke allow', 'budget:broke-day refuse']);
+    expect(decisions.at(-1)!.detail).toBe((JSON.parse(answer.body.toString()) as { error: { message: string } }).error.message);
     const untilMidnight = (new Date().setUTCHours(24, 0, 0, 0) - Date.now()) / 1000;
     expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(untilMidnight - 1);
     expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(untilMidnight + 10);
