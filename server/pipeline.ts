@@ -1,6 +1,7 @@
 // server/pipeline.ts: the way of a call, from its first byte to its ledger entry, in one function.
 
 import type { IncomingMessage } from 'node:http';
+import type { NamedObjects } from './batch/desk.ts';
 import type { Admission, AdmissionRequest, Clearance } from './domain/admission.ts';
 import type { Ask, Caller, Intent } from './domain/call.ts';
 import type { Clock } from './domain/ids.ts';
@@ -108,13 +109,14 @@ const payable = (ask: Ask, { headers }: IncomingMessage): Ask => (headers['anthr
 
 /** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or, at once, where the call names none. */
 function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Promise<Refusal | null> | null {
-  const fileIds = body?.ask?.fileIds ?? body?.items?.flatMap(({ ask }) => ask.fileIds) ?? NOTHING;
-  return fileIds.length === 0 && !call.route.template.includes('*') ? null : askDesk(call, caller, fileIds, services);
+  const { items = null } = body ?? {};
+  const named = items === null ? (body?.ask ?? NOTHING_NAMED) : { fileIds: items.flatMap(({ ask }) => ask.fileIds), skillIds: items.flatMap(({ ask }) => ask.skillIds) };
+  return named.fileIds.length === 0 && named.skillIds.length === 0 && !call.route.template.includes('*') ? null : askDesk(call, caller, named, services);
 }
 
-async function askDesk(call: Call, caller: Caller, fileIds: readonly string[], { desk, settings }: Services): Promise<Refusal | null> {
+async function askDesk(call: Call, caller: Caller, named: NamedObjects, { desk, settings }: Services): Promise<Refusal | null> {
   try {
-    return await desk.enter(visitOf(call, caller, settings()), fileIds);
+    return await desk.enter(visitOf(call, caller, settings()), named);
   } catch (error) {
     if (error instanceof LedgerUnavailable) return LEDGER_UNAVAILABLE;
     throw error;
@@ -175,7 +177,7 @@ async function openInLedger(entry: OpenEntry, batch: BatchCall | null, { tightes
   }
 }
 
-const NOTHING: readonly string[] = [];
+const NOTHING_NAMED: NamedObjects = { fileIds: [], skillIds: [] };
 
 const LEDGER_UNAVAILABLE: Refusal = {
   reason: 'ledger_unavailable',

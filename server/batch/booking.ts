@@ -154,7 +154,7 @@ const quoteOf = ({ model, row, basis, likelyInputTokens, container }: BatchModel
 /** The least there is to ask of a model: for its line in the price book. */
 const askFor = (model: string): Ask => ({
   model, modelSpan: [0, 0], stream: false, maxTokens: 1, includeUsage: false, userId: null, speed: null, serviceTier: null, inferenceGeo: null, cacheTtl: null, fallbackModels: [],
-  serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0,
+  serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], skillIds: [], billedElsewhere: false, bodyBytes: 0,
 });
 
 const estimateOf = (model: BatchModel, total: Nanodollars, method: string): Cost => ({

@@ -27,12 +27,18 @@ export interface CreatedBatch {
   readonly expiresAt: EpochMs;
 }
 
+/** What a body names of things at the provider. */
+export interface NamedObjects {
+  readonly fileIds: readonly string[];
+  readonly skillIds: readonly string[];
+}
+
 export interface Desk {
   /**
    * Null when the call may go on. Looks whose object the path and the body name, and books a batch before it is deleted: its results
    * go with it. @throws LedgerUnavailable when nobody can tell
    */
-  enter(visit: Visit, fileIds: readonly string[]): Promise<Refusal | null>;
+  enter(visit: Visit, named: NamedObjects): Promise<Refusal | null>;
   /** What the answer to the call goes through before the client gets it; null: nothing. `onBatch` is told of a batch first. */
   editor(visit: Visit, head: { readonly status: number; readonly streamed: boolean }, onBatch: (batch: CreatedBatch) => Promise<void>): ((body: Buffer) => Promise<Buffer>) | null;
 }
@@ -62,12 +68,10 @@ export function createDesk({ objects, care, provider }: { objects: Objects; care
   }
 
   return {
-    async enter(visit, fileIds) {
+    async enter(visit, { fileIds, skillIds }) {
       const { route, caller, credential } = visit;
-      if (fileIds.length > 0) {
-        const hidden = await objects.obstacle('file', fileIds, caller);
-        if (hidden !== null) return hidden;
-      }
+      const unseen = (await objects.obstacle('file', fileIds, caller)) ?? (await objects.obstacle('skill', skillIds, caller));
+      if (unseen !== null) return unseen;
       const kind = kindOf(route.endpoint);
       const id = kind === null ? null : idIn(visit);
       if (kind === null || id === null) return null;

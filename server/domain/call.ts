@@ -98,6 +98,8 @@ export interface Ask {
   readonly unboundedInput: boolean;
   /** Ids of uploaded files that the body refers to. */
   readonly fileIds: readonly string[];
+  /** Skills that the body brings into its container; the provider's own among them. */
+  readonly skillIds: readonly string[];
   /** True when `billing_policy` charges another organization, and a header names whose profile. */
   readonly billedElsewhere: boolean;
   /** Bytes of the decoded body. */

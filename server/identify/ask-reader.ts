@@ -24,6 +24,7 @@ const BLOCK = new Names(['type', 'role', 'source', 'content', 'cache_control', '
 const SOURCE = new Names(['type', 'content', 'file_id']);
 const FILE = new Names(['file_id']);
 const CONTAINER = new Names(['skills']);
+const SKILL = new Names(['skill_id']);
 const IMAGE_URL = new Names(['url']);
 const TOOL_CHANGE = new Names(['definition']);
 
@@ -71,6 +72,7 @@ export class AskReader {
   #continues = false;
   #inlineImages = 0;
   readonly #fileIds: string[] = [];
+  readonly #skillIds: string[] = [];
   #unboundedInput = false;
   #billedElsewhere = false;
   readonly #toolNames: string[] = [];
@@ -115,6 +117,7 @@ export class AskReader {
       inlineImages: this.#inlineImages,
       unboundedInput: this.#unboundedInput,
       fileIds: this.#fileIds,
+      skillIds: this.#skillIds,
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
       ...(this.#toolNames.length > 0 || this.#mcpServers.length > 0 || this.#container || this.#thinking
@@ -269,7 +272,7 @@ export class AskReader {
       if (cursor.kind() !== 'array') this.#skills ||= cursor.kind() !== 'null';
       this.#each(() => {
         this.#skills = true;
-        cursor.skip();
+        this.#maybe(SKILL, () => this.#idInto(this.#skillIds));
       });
     });
   }
@@ -363,9 +366,9 @@ export class AskReader {
         case 'tool':
           return this.#maybe(TOOL_CHANGE, this.#tool);
         case 'file_id':
-          return this.#fileId();
+          return this.#idInto(this.#fileIds);
         case 'file':
-          return this.#maybe(FILE, () => this.#fileId());
+          return this.#maybe(FILE, () => this.#idInto(this.#fileIds));
       }
     });
     this.#weigh(type, source);
@@ -383,16 +386,16 @@ export class AskReader {
     let type: (typeof SOURCE_TYPES)['names'][number] | null = null;
     cursor.object(SOURCE, (name) => {
       if (name === 'content') return this.#blocks();
-      if (name === 'file_id') return this.#fileId();
+      if (name === 'file_id') return this.#idInto(this.#fileIds);
       if (name === null || cursor.kind() !== 'string') return cursor.skip();
       type = cursor.word(SOURCE_TYPES);
     });
     return type ?? 'unknown';
   }
 
-  #fileId(): void {
+  #idInto(ids: string[]): void {
     const id = this.#text();
-    if (id !== null) this.#fileIds.push(id);
+    if (id !== null) ids.push(id);
   }
 
   /** The OpenAI spelling of an image. True when it is inline. */

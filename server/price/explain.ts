@@ -95,7 +95,7 @@ function withShortfall({ row, parts }: CallDetail): readonly UsagePart[] {
 /** An ask of which only the speed is known. */
 const askedFor = (model: string, speed: string): Quote['ask'] => ({
   model, modelSpan: [0, 0], stream: false, maxTokens: null, includeUsage: false, userId: null, speed, serviceTier: null, inferenceGeo: null, cacheTtl: null,
-  fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0,
+  fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], skillIds: [], billedElsewhere: false, bodyBytes: 0,
 });
 
 /** The stored rows as a book: a model finds its row by id, with or without a date, or by alias; a model without one was priced at the ceiling. */

@@ -85,7 +85,7 @@ export function caller(place = 'w/f', more: { key?: string; user?: string; sessi
 export function ask(model: string, more: Partial<Ask> = {}): Ask {
   return {
     model, modelSpan: [0, 0], stream: false, maxTokens: 100, includeUsage: false, userId: null, speed: null, serviceTier: null, inferenceGeo: null, cacheTtl: null,
-    fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false, bodyBytes: 0, ...more,
+    fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], skillIds: [], billedElsewhere: false, bodyBytes: 0, ...more,
   };
 }
 

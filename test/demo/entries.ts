@@ -137,7 +137,7 @@ function askOf(call: PlannedCall): Ask {
   const search = call.part.searches > 0;
   return {
     model: call.part.alias ?? call.model, modelSpan: [0, 0], stream: call.part.stream, maxTokens: call.part.maxTokens, includeUsage: false, userId: null, speed: null, serviceTier: null, inferenceGeo: null,
-    cacheTtl: call.cacheKey === null ? null : '5m', fallbackModels: [], serverTools: search ? ['web_search_20260209'] : [], samplings: search ? 4 : 1, compactions: 0, continues: false, maxSearches: search ? 3 : 0, inlineImages: 0, unboundedInput: search, fileIds: [], billedElsewhere: false,
+    cacheTtl: call.cacheKey === null ? null : '5m', fallbackModels: [], serverTools: search ? ['web_search_20260209'] : [], samplings: search ? 4 : 1, compactions: 0, continues: false, maxSearches: search ? 3 : 0, inlineImages: 0, unboundedInput: search, fileIds: [], skillIds: [], billedElsewhere: false,
     bodyBytes: Math.round((call.prefixTokens + call.freshTokens) * BYTES_PER_TOKEN),
   };
 }

@@ -196,7 +196,13 @@ test('what another workspace made is not there: 404 in the API\'s shape, and not
   for (const ask of [() => two.files.retrieveMetadata(file.id), () => two.files.download(file.id), () => two.files.delete(file.id), () => two.messages.create({ model: 'claude-haiku-4-5', max_tokens: 8, messages: [{ role: 'user', content: [withFile] }] } as never), () => two.messages.batches.create({ requests: [item('f', 'claude-haiku-4-5', { messages: [{ role: 'user', content: [withFile] }] })] })]) {
     await expect(ask()).rejects.toMatchObject({ status: 404, error: { error: { type: 'not_found_error', message: `Could not find file ${file.id}` } } });
   }
+  const withSkill = (id: string) => ({ model: 'claude-haiku-4-5', max_tokens: 8, messages: [{ role: 'user', content: 'Slides, please.' }], container: { skills: [{ type: id === 'pptx' ? 'anthropic' : 'custom', skill_id: 'pptx', version: 'latest' }, { type: 'custom', skill_id: id, version: 'latest' }] } }) as never;
+  for (const ask of [() => two.messages.create(withSkill('skill_01Private')), () => two.messages.batches.create({ requests: [{ custom_id: 's', params: withSkill('skill_01Private') }] })]) {
+    await expect(ask()).rejects.toMatchObject({ status: 404, error: { error: { type: 'not_found_error', message: 'Could not find skill skill_01Private' } } });
+  }
   expect(upstream.requests()).toBe(before);
+  // The provider's own are everybody's.
+  expect(await two.messages.create(withSkill('pptx'))).toMatchObject({ type: 'message' });
   expect(await one.files.retrieveMetadata(file.id)).toMatchObject({ id: file.id });
   expect((await one.messages.batches.retrieve(batch.id)).id).toBe(batch.id);
 });

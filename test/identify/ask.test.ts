@@ -18,7 +18,7 @@ test('a plain body asks for its model and nothing else', () => {
     value: {
       model: 'claude-haiku-4-5', modelSpan: [9, 27], stream: false, maxTokens: null, includeUsage: false, userId: null, speed: null, serviceTier: null,
       inferenceGeo: null, cacheTtl: null, fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false,
-      fileIds: [], billedElsewhere: false, bodyBytes: body.length,
+      fileIds: [], skillIds: [], billedElsewhere: false, bodyBytes: body.length,
     },
   });
 });
@@ -71,6 +71,7 @@ test.each<{ name: string; fields: Record<string, unknown>; endpoint?: Endpoint; 
   { name: 'a search result, whose source is text', fields: withBlock({ type: 'search_result', source: 'https://example.test', content: [{ type: 'text', text: 'x' }] }), means: { unboundedInput: false } },
   { name: 'a container upload', fields: withBlock({ type: 'container_upload', file_id: 'file_1' }), means: { unboundedInput: true } },
   { name: 'a container', fields: { container: 'container_1' }, means: { unboundedInput: true } },
+  { name: 'a container with skills', fields: { container: { id: 'container_1', skills: [{ type: 'anthropic', skill_id: 'pptx' }, { type: 'custom', skill_id: 'skill_1', version: '2' }, 'odd', { skill_id: null }] } }, means: { unboundedInput: true, skillIds: ['pptx', 'skill_1'] } },
   { name: 'MCP servers', fields: { mcp_servers: [{ type: 'url', url: 'x' }] }, means: { samplings: 10, unboundedInput: true } },
   { name: 'no MCP servers', fields: { mcp_servers: [], container: null, thread: null, compaction: null }, means: { unboundedInput: false } },
   { name: 'a thread', fields: { thread: { type: 'continue' } }, means: { samplings: 1, compactions: 0, unboundedInput: true } },

@@ -27,7 +27,7 @@ export const day = (iso: string): EpochMs => epochMs(Date.parse(`${iso}T00:00:00
 
 export const ask = (more: Partial<Ask> = {}): Ask => ({
   model: 'claude-sonnet-4-6', modelSpan: [0, 0], stream: false, maxTokens: 1_000, includeUsage: false, userId: null, speed: null, serviceTier: null,
-  inferenceGeo: null, cacheTtl: null, fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], billedElsewhere: false,
+  inferenceGeo: null, cacheTtl: null, fallbackModels: [], serverTools: [], maxSearches: 0, samplings: 1, compactions: 0, continues: false, inlineImages: 0, unboundedInput: false, fileIds: [], skillIds: [], billedElsewhere: false,
   bodyBytes: 1_000, ...more,
 });
 
