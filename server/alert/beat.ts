@@ -13,7 +13,7 @@ const SERVED: ReadonlySet<Outcome> = new Set(['ok', 'truncated']);
 const failedOf = (outcome: Outcome | null): boolean | null => (outcome === null ? null : FAILED.has(outcome) ? true : SERVED.has(outcome) ? false : null);
 const isRejected = (status: number | null): boolean => status !== null && status >= 400 && status < 500;
 
-/** Money, credit or a spend limit: 402 whatever it says, else by its code (`enforced_spend_limit_reached`, `contract_spend_limit_reached`). */
+/** Money, credit or a spend limit: 402 whatever it says, else by its code (`enforced_spend_limit_reached`, `contract_spend_limit_reached`, and the meter's `specified_spend_limit_reached`). */
 function capOf(status: number | null, code: string | null): string | null {
   if (code !== null && /spend_limit_reached$/.test(code)) return code;
   return status === 402 ? (code ?? 'billing_error') : null;

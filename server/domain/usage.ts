@@ -91,7 +91,7 @@ export interface Reading {
   readonly stopReason: string | null;
   /** The `type` of an error body or of an `event: error` after a 200; null when there was none. */
   readonly errorType: string | null;
-  /** `error.details.error_code`, null when there was none. */
+  /** `error.details.error_code`, or `specified_spend_limit_reached` where only the message says so; null when there was neither. */
   readonly errorCode: string | null;
   /** Milliseconds on the monotonic clock when the first content was relayed; null when none was. */
   readonly firstContentAt: number | null;

@@ -7,6 +7,9 @@ const NO_CONTENT = { noContent: true } as const;
 const CONTAINER = { container: true } as const;
 const NOTHING = {} as const;
 
+/** How the API says that the limit is reached which its customer set for the organization or a workspace: a bad request without a code, told by these words alone. */
+const OWN_LIMIT = /^You have reached your specified (?:workspace )?API usage limits/;
+
 /** Gathers a reading. Every method takes what came from outside as it is and never throws. */
 export class Account {
   readonly #merge = new UsageMerge();
@@ -57,11 +60,12 @@ export class Account {
     this.#stopReason = asWord(value) ?? this.#stopReason;
   }
 
-  /** An error object, i.e. what stands under `error` in the body. */
+  /** An error object, i.e. what stands under `error` in the body. Its message can quote a prompt, so that no word of it is kept. */
   error(value: unknown): void {
     const error = asObject(value);
+    const message = error?.['message'];
     this.#errorType = asWord(error?.['type']) ?? 'unknown_error';
-    this.#errorCode = asWord(asObject(error?.['details'])?.['error_code']);
+    this.#errorCode = typeof message === 'string' && OWN_LIMIT.test(message) ? 'specified_spend_limit_reached' : asWord(asObject(error?.['details'])?.['error_code']);
   }
 
   /** Content went by just now. */

@@ -207,11 +207,14 @@ describe('a JSON body', () => {
   test.each([
     { name: 'an error body', status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: 'text of the client', details: { error_code: 'credit' } } }, expected: { errorType: 'invalid_request_error', errorCode: 'credit', usage: null, contentBytes: 0 } },
     { name: 'an error in OpenAI’s shape', status: 404, body: { error: { message: 'no', type: 'not_found_error', code: null } }, expected: { errorType: 'not_found_error', errorCode: null } },
+    { name: 'an error that says that the limit one set oneself is reached', status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: 'You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.' } }, expected: { errorType: 'invalid_request_error', errorCode: 'specified_spend_limit_reached' } },
+    { name: 'the same of a workspace', status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: 'You have reached your specified workspace API usage limits.' } }, expected: { errorCode: 'specified_spend_limit_reached' } },
+    { name: 'an error that only quotes those words', status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: 'messages: "You have reached your specified API usage limits"' } }, expected: { errorCode: null } },
     { name: 'an error on a free endpoint', status: 500, body: { type: 'error', error: { type: 'api_error' } }, expected: { errorType: 'api_error' } },
   ])('$name tells its type and code, never its message', async ({ status, body, expected }) => {
     const { reading } = await metered(json(body), { ...as, status, endpoint: status === 500 ? 'files' : 'messages' });
     expect(reading).toMatchObject(expected);
-    expect(JSON.stringify(reading)).not.toContain('text of the client');
+    expect(JSON.stringify(reading)).not.toMatch(/text of the client|You have reached/);
   });
 
   test('that is cut off is an obstacle, with its size to estimate by', async () => {
