@@ -77,6 +77,8 @@ export interface Reading {
   readonly usage: Usage | null;
   /** True when the usage is final: a whole JSON body with usage, or a stream's last `message_delta` before its end. Else it is "at least". */
   readonly complete: boolean;
+  /** True when the answer said itself that it is over: a stream's last word, or JSON that is whole. Absent or false: it did not, or could not be read that far. */
+  readonly ended?: boolean;
   /**
    * Bytes of generated content that went by, for an estimate where the final count is missing: of a stream, its deltas; of a body that
    * could not be read or holds no usage, what there was of it. 0 for a JSON body with usage.

@@ -36,11 +36,16 @@ export function outcomeOf(ended: Ended): Outcome {
   if (ended.status >= 400) return 'client_error';
   if (!ended.billed) return 'ok';
   if (ended.reading.errorType !== null) return 'upstream_error';
-  // Said to be JSON and is none, or is nothing at all.
-  if (!ended.streamed && ended.reading.usage === null && (ended.reading.obstacle === 'unparsable' || ended.responseBytes === 0)) return 'upstream_protocol';
+  // Is nothing at all, or said to be JSON and is none.
+  if (ended.responseBytes === 0 || (!ended.streamed && ended.reading.usage === null && ended.reading.obstacle === 'unparsable')) return 'upstream_protocol';
   // A stream that began and ended neatly, but without its last word, was cut somewhere behind the provider's own proxy.
-  if (ended.streamed && ended.reading.usage !== null && !ended.reading.complete) return 'upstream_reset';
+  if (ended.streamed && !saidAll(ended.reading)) return 'upstream_reset';
   return TRUNCATED.has(ended.reading.stopReason ?? '') ? 'truncated' : 'ok';
+}
+
+/** Whether a stream came to its last word, with its final count where it counts at all. One that cannot be decoded is believed. */
+function saidAll({ usage, complete, ended, obstacle }: Reading): boolean {
+  return usage === null ? ended === true || obstacle === 'undecodable' : complete;
 }
 
 /** Some clients hang up on the last event instead of the end of the body, as OpenAI's SDK does at `[DONE]`: they have their answer. */

@@ -99,6 +99,7 @@ export class Account {
     return {
       usage: this.#merge.usage(this.#modelServed),
       complete: this.#finalOutput && this.#ended,
+      ended: this.#ended,
       contentBytes: this.contentBytes,
       messageId: this.#messageId,
       ...(this.#hasContent === false && this.contentBytes === 0 ? NO_CONTENT : NOTHING),

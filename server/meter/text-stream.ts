@@ -53,6 +53,8 @@ export function completionReader(account: Account): EventReader {
       const event = parsed(data, account);
       account.model(event?.['model']);
       account.stopReason(event?.['stop_reason']);
+      // It knows no other last word than the reason why it stopped.
+      if (typeof event?.['stop_reason'] === 'string') account.ended();
       if (asObject(event?.['error'])) account.error(event?.['error']);
     },
     oversized: () => account.stuck('oversized_event'),

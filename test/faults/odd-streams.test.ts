@@ -1,6 +1,9 @@
 // test/faults/odd-streams.test.ts: answers that look unlike any other arrive byte for byte, and are still read right.
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { messageDelta, messageStart, messageStop, text } from '../meter/streams.ts';
 import { call, expectAllCounted, openScene, type Scene } from './scene.ts';
 
 let scene: Scene;
@@ -81,3 +84,54 @@ test.each([
 });
 
 test('every call was counted once, and nothing is in flight', () => expectAllCounted(scene));
+
+const STREAM = 'text/event-stream; charset=utf-8';
+const words = text('The keeper lit the lamp, as on every evening.'.repeat(4));
+const chunk = (content: string): string => `data: ${JSON.stringify({ model: 'claude-haiku-4-5', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`;
+const bare = (event: string): string => event.replace(',"usage":{}', '');
+
+/** Answers that the stand-in does not give, by name. */
+const ANSWERS: Readonly<Record<string, { type: string; body: string }>> = {
+  'no bytes': { type: STREAM, body: '' },
+  'a cut': { type: STREAM, body: bare(messageStart({})) + words },
+  'a cut behind the reason': { type: STREAM, body: bare(messageStart({})) + words + bare(messageDelta({})) },
+  'a comment': { type: STREAM, body: ': nothing to see\n\n' },
+  'a chat': { type: STREAM, body: `${chunk('Once there was a lamp.')}data: [DONE]\n\n` },
+  'a cut chat': { type: STREAM, body: chunk('Once there was a') },
+};
+
+describe('of a provider that tells less than the API does,', () => {
+  let provider: Server;
+  let odd: Scene;
+  beforeAll(async () => {
+    provider = createServer((request, answer) => {
+      const { type, body } = ANSWERS[String(request.headers['x-standin-fault'])]!;
+      request.resume().on('end', () => answer.writeHead(200, { 'content-type': type }).end(body));
+    });
+    await new Promise<void>((listening) => provider.listen(0, '127.0.0.1', listening));
+    odd = await openScene({ origin: `http://127.0.0.1:${(provider.address() as AddressInfo).port}` });
+  });
+  afterAll(async () => {
+    await odd.close();
+    provider.close();
+  });
+
+  test.each<{ name: string; path?: string; outcome: string; output?: number }>([
+    { name: 'no bytes', outcome: 'upstream_protocol', output: 0 },
+    { name: 'a cut', outcome: 'upstream_reset' },
+    { name: 'a cut behind the reason', outcome: 'upstream_reset' },
+    { name: 'a comment', outcome: 'upstream_reset', output: 0 },
+    { name: 'a chat', path: '/v1/chat/completions', outcome: 'ok' },
+    { name: 'a cut chat', path: '/v1/chat/completions', outcome: 'upstream_reset' },
+  ])('$name without usage is relayed to the byte and booked as $outcome, as an estimate', async ({ name, path = '/v1/messages', outcome, output }) => {
+    const { seen, row } = await call(odd, { fault: name, path, stream: true });
+    expect(seen).toMatchObject({ status: 200, ending: 'complete' });
+    expect(seen.body.toString()).toBe(ANSWERS[name]!.body);
+    expect(row).toMatchObject({ outcome, status: 200, estimated: true });
+    expect(row.tokens.input).toBeGreaterThan(10);
+    if (output === undefined) expect(row.tokens.output).toBeGreaterThan(1);
+    else expect(row.tokens.output).toBe(output);
+  });
+
+  test('every call was counted once, and nothing is in flight', () => expectAllCounted(odd));
+});

@@ -250,7 +250,9 @@ describe('the OpenAI-compatible endpoint', () => {
 
   test('without usage leaves the length of its text, tool arguments included', async () => {
     const events = [choice({ content: 'eight ch' }), choice({ tool_calls: [{ function: { arguments: '{"a":1}' } }] }), choice({}, 'stop'), 'data: [DONE]\n\n'];
-    expect((await metered(stream(...events), as)).reading).toMatchObject({ usage: null, complete: false, contentBytes: 8 + '{\\"a\\":1}'.length });
+    expect((await metered(stream(...events), as)).reading).toMatchObject({ usage: null, complete: false, ended: true, contentBytes: 8 + '{\\"a\\":1}'.length });
+    expect((await metered(stream(choice({ content: 'no reason given' }), 'data: [DONE]\n\n'), as)).reading).toMatchObject({ usage: null, ended: true });
+    expect((await metered(stream(choice({ content: 'cut off' })), as)).reading).toMatchObject({ usage: null, ended: false });
   });
 });
 
@@ -264,7 +266,8 @@ describe('text completion, which has no usage', () => {
 
   test('leaves the length of a stream’s text', async () => {
     const part = (completion: string, stop: string | null) => event({ type: 'completion', completion, stop_reason: stop, model: 'claude-2.1' });
-    expect((await metered(stream(part(' Hel', null), part('lo', null), part('', 'stop_sequence')), as)).reading).toMatchObject({ contentBytes: 6, stopReason: 'stop_sequence', firstContentAt: 1 });
+    expect((await metered(stream(part(' Hel', null), part('lo', null), part('', 'stop_sequence')), as)).reading).toMatchObject({ contentBytes: 6, stopReason: 'stop_sequence', firstContentAt: 1, ended: true });
+    expect((await metered(stream(part(' Hel', null), part('lo', null)), as)).reading).toMatchObject({ contentBytes: 6, ended: false });
   });
 });
 
