@@ -75,8 +75,10 @@ export interface Usage {
 export interface Reading {
   /** Null when no usage was seen at all. */
   readonly usage: Usage | null;
-  /** True when the usage is final: a whole JSON body with usage, or a stream's last `message_delta` before its end. Else it is "at least". */
+  /** True when the usage is final and told both prompt and output: a whole JSON body with usage, or a stream's last `message_delta` before its end. Else it is "at least". */
   readonly complete: boolean;
+  /** True when a usage was seen, but never how long the prompt was. Absent: it was told, or there was no usage. */
+  readonly promptUntold?: boolean;
   /** True when the answer said itself that it is over: a stream's last word, or JSON that is whole. Absent or false: it did not, or could not be read that far. */
   readonly ended?: boolean;
   /**

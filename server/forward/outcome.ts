@@ -43,12 +43,13 @@ export function outcomeOf(ended: Ended): Outcome {
   return TRUNCATED.has(ended.reading.stopReason ?? '') ? 'truncated' : 'ok';
 }
 
-/** Whether a stream came to its last word, with its final count where it counts at all. One that cannot be decoded is believed. */
-function saidAll({ usage, complete, ended, obstacle }: Reading): boolean {
-  return usage === null ? ended === true || obstacle === 'undecodable' : complete;
+/** Whether a stream came to its last word, with its final count where it counts the call at all. One that cannot be decoded is believed. */
+function saidAll({ usage, complete, ended, promptUntold, obstacle }: Reading): boolean {
+  if (usage === null) return ended === true || obstacle === 'undecodable';
+  return complete || (ended === true && promptUntold === true);
 }
 
 /** Some clients hang up on the last event instead of the end of the body, as OpenAI's SDK does at `[DONE]`: they have their answer. */
 function heardOut({ streamed, clientMissed, reading }: Ended): boolean {
-  return streamed && !clientMissed && reading.stopReason !== null && (reading.usage === null || reading.complete);
+  return streamed && !clientMissed && reading.stopReason !== null && (reading.usage === null || saidAll(reading));
 }

@@ -4,6 +4,7 @@ import type { Reading, Tokens } from '../domain/usage.ts';
 import { asObject, asWord, UsageMerge } from './usage-merge.ts';
 
 const NO_CONTENT = { noContent: true } as const;
+const PROMPT_UNTOLD = { promptUntold: true } as const;
 const CONTAINER = { container: true } as const;
 const NOTHING = {} as const;
 
@@ -42,6 +43,10 @@ export class Account {
   /** A usage in OpenAI's shape. */
   chatUsage(value: unknown): void {
     if (this.#merge.takeChat(value)) this.#finalOutput = true;
+  }
+
+  get promptTold(): boolean {
+    return this.#merge.promptTold;
   }
 
   tokens(): Tokens {
@@ -98,7 +103,8 @@ export class Account {
   reading(): Reading {
     return {
       usage: this.#merge.usage(this.#modelServed),
-      complete: this.#finalOutput && this.#ended,
+      complete: this.#finalOutput && this.#merge.promptTold && this.#ended,
+      ...(this.#merge.seen && !this.#merge.promptTold ? PROMPT_UNTOLD : NOTHING),
       ended: this.#ended,
       contentBytes: this.contentBytes,
       messageId: this.#messageId,

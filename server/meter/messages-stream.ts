@@ -55,7 +55,7 @@ export function messagesReader(account: Account, onStart: (started: Tokens) => v
         account.stopReason(message?.['stop_reason']);
         account.container(message?.['container']);
         account.hasContent(false);
-        if (!started && asObject(message?.['usage'])) onStart(account.tokens());
+        if (!started && account.promptTold) onStart(account.tokens());
         started = true;
       } else if (event['type'] === 'message_delta') {
         const delta = asObject(event['delta']);

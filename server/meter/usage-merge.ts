@@ -72,6 +72,15 @@ export class UsageMerge {
     return output !== null;
   }
 
+  get seen(): boolean {
+    return this.#seen;
+  }
+
+  /** Whether the prompt was told: by its input, which may be 0 beside what the cache held, or turn by turn. What the cache held says nothing of the rest. */
+  get promptTold(): boolean {
+    return this.#input !== null || this.#parts.length > 0;
+  }
+
   /** The tokens as known so far. */
   tokens(): Tokens {
     const known = (this.#writes5m ?? 0) + (this.#writes1h ?? 0);

@@ -4,7 +4,7 @@ import { NO_MONEY, picodollars, roundUpToNano, type Picodollars } from '../domai
 import { UNLISTED, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
 import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type ServerTools, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
-import { outputShortfall, withoutUsage } from './estimate.ts';
+import { outputShortfall, promptShortfall, withoutUsage } from './estimate.ts';
 import { asksForUs, isBatch } from './quote.ts';
 import { ratesFor, type Serving } from './rates.ts';
 
@@ -41,12 +41,21 @@ export function costOf(quote: Quote, ending: Ending, book: PriceBook, assumeUs: 
   if (reading.complete) return bill(quote, reading, row, turns, null);
   const served = priced(reading.usage.modelServed);
   const reported = turns.reduce((sum, turn) => sum + turn.tokens.output, 0);
-  const missing = outputShortfall(quote, reading, served.bytesPerToken, reported);
+  const output = outputShortfall(quote, reading, served.bytesPerToken, reported);
+  const input = promptShortfall(quote, reading, turns.reduce((sum, turn) => sum + promptTokens(turn.tokens), 0));
   const last = turns.at(-1);
-  const method = missing > 0 ? 'prompt from message_start, output from streamed text' : 'prompt and output as last reported';
-  if (missing === 0 || !last) return bill(quote, reading, row, turns, method);
+  const method = atLeastMethod(reading, output, reported);
+  if (input + output === 0 || !last) return bill(quote, reading, row, turns, method);
   // Added to the last turn, so that the prompt-length band of that turn prices it too.
-  return bill(quote, reading, row, [...turns.slice(0, -1), { ...last, tokens: { ...last.tokens, output: last.tokens.output + missing } }], method);
+  const tokens = { ...last.tokens, input: last.tokens.input + input, output: last.tokens.output + output };
+  return bill(quote, reading, row, [...turns.slice(0, -1), { ...last, tokens }], method);
+}
+
+/** How a usage that is "at least" was made up. @param missing output added to what was reported */
+function atLeastMethod(reading: Reading, missing: number, reported: number): string {
+  if (reading.promptUntold !== true) return missing > 0 ? 'prompt from message_start, output from streamed text' : 'prompt and output as last reported';
+  if (missing > 0) return 'prompt from bytes sent, output from bytes received';
+  return reported > 0 ? 'prompt from bytes sent, output as last reported' : 'prompt from bytes sent';
 }
 
 /**

@@ -17,12 +17,12 @@ export interface Estimate {
 export const outputFloor = (quote: Quote, reading: Reading, bytesPerToken: number): number =>
   Math.min(Math.ceil(reading.contentBytes / bytesPerToken), quote.maxOutputTokens);
 
-/**
- * Where no usage was seen at all. The prompt was sent and may have been billed, so it is never nothing: the quote's own middling guess,
- * at the plain input rate, since nothing tells what came from a cache.
- */
+/** A prompt that nothing told of. It was sent and may have been billed, so it is never nothing: the quote's own middling guess. */
+const likelyPrompt = (quote: Quote): number => Math.max(1, quote.likelyInputTokens);
+
+/** Where no usage was seen at all. The prompt is taken at the plain input rate, since nothing tells what came from a cache. */
 export function withoutUsage(quote: Quote, reading: Reading, bytesPerToken: number): Estimate {
-  const tokens: Tokens = { ...NO_TOKENS, input: Math.max(1, quote.likelyInputTokens), output: outputFloor(quote, reading, bytesPerToken) };
+  const tokens: Tokens = { ...NO_TOKENS, input: likelyPrompt(quote), output: outputFloor(quote, reading, bytesPerToken) };
   return { tokens, method: tokens.output > 0 ? 'prompt from bytes sent, output from bytes received' : 'prompt from bytes sent' };
 }
 
@@ -32,4 +32,12 @@ export function withoutUsage(quote: Quote, reading: Reading, bytesPerToken: numb
  */
 export function outputShortfall(quote: Quote, reading: Reading, bytesPerToken: number, reported: number): number {
   return Math.max(0, outputFloor(quote, reading, bytesPerToken) - reported);
+}
+
+/**
+ * What is missing from the prompt of a usage that did not tell it, at the plain input rate likewise; zero where it did.
+ * @param reported what was told of it all the same, as read from the cache or written there
+ */
+export function promptShortfall(quote: Quote, reading: Reading, reported: number): number {
+  return reading.promptUntold === true ? Math.max(0, likelyPrompt(quote) - reported) : 0;
 }

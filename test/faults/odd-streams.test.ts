@@ -88,6 +88,8 @@ test('every call was counted once, and nothing is in flight', () => expectAllCou
 const STREAM = 'text/event-stream; charset=utf-8';
 const words = text('The keeper lit the lamp, as on every evening.'.repeat(4));
 const chunk = (content: string): string => `data: ${JSON.stringify({ model: 'claude-haiku-4-5', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`;
+const JSON_TYPE = 'application/json';
+const message = (usage: object): string => JSON.stringify({ id: 'msg_01', type: 'message', role: 'assistant', model: 'claude-haiku-4-5', content: [{ type: 'text', text: 'The keeper lit the lamp. '.repeat(40) }], stop_reason: 'end_turn', stop_sequence: null, usage });
 const bare = (event: string): string => event.replace(',"usage":{}', '');
 
 /** Answers that the stand-in does not give, by name. */
@@ -97,6 +99,9 @@ const ANSWERS: Readonly<Record<string, { type: string; body: string }>> = {
   'a cut behind the reason': { type: STREAM, body: bare(messageStart({})) + words + bare(messageDelta({})) },
   'a comment': { type: STREAM, body: ': nothing to see\n\n' },
   'a chat': { type: STREAM, body: `${chunk('Once there was a lamp.')}data: [DONE]\n\n` },
+  'an empty usage at its start': { type: STREAM, body: messageStart({}, 'claude-haiku-4-5') + words + messageDelta({ output_tokens: 77 }) + messageStop },
+  'no usage at its start': { type: STREAM, body: bare(messageStart({})) + words + messageDelta({ output_tokens: 77 }) + messageStop },
+  'JSON that tells no input': { type: JSON_TYPE, body: message({ output_tokens: 77 }) },
   'a cut chat': { type: STREAM, body: chunk('Once there was a') },
 };
 
@@ -131,6 +136,13 @@ describe('of a provider that tells less than the API does,', () => {
     expect(row.tokens.input).toBeGreaterThan(10);
     if (output === undefined) expect(row.tokens.output).toBeGreaterThan(1);
     else expect(row.tokens.output).toBe(output);
+  });
+
+  test.each(['an empty usage at its start', 'no usage at its start', 'JSON that tells no input'])('an answer with %s has an estimate of its prompt beside the output told', async (name) => {
+    const { seen, row } = await call(odd, { fault: name, stream: ANSWERS[name]!.type === STREAM });
+    expect(seen.body.toString()).toBe(ANSWERS[name]!.body);
+    expect(row).toMatchObject({ outcome: 'ok', estimated: true, estimate_method: 'prompt from bytes sent, output as last reported', tokens: { output: 77 } });
+    expect(row.tokens.input).toBeGreaterThan(10);
   });
 
   test('every call was counted once, and nothing is in flight', () => expectAllCounted(odd));

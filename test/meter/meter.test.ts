@@ -90,6 +90,46 @@ describe('merging', () => {
   });
 });
 
+describe('half a usage is an estimate', () => {
+  const chat = { endpoint: 'chat_completions' as const };
+  const json = { contentType: 'application/json' };
+  const body = (usage: object): string => JSON.stringify({ type: 'message', content: [{ type: 'text', text: 'lamp' }], usage });
+  const { input_tokens: _untold, ...noInput } = startUsage;
+  const cut = messageStart({}).replace(',"usage":{}', '');
+  const last = (usage: object | null): string => `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage })}\n\n`;
+
+  test.each<{ name: string; told: string; request?: object; expected: object }>([
+    { name: 'a start with an empty usage', told: messageStart({}) + messageDelta({ output_tokens: 12 }) + messageStop, expected: { complete: false, promptUntold: true, ended: true, usage: { tokens: tokens({ output: 12 }) } } },
+    { name: 'a start without usage', told: cut + messageDelta({ output_tokens: 12 }) + messageStop, expected: { complete: false, promptUntold: true, ended: true, usage: { tokens: tokens({ output: 12 }) } } },
+    { name: 'a start that tells all but the input', told: messageStart({ ...noInput, cache_read_input_tokens: 7 }) + messageDelta({ output_tokens: 12 }) + messageStop, expected: { complete: false, promptUntold: true, usage: { tokens: tokens({ cacheRead: 7, output: 12 }) } } },
+    { name: 'an input that is no count', told: messageStart({ input_tokens: '9' }) + messageDelta({ input_tokens: null, output_tokens: 12 }) + messageStop, expected: { complete: false, promptUntold: true } },
+    { name: 'JSON without input', told: body({ output_tokens: 5 }), request: json, expected: { complete: false, promptUntold: true, contentBytes: 0, usage: { tokens: tokens({ output: 5 }) } } },
+    { name: 'a chat without prompt_tokens', told: `${last({ completion_tokens: 5 })}data: [DONE]\n\n`, request: chat, expected: { complete: false, promptUntold: true, ended: true } },
+  ])('$name', async ({ told, request = {}, expected }) => {
+    const { reading, started } = await metered(stream(told), request);
+    expect(reading).toMatchObject(expected);
+    // A prompt that was not told narrows no reservation.
+    expect(started).toEqual([]);
+  });
+
+  test.each<{ name: string; told: string; request?: object; expected: object }>([
+    { name: 'an input that only the end tells', told: cut + messageDelta({ input_tokens: 9, output_tokens: 12 }) + messageStop, expected: { input: 9, output: 12 } },
+    { name: 'an input of 0 beside what was read from the cache', told: messageStart({ input_tokens: 0, cache_read_input_tokens: 7 }) + messageDelta({ output_tokens: 12 }) + messageStop, expected: { cacheRead: 7, output: 12 } },
+    { name: 'JSON with an input of 0 beside what was read from the cache', told: body({ input_tokens: 0, cache_read_input_tokens: 7, output_tokens: 5 }), request: json, expected: { cacheRead: 7, output: 5 } },
+    { name: 'a chat that tells both', told: `${last({ prompt_tokens: 9, completion_tokens: 5 })}data: [DONE]\n\n`, request: chat, expected: { input: 9, output: 5 } },
+  ])('but not $name', async ({ told, request = {}, expected }) => {
+    const { reading } = await metered(stream(told), request);
+    expect(reading).toMatchObject({ complete: true, usage: { tokens: tokens(expected) } });
+    expect(reading.promptUntold).toBeUndefined();
+  });
+
+  test('turns that tell their own prompts need no sum of them', async () => {
+    const turn = { type: 'message', model: null, input_tokens: 5, output_tokens: 9 };
+    const { reading } = await metered(stream(messageStart({}), messageDelta({ output_tokens: 9, iterations: [turn] }), messageStop));
+    expect(reading).toMatchObject({ complete: true, usage: { parts: [{ tokens: tokens({ input: 5, output: 9 }) }] } });
+  });
+});
+
 describe('a stream that did not end well', () => {
   test.each<{ name: string; events: string[]; expected: object }>([
     { name: 'without its end is "at least"', events: [messageStart(startUsage), text('hello'), messageDelta({ output_tokens: 9 })], expected: { complete: false, stopReason: 'end_turn', usage: { tokens: tokens({ input: 2_679, output: 9 }) } } },

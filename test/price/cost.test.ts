@@ -159,6 +159,18 @@ describe('an unfinished account is estimated, flagged and never nothing', () => 
     expect(cost.tokens.output).toBe(500);
   });
 
+  test.each([
+    { name: 'the output told stands beside it', used: { output: 500 }, contentBytes: 400, counted: { input: 1_000, output: 500 }, method: 'prompt from bytes sent, output as last reported' },
+    { name: 'as does what was told of the cache, which is part of the prompt', used: { cacheRead: 600, output: 500 }, contentBytes: 0, counted: { input: 400, cacheRead: 600, output: 500 }, method: 'prompt from bytes sent, output as last reported' },
+    { name: 'a prompt read from the cache that is longer leaves nothing to add', used: { cacheRead: 6_000, output: 1 }, contentBytes: 0, counted: { cacheRead: 6_000, output: 1 }, method: 'prompt from bytes sent, output as last reported' },
+    { name: 'output that was not told either comes from the text', used: {}, contentBytes: 400, counted: { input: 1_000, output: 100 }, method: 'prompt from bytes sent, output from bytes received' },
+    { name: 'of no output nothing is said', used: {}, contentBytes: 0, counted: { input: 1_000 }, method: 'prompt from bytes sent' },
+  ])('where a usage tells no prompt it comes from the bytes sent: $name', ({ used: told, contentBytes, counted, method }) => {
+    const cost = pricing.cost(quoted(ask({ bodyBytes: 4_000 })), { status: 200, sent: true, reading: reading({ usage: usage(told), promptUntold: true, ended: true, contentBytes }) });
+    expect(cost.tokens).toEqual(tokens(counted));
+    expect(cost).toMatchObject({ estimated: true, estimateMethod: method });
+  });
+
   test('output is never taken to be more than the call was allowed', () => {
     const cost = pricing.cost(quoted(ask({ maxTokens: 10 })), { status: 200, sent: true, reading: reading({ usage: usage({ input: 10, output: 1 }), contentBytes: 1_000_000 }) });
     expect(cost.tokens.output).toBe(10);
