@@ -83,7 +83,7 @@ export interface Reading {
   readonly ended?: boolean;
   /**
    * Bytes of generated content that went by, for an estimate where the final count is missing: of a stream, its deltas; of a body that
-   * could not be read or holds no usage, what there was of it. 0 for a JSON body with usage.
+   * could not be read or tells no output, what there was of it. 0 for a JSON body that tells its output, or holds no content.
    */
   readonly contentBytes: number;
   /** The answer's own `id`, for those who watch. Absent or null: it named none. */

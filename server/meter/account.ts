@@ -45,6 +45,11 @@ export class Account {
     if (this.#merge.takeChat(value)) this.#finalOutput = true;
   }
 
+  /** Whether the real count of the output was told, as valid as a count can be. */
+  get outputTold(): boolean {
+    return this.#finalOutput;
+  }
+
   get promptTold(): boolean {
     return this.#merge.promptTold;
   }

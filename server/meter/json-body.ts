@@ -81,6 +81,7 @@ function accountOf(body: Buffer): Record<string, unknown> | null {
 /** See `ReadMessage`. Nothing of it went by just now, so it has no time of first content. */
 export const readMessage: ReadMessage = (message) => {
   const account = new Account(() => 0);
+  account.contentBytes = message.length;
   try {
     const body = accountOf(message);
     if (body) readBody(body, 'messages', account);
@@ -105,10 +106,12 @@ function readBody(body: NonNullable<ReturnType<typeof asObject>>, endpoint: Endp
     account.stopReason(choice?.['finish_reason']);
   } else {
     account.usage(body['usage'], true);
-    if (Array.isArray(body['content'])) account.hasContent(body['content'].length > 0);
     account.container(body['container']);
   }
-  if (asObject(body['usage'])) account.contentBytes = 0;
+  const content = endpoint === 'messages' && Array.isArray(body['content']) ? body['content'] : null;
+  if (content !== null) account.hasContent(content.length > 0);
+  // Where the output was told, or there is none, nothing has to be estimated by it.
+  if (account.outputTold || content?.length === 0) account.contentBytes = 0;
   else if (typeof body['completion'] === 'string') account.contentBytes = Buffer.byteLength(body['completion']);
   account.ended();
 }

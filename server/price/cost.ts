@@ -53,7 +53,11 @@ export function costOf(quote: Quote, ending: Ending, book: PriceBook, assumeUs: 
 
 /** How a usage that is "at least" was made up. @param missing output added to what was reported */
 function atLeastMethod(reading: Reading, missing: number, reported: number): string {
-  if (reading.promptUntold !== true) return missing > 0 ? 'prompt from message_start, output from streamed text' : 'prompt and output as last reported';
+  if (reading.promptUntold !== true) {
+    if (missing === 0) return 'prompt and output as last reported';
+    // Of a whole answer that told its prompt, but was no stream: those have a time of first content.
+    return reading.ended === true && reading.firstContentAt === null ? 'prompt as reported, output from bytes received' : 'prompt from message_start, output from streamed text';
+  }
   if (missing > 0) return 'prompt from bytes sent, output from bytes received';
   return reported > 0 ? 'prompt from bytes sent, output as last reported' : 'prompt from bytes sent';
 }

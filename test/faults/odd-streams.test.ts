@@ -102,6 +102,9 @@ const ANSWERS: Readonly<Record<string, { type: string; body: string }>> = {
   'an empty usage at its start': { type: STREAM, body: messageStart({}, 'claude-haiku-4-5') + words + messageDelta({ output_tokens: 77 }) + messageStop },
   'no usage at its start': { type: STREAM, body: bare(messageStart({})) + words + messageDelta({ output_tokens: 77 }) + messageStop },
   'JSON that tells no input': { type: JSON_TYPE, body: message({ output_tokens: 77 }) },
+  'no output': { type: JSON_TYPE, body: message({ input_tokens: 9 }) },
+  'an output of null': { type: JSON_TYPE, body: message({ input_tokens: 9, output_tokens: null }) },
+  'an output of 1e400': { type: JSON_TYPE, body: message({ input_tokens: 9, output_tokens: 0 }).replace('"output_tokens":0', '"output_tokens":1e400') },
   'a cut chat': { type: STREAM, body: chunk('Once there was a') },
 };
 
@@ -143,6 +146,13 @@ describe('of a provider that tells less than the API does,', () => {
     expect(seen.body.toString()).toBe(ANSWERS[name]!.body);
     expect(row).toMatchObject({ outcome: 'ok', estimated: true, estimate_method: 'prompt from bytes sent, output as last reported', tokens: { output: 77 } });
     expect(row.tokens.input).toBeGreaterThan(10);
+  });
+
+  test.each(['no output', 'an output of null', 'an output of 1e400'])('JSON whose usage tells %s has the prompt told, and an estimate of its output', async (name) => {
+    const { seen, row } = await call(odd, { fault: name });
+    expect(seen.body.toString()).toBe(ANSWERS[name]!.body);
+    expect(row).toMatchObject({ outcome: 'ok', estimated: true, estimate_method: 'prompt as reported, output from bytes received', tokens: { input: 9 } });
+    expect(row.tokens.output).toBeGreaterThan(100);
   });
 
   test('every call was counted once, and nothing is in flight', () => expectAllCounted(odd));

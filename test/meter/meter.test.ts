@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import zlib, { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { NO_TOKENS } from '../../server/domain/usage.ts';
+import { readMessage } from '../../server/meter/json-body.ts';
 import { everyEvent, event, messageDelta, messageStart, messageStop, metered, startUsage, text } from './streams.ts';
 
 const stream = (...events: string[]): Buffer[] => [Buffer.from(events.join(''))];
@@ -266,6 +267,26 @@ describe('a JSON body', () => {
     expect((await metered(json({ type: 'message' }), as)).reading).toMatchObject({ usage: null, complete: false, contentBytes: 18 });
     expect((await metered([], as)).reading).toMatchObject({ usage: null, complete: false, obstacle: null });
     expect((await metered(json([1]), as)).reading).toMatchObject({ usage: null, complete: false });
+  });
+
+  const written = { type: 'message', content: [{ type: 'text', text: 'The keeper lit the lamp.' }] };
+  test.each([
+    { name: 'without output_tokens', usage: '{"input_tokens":9}' },
+    { name: 'with output_tokens of null', usage: '{"input_tokens":9,"output_tokens":null}' },
+    { name: 'with output_tokens below 0', usage: '{"input_tokens":9,"output_tokens":-1}' },
+    { name: 'with output_tokens in a string', usage: '{"input_tokens":9,"output_tokens":"5"}' },
+    { name: 'with output_tokens beyond all numbers', usage: '{"input_tokens":9,"output_tokens":1e400}' },
+    { name: 'without completion_tokens', usage: '{"prompt_tokens":9}', endpoint: 'chat_completions' as const },
+  ])('whose usage is one $name leaves its size to estimate the output by', async ({ usage, endpoint = 'messages' as const }) => {
+    const body = Buffer.from(JSON.stringify({ ...written, usage: 0 }).replace('"usage":0', `"usage":${usage}`));
+    const { reading } = await metered([body], { ...as, endpoint });
+    expect(reading).toMatchObject({ complete: false, contentBytes: body.length, usage: { tokens: tokens({ input: 9 }) } });
+    // One of a batch's results, read by itself, is no different.
+    if (endpoint === 'messages') expect(readMessage(body)).toEqual(reading);
+  });
+
+  test.each(['{"content":[],"usage":{"input_tokens":9}}', '{"content":[]}'])('without content has no size to estimate output by: %s', async (body) => {
+    expect((await metered([Buffer.from(body)], as)).reading).toMatchObject({ complete: false, noContent: true, contentBytes: 0 });
   });
 
   test('of a free endpoint is not looked at', async () => {
