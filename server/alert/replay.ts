@@ -55,11 +55,14 @@ export async function replay({ settings, reports, grants, keys, from, to, rule }
   const uses = await KeyUses.read(reports, Math.max(...alerts.rules.keyUnused.afterDays), from);
   let habits = uses.habitsAt(from);
   const standings = new Map<string, Standing>();
+  // Spend is known by whole hours: what was spent in the hour in which the replay begins, but before it, only rows tell.
+  const wholeUntil = periodAt('hour', from, zone).from;
   for (const budget of budgets) {
     const period = periodAt(budget.period, from, zone);
-    const before = await reports.hourlySpend(budget.scope, period.from, from);
+    const before = await reports.hourlySpend(budget.scope, period.from, wholeUntil);
     standings.set(budget.id, { budget, period, spent: nanodollars(before.reduce((sum, { cost }) => sum + cost, 0n)), held: NO_MONEY });
   }
+  for await (const row of reports.everyRequest(filterOf(wholeUntil, from))) book(standings, row);
   const states = new Map<string, AlertState>();
   const outlooks = new Map<Standing['budget']['id'], Outlook | null>();
   const replayed: Replayed[] = [];

@@ -99,3 +99,33 @@ test('what is silent here says why: a rule is replayed, or has a gap', () => {
   expect(whole.filter((rule) => seen.has(rule))).toEqual([]);
   for (const { why } of replayed.gaps) expect(why.length).toBeGreaterThan(10);
 });
+
+test.each([
+  // Thresholds that the opening balance has passed already are told in one, the highest.
+  { name: 'on the hour', begins: 0, shares: [35, 65, 95] },
+  { name: 'inside an hour', begins: 30 * MINUTE, shares: [65, 95] },
+  { name: 'after all of it', begins: 55 * MINUTE, shares: [95] },
+])('a replay that begins $name counts each dollar once', async ({ begins, shares }) => {
+  const own = scratch();
+  const store = await own.open({ clock: clockAt(NOW), timezone: ZONE });
+  const reports = openReports({ file: own.file, workerEntry: readerEntry, timezone: ZONE });
+  try {
+    const noon = NOW - DAY;
+    // Four dollars in the hour before noon, three soon after it, three late in the same hour.
+    for (const [n, { at, dollars }] of [{ at: noon - HOUR, dollars: 4 }, { at: noon + 10 * MINUTE, dollars: 3 }, { at: noon + 50 * MINUTE, dollars: 3 }].entries()) {
+      const name = `req_once_${n}`;
+      await store.ledger.open(openEntry(name, { admittedAt: epochMs(at), caller: caller({ workspace: 'support' }) }));
+      await store.ledger.settle(settlement(name, { endedAt: epochMs(at), cost: cost({ total: usd(dollars) }) }));
+    }
+    const soft = { mode: 'soft', alertAt: [0.35, 0.65, 0.95, 1.05], alertForecast: false } as const;
+    // By user, what came before is read from rows; otherwise from roll-ups.
+    const budgets = [budget('support-month', usd(10), soft), budget('mia-day', usd(10), { ...soft, period: 'day', scope: { workspace: null, workflow: null, key: null, user: 'mia', model: null } })];
+    const { rows } = await replay({ settings: { ...baseSettings(), timezone: ZONE, budgets }, reports, grants: [], keys: [], from: epochMs(noon + begins), to: epochMs(noon + 3 * HOUR), rule: 'budget' });
+    const told = (id: string): unknown[] => rows.filter(({ scope }) => scope === id).map(({ title }) => Number(/reached (\d+) %/.exec(title)?.[1]));
+    expect({ month: told('support-month'), day: told('mia-day') }).toEqual({ month: shares, day: shares });
+  } finally {
+    await reports.close();
+    await store.ledger.close();
+    own.remove();
+  }
+});
