@@ -18,7 +18,7 @@ export interface ServeOptions {
 /** Exit codes: 0 stopped as told; 1 could not start, or was stopped by a second signal; 3 the ledger's file is damaged or not ours, or its writing thread ended. */
 export async function serve(options: ServeOptions): Promise<void> {
   const file = configFile(options.config, process.env);
-  const overrides = { dataDir: options.dataDir ?? process.env['TOLLGATE_DATA_DIR'], listen: options.listen, adminListen: options.adminListen };
+  const overrides = { dataDir: options.dataDir, listen: options.listen, adminListen: options.adminListen };
   const loaded = loadSettings({ file, env: process.env, overrides });
   if (!loaded.ok) return fail(loaded.mistakes.map(mistakeText).join('\n'), 1);
 

@@ -111,7 +111,8 @@ export function loadText(given: { file: string; text: string; env: Env; digest?:
   for (const found of [prices, contract]) if (found?.mistake) mistakes.push(found.mistake);
   if (!parsed?.success || !prices?.path || mistakes.length > 0) return { ok: false, mistakes: inOrder(mistakes), digest };
 
-  const dataDir = overrides.dataDir ?? (env.TOLLGATE_DATA_DIR || parsed.data.data_dir);
+  // Compose files and scripts set what they have no value for to nothing: that is no folder, least of all the working directory.
+  const dataDir = overrides.dataDir || env.TOLLGATE_DATA_DIR || parsed.data.data_dir;
   const settings = buildSettings(parsed.data, {
     file: resolve(file),
     digest,

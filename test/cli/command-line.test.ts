@@ -1,6 +1,7 @@
 // test/cli/command-line.test.ts: what the command says without a gateway: help, mistakes on the command line and in configs.
 
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { run } from '../../server/cli/main.ts';
-import { BIN, start, tollgate, type Ended } from './tollgate.ts';
+import { BIN, bareEnv, start, tollgate, type Ended } from './tollgate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-command-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -133,6 +134,25 @@ test('a config that is not there is one mistake with the way out', async () => {
 test('serve does not start on a config with mistakes', async () => {
   const file = write('serve-wrong.yaml', 'acess: keys\n');
   expect(await tollgate(['serve', '--config', file])).toMatchObject({ code: 1, out: '', err: expect.stringContaining(`${file}:1:1: the config has no key "acess"`) });
+});
+
+test('variables that are set and empty, as in compose files, are as if they were not set', async () => {
+  const home = realpathSync(mkdtempSync(join(folder, 'home-')));
+  mkdirSync(join(home, 'config'));
+  const file = join(home, 'config', 'tollgate.yaml');
+  writeFileSync(file, `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0, token: "\${TOLLGATE_ADMIN_TOKEN:-}" }\nprices: { file: ${prices} }\n`);
+  const child = spawn(process.execPath, [BIN, 'serve'], { cwd: home, env: bareEnv({ TOLLGATE_DATA_DIR: '', TOLLGATE_CONFIG: '', TOLLGATE_ADMIN_TOKEN: '' }), stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let out = '';
+    for await (const text of child.stdout.setEncoding('utf8')) if ((out += String(text)).includes('tollgate ready')) break;
+    expect(out).toContain(`  config             ${file}\n`);
+    expect(out).toContain(`  data               ${join(home, 'data')}\n`);
+    expect([existsSync(join(home, 'data', 'tollgate.db')), existsSync(join(home, 'tollgate.db'))]).toEqual([true, false]);
+  } finally {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  }
 });
 
 test('where no gateway answers, the command ends with 3 and says how to start it', async () => {
