@@ -263,7 +263,6 @@ export async function compose(initial: Settings): Promise<Gateway> {
     log,
     version,
     webDir: fileURLToPath(new URL('../web', import.meta.url)),
-    hosts: [],
   });
   const watching = tellLater(joinObservers(metrics.observer, admin.observer, alerts.observer, telemetry.observer));
   // A line in the log belongs beside what else is logged of the moment.

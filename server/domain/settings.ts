@@ -216,7 +216,13 @@ export interface Settings {
   /** What the file says, without secrets, so that its next version can be compared with it. */
   readonly written: WrittenConfig;
   readonly listen: HostPort;
-  readonly admin: { readonly listen: HostPort; /** Null: open, on loopback only. */ readonly token: string | null };
+  readonly admin: {
+    readonly listen: HostPort;
+    /** Null: open, on loopback only. */
+    readonly token: string | null;
+    /** Names it answers to besides loopback and its own address; lower case, without port. */
+    readonly hosts: readonly string[];
+  };
   /** What clients reach the data port by, without a trailing slash; null: as each call says it did. */
   readonly publicUrl: string | null;
   readonly access: 'open' | 'keys';

@@ -34,7 +34,7 @@ export function buildSettings(config: Config, around: Surroundings): Settings {
     digest: around.digest,
     written: around.written,
     listen: around.listen ?? config.listen,
-    admin: { listen: around.adminListen ?? config.admin.listen, token: config.admin.token === '' ? null : config.admin.token },
+    admin: { listen: around.adminListen ?? config.admin.listen, token: config.admin.token === '' ? null : config.admin.token, hosts: config.admin.hosts },
     publicUrl: config.public_url ?? null,
     access: config.access,
     timezone: config.timezone,

@@ -121,6 +121,12 @@ export function parseHostPort(text: string): HostPort | null {
   return match && port <= 65_535 ? { host: (match[1] ?? match[2])!, port } : null;
 }
 
+/** The name in a URL, in lower case: without scheme, port and path, and no pattern. */
+export function hostName() {
+  const expected = 'a host name without scheme and port, such as tollgate.example.com';
+  return z.string({ error: expected }).regex(/^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/, { error: expected }).transform((text) => text.toLowerCase());
+}
+
 /** Whether only this machine can reach it. Names other than `localhost` are taken to be reachable from elsewhere. */
 export const isLoopback = (host: string): boolean => host.toLowerCase() === 'localhost' || host === '::1' || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/i.test(host);
 

@@ -5,7 +5,7 @@ import { SEVERITIES } from '../domain/alert.ts';
 import { PERIODS } from '../domain/calendar.ts';
 import { PRIORITIES } from '../domain/call.ts';
 import { WEEKDAYS } from '../domain/settings.ts';
-import { baseUrl, bytes, choice, credential, duration, flag, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
+import { baseUrl, bytes, choice, credential, duration, flag, hostName, hostPort, list, modelName, name, origin, percent, section, secret, SECRET_LENGTH, timeOfDay, usd, whole, words } from './fields.ts';
 
 const GLOB = 'the name of a model, where `*` stands for any run of characters and `?` for one';
 const glob = () => modelName(GLOB, /^[^\s]{1,256}$/);
@@ -175,6 +175,7 @@ export const configSchema = section({
   admin: section({
     listen: hostPort().prefault('127.0.0.1:4101').describe('Where the dashboard, the admin API and /metrics are. An address other than loopback demands a token. Default: 127.0.0.1:4101.'),
     token: credential().prefault('').describe(`The token of the admin API, at least ${SECRET_LENGTH} characters. Empty: open, on loopback only.`),
+    hosts: list(hostName(), 'host names').prefault([]).describe('Host names, besides loopback and the address in `listen`, under which the admin port answers, e.g. those of a proxy in front of it. Others are refused, because by DNS rebinding a foreign page reaches a port under a name of its own. Listening on every address (0.0.0.0) with a token, and none listed here: every name. Default: none.'),
   }).prefault({}).describe('The admin port.'),
   access: choice(['open', 'keys']).prefault('open').describe('`keys` demands a Tollgate key of every call; `open`, on loopback only, lets calls without one through. Default: open.'),
   timezone: words('a time zone such as Europe/Berlin').prefault('UTC').describe('The IANA time zone that cuts days and months for budgets and reports. Default: UTC.'),

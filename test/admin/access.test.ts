@@ -10,7 +10,7 @@ let shut: AdminGateway;
 let open: AdminGateway;
 
 beforeAll(async () => {
-  shut = await adminGateway({ admin: { listen: loopback, token: TOKEN } });
+  shut = await adminGateway({ admin: { listen: loopback, token: TOKEN, hosts: [] } });
   open = await adminGateway();
 });
 afterAll(() => Promise.all([shut.close(), open.close()]));
@@ -46,9 +46,9 @@ describe('the role matrix', () => {
 });
 
 test('a port off loopback without a token answers nobody, whatever the start has let through', async () => {
-  open.state.settings = { ...open.state.settings, admin: { listen: { host: '10.0.0.5', port: 4101 }, token: null } };
+  open.state.settings = { ...open.state.settings, admin: { listen: { host: '10.0.0.5', port: 4101 }, token: null, hosts: [] } };
   const answer = await request(open.port.app).get('/api/usage').set('host', '10.0.0.5:4101');
-  open.state.settings = { ...open.state.settings, admin: { listen: loopback, token: null } };
+  open.state.settings = { ...open.state.settings, admin: { listen: loopback, token: null, hosts: [] } };
   expect(answer.status).toBe(401);
 });
 
@@ -78,9 +78,9 @@ describe('signing in', () => {
     const status = async (cookie: string): Promise<number> => (await request(shut.port.app).get('/api/budgets').set('cookie', cookie)).status;
     await request(shut.port.app).delete('/api/session').set('cookie', out).set('sec-fetch-site', 'same-origin');
     expect(await status(out)).toBe(401);
-    shut.state.settings = { ...shut.state.settings, admin: { listen: loopback, token: 'another' } };
+    shut.state.settings = { ...shut.state.settings, admin: { listen: loopback, token: 'another', hosts: [] } };
     expect(await status(changed)).toBe(401);
-    shut.state.settings = { ...shut.state.settings, admin: { listen: loopback, token: TOKEN } };
+    shut.state.settings = { ...shut.state.settings, admin: { listen: loopback, token: TOKEN, hosts: [] } };
     shut.clock.wall += 12 * 3_600_000 - 1;
     expect(await status(late)).toBe(200);
     shut.clock.wall += 1;
@@ -159,14 +159,25 @@ describe("another site's page", () => {
     const id = `from-${what.length}`;
     expect((await create().set(headers).type('json').send({ id, workspace: 'support' })).status).toBe(201);
   });
-  test('names that the operator lists are ours, and a wildcard address leaves the guard to the token', async () => {
-    const listed = await adminGateway({}, { hosts: ['tollgate.internal'] });
-    const anywhere = await adminGateway({ admin: { listen: { host: '0.0.0.0', port: 4101 }, token: TOKEN } });
+  test('names that the operator lists are ours, from the next request on, and a wildcard address leaves the guard to the token', async () => {
+    const listed = await adminGateway({ admin: { listen: loopback, token: null, hosts: [] } });
+    const anywhere = await adminGateway({ admin: { listen: { host: '0.0.0.0', port: 4101 }, token: TOKEN, hosts: [] } });
+    const status = async (gateway: AdminGateway, path: string, host: string): Promise<number> => (await request(gateway.port.app).get(path).set('host', host)).status;
+    const list = (gateway: AdminGateway, hosts: string[]): void => void (gateway.state.settings = { ...gateway.state.settings, admin: { ...gateway.state.settings.admin, hosts } });
+    const OPEN = ['/healthz', '/readyz', '/metrics', '/api/usage'];
     try {
-      expect((await request(listed.port.app).get('/healthz').set('host', 'tollgate.internal')).status).toBe(200);
-      expect((await request(listed.port.app).get('/healthz').set('host', 'evil.example')).status).toBe(403);
-      expect((await request(anywhere.port.app).get('/healthz').set('host', 'gateway.corp:4101')).status).toBe(200);
-      expect((await request(anywhere.port.app).get('/api/usage').set('host', 'gateway.corp:4101')).status).toBe(401);
+      for (const path of OPEN) expect([path, await status(listed, path, 'tollgate.example.com')]).toEqual([path, 403]);
+      const refused = await request(listed.port.app).get('/metrics').set('host', 'tollgate.example.com');
+      expect(refused.body).toMatchObject({ error: { code: 'forbidden_host', message: expect.stringContaining('`admin.hosts`') } });
+      list(listed, ['tollgate.example.com', 'gateway_1']);
+      for (const path of OPEN) expect([path, await status(listed, path, 'Tollgate.Example.COM:8443')]).toEqual([path, 200]);
+      expect(await status(listed, '/healthz', 'gateway_1:4101')).toBe(200);
+      expect(await status(listed, '/healthz', '127.0.0.1:4101')).toBe(200);
+      for (const host of ['evil.example', 'tollgate.example.com.evil.example', 'a.tollgate.example.com']) expect([host, await status(listed, '/healthz', host)]).toEqual([host, 403]);
+      expect(await status(anywhere, '/healthz', 'gateway.corp:4101')).toBe(200);
+      expect(await status(anywhere, '/api/usage', 'gateway.corp:4101')).toBe(401);
+      list(anywhere, ['tollgate.example.com']);
+      expect(await status(anywhere, '/healthz', 'gateway.corp:4101')).toBe(403);
     } finally {
       await Promise.all([listed.close(), anywhere.close()]);
     }

@@ -131,7 +131,6 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     log,
     version: '1.2.3',
     webDir: join(disk.dir, 'web'),
-    hosts: [],
     ...more,
   });
   const server = createServer(port.app);

@@ -14,7 +14,7 @@ import { adminGateway, TOKEN, type AdminGateway } from './gateway.ts';
 let gateway: AdminGateway;
 let url: string;
 beforeAll(async () => {
-  gateway = await adminGateway({ admin: { listen: { host: '127.0.0.1', port: 4101 }, token: TOKEN } });
+  gateway = await adminGateway({ admin: { listen: { host: '127.0.0.1', port: 4101 }, token: TOKEN, hosts: [] } });
   url = await gateway.listen();
 });
 afterAll(() => gateway.close());
@@ -116,10 +116,10 @@ test.each(['feedbeef-3', 'nonsense', '-', '99999999999999999999'])('a page that 
 
 test('a stream ends when the token that opened it is not the token any more', async () => {
   const page = await listen();
-  gateway.state.settings = { ...gateway.state.settings, admin: { listen: { host: '127.0.0.1', port: 4101 }, token: 'another' } };
+  gateway.state.settings = { ...gateway.state.settings, admin: { listen: { host: '127.0.0.1', port: 4101 }, token: 'another', hosts: [] } };
   gateway.port.configChanged();
   await page.ended;
-  gateway.state.settings = { ...gateway.state.settings, admin: { listen: { host: '127.0.0.1', port: 4101 }, token: TOKEN } };
+  gateway.state.settings = { ...gateway.state.settings, admin: { listen: { host: '127.0.0.1', port: 4101 }, token: TOKEN, hosts: [] } };
 });
 
 /** A listener in the hand of the test. */

@@ -83,7 +83,7 @@ test.each([
 });
 
 test('reading takes the token, and so does deciding', async () => {
-  gateway = await adminGateway({ admin: { listen: { host: '127.0.0.1', port: 0 }, token: TOKEN } });
+  gateway = await adminGateway({ admin: { listen: { host: '127.0.0.1', port: 0 }, token: TOKEN, hosts: [] } });
   await request(gateway.port.app).get('/api/savings').expect(401);
   await request(gateway.port.app).post('/api/savings').send({ id: 'premiums:a/b', state: 'done' }).expect(401);
 });

@@ -18,7 +18,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   digest: 'd1',
   written: new Map(),
   listen: { host: '127.0.0.1', port: 4100 },
-  admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
+  admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null, hosts: [] },
   access: 'open',
   timezone: 'Europe/Berlin',
   dataDir: '/var/lib/tollgate',

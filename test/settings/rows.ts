@@ -29,7 +29,11 @@ export const ROWS: readonly Row[] = [
 
   // Forms of values.
   { name: 'a list where a mapping belongs', yaml: '- access\n', said: ['1:1 a list does not fit the config; expected a mapping of listen,'] },
-  { name: 'a word where a mapping belongs', yaml: 'admin: yes\n', said: ['1:8 "yes" does not fit admin; expected a mapping of listen or token'] },
+  { name: 'a host name with a port', yaml: 'admin: { hosts: ["tollgate.example.com:443"] }\n', said: ['1:18 "tollgate.example.com:443" does not fit admin.hosts[0]; expected a host name without scheme and port, such as tollgate.example.com'] },
+  { name: 'a host name with a scheme', yaml: 'admin: { hosts: ["https://tollgate.example.com"] }\n', said: ['1:18 "https://tollgate.example.com" does not fit admin.hosts[0]'] },
+  { name: 'a pattern of host names', yaml: 'admin: { hosts: ["*.example.com"] }\n', said: ['1:18 "*.example.com" does not fit admin.hosts[0]'] },
+  { name: 'one host name that is no list', yaml: 'admin: { hosts: tollgate.example.com }\n', said: ['1:17 "tollgate.example.com" does not fit admin.hosts; expected a list of host names'] },
+  { name: 'a word where a mapping belongs', yaml: 'admin: yes\n', said: ['1:8 "yes" does not fit admin; expected a mapping of listen, token or hosts'] },
   { name: 'a mapping where a list belongs', yaml: 'workspaces:\n  id: support\n', said: ['2:3 a mapping does not fit workspaces; expected a list of workspaces'] },
   { name: 'nothing where a value belongs', yaml: 'access:\ntimezone: UTC\n', said: ['1:8 nothing is written for access; expected open or keys, or the line left out'] },
   { name: 'nothing where it would allow every model', yaml: 'workspaces:\n  - id: a\n    models:\n      allow:\n', said: ['4:13 nothing is written for workspaces[0].models.allow'] },

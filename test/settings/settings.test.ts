@@ -16,7 +16,7 @@ function settingsOf(text: string, env: Record<string, string> = {}, overrides: O
 
 const DOCUMENTED = `
 listen: 127.0.0.1:4100
-admin: { listen: 127.0.0.1:4101, token: "\${TOLLGATE_ADMIN_TOKEN:-}" }
+admin: { listen: 127.0.0.1:4101, token: "\${TOLLGATE_ADMIN_TOKEN:-}", hosts: [Tollgate.Example.com] }
 access: open                      # open | keys
 timezone: Europe/Berlin           # cuts days and months for budgets and reports
 upstream:
@@ -90,7 +90,7 @@ test('the documented example is in force as it is written', () => {
   const settings = settingsOf(DOCUMENTED, ENV);
   expect(settings).toMatchObject({
     listen: { host: '127.0.0.1', port: 4100 },
-    admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
+    admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null, hosts: ['tollgate.example.com'] },
     access: 'open',
     timezone: 'Europe/Berlin',
     upstream: { origin: 'https://api.anthropic.com', keys: new Map([['default', 'sk-ant-1']]) },
@@ -164,7 +164,7 @@ test('one line is enough: everything else has its default', () => {
   expect(workspaces.get('default' as WorkspaceId)).toMatchObject({ upstreamKey: 'default', models: { allow: null }, openWorkflows: true });
   expect(rest).toEqual({
     listen: { host: '127.0.0.1', port: 4100 },
-    admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null },
+    admin: { listen: { host: '127.0.0.1', port: 4101 }, token: null, hosts: [] },
     access: 'open',
     timezone: 'UTC',
     upstream: { origin: 'https://api.anthropic.com', keys: new Map(), connectTimeoutMs: 10_000, streamHeadersTimeoutMs: 120_000, headersTimeoutMs: 600_000, idleTimeoutMs: 300_000, connections: 2000, retry: { on: new Set(), most: 2, budget: 0.1, maxWaitMs: 10_000 }, queue: { below: 0.1, maxWaitMs: 30_000, length: 500 }, failover: [] },

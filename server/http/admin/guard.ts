@@ -30,7 +30,7 @@ export interface Guard {
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|::1)$/;
 const WILDCARD = /^(?:0\.0\.0\.0|\[?::\]?)$/;
 
-export function createGuard(services: { settings: () => Settings; hosts: readonly string[]; sessions: Sessions; throttle: Throttle }): Guard {
+export function createGuard(services: { settings: () => Settings; sessions: Sessions; throttle: Throttle }): Guard {
   const { sessions, throttle } = services;
   const admin = () => services.settings().admin;
   /** Open on loopback without a token. Anywhere else a port without a token is shut, whatever the start has checked. */
@@ -39,12 +39,12 @@ export function createGuard(services: { settings: () => Settings; hosts: readonl
   return {
     signInRequired,
     host(req) {
-      const { listen, token } = admin();
+      const { listen, token, hosts } = admin();
       const name = hostName(req.headers.host);
-      if (name !== null && (LOOPBACK.test(name) || name === bare(listen.host) || services.hosts.includes(name))) return;
+      if (name !== null && (LOOPBACK.test(name) || name === bare(listen.host) || hosts.includes(name))) return;
       // A wildcard address goes by names that only the operator knows; there the token stands guard, which a foreign page does not have.
-      if (name !== null && WILDCARD.test(listen.host) && token !== null && services.hosts.length === 0) return;
-      throw new AdminError(403, 'forbidden_host', 'This port does not answer under that host name.');
+      if (name !== null && WILDCARD.test(listen.host) && token !== null && hosts.length === 0) return;
+      throw new AdminError(403, 'forbidden_host', 'This port does not answer under that host name. Names that are yours are listed in the config, as `admin.hosts`.');
     },
     origin(req) {
       const { method, headers } = req;

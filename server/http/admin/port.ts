@@ -28,7 +28,7 @@ export interface AdminPort {
 export function createAdminPort(services: AdminServices): AdminPort {
   const sessions = createSessions(services.clock);
   const throttle = createThrottle(services.clock);
-  const guard = createGuard({ settings: () => services.settings(), hosts: services.hosts, sessions, throttle });
+  const guard = createGuard({ settings: () => services.settings(), sessions, throttle });
   const live = createLive({ clock: services.clock, inFlight: () => services.gateway().inFlight });
   const course = createCourse({ clock: services.clock, rows: (at) => services.headroom.rows(at), inFlight: () => services.gateway().inFlight });
   const context: Context = { services, live, course, guard, sessions, throttle };

@@ -61,8 +61,6 @@ export interface AdminServices {
   readonly version: string;
   /** Where the built dashboard lies; the folder need not exist. */
   readonly webDir: string;
-  /** Names, besides loopback and the configured address, that a browser may know this port by. */
-  readonly hosts: readonly string[];
 }
 
 /** How the gateway is doing, as only the one who put it together knows. */
