@@ -2,7 +2,7 @@
 
 import request from 'supertest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BudgetsAnswer, GrantAnswer } from '../../server/http/admin/wire.ts';
+import type { AuditAnswer, BudgetsAnswer, GrantAnswer } from '../../server/http/admin/wire.ts';
 import { adminGateway, type AdminGateway } from './gateway.ts';
 
 let gateway: AdminGateway;
@@ -21,6 +21,26 @@ test('a grant is shown with the budget until it is over', async () => {
   const ended = await request(gateway.port.app).delete(`/api/budgets/support-month/grants/${grant.id}`);
   expect([ended.status, (ended.body as GrantAnswer).grant.revoked_at]).toEqual([200, later(0)]);
   expect(await shown()).toEqual([]);
+});
+
+test('the audit tells money and times of a detail as every answer does, whatever form they are kept in', async () => {
+  const send = (path: string, body: object) => request(gateway.port.app).post(path).send(body);
+  const latest = async () => ((await request(gateway.port.app).get('/api/audit?limit=1')).body as AuditAnswer).rows[0]!;
+  await post({ amount_usd: '0.03', until: later(60_000), reason: 'trial' });
+  expect(await latest()).toMatchObject({ action: 'budget.grant', detail: { id: expect.stringMatching(/^grant_/), amount_usd: '0.030000000', until: later(60_000), reason: 'trial' } });
+  expect((await latest()).detail).not.toHaveProperty('nanodollars');
+  await send('/api/keys', { id: 'audited', workspace: 'support', expires_at: '2027-01-01T01:00:00+01:00' });
+  expect((await latest()).detail).toEqual({ workspace: 'support', workflow: null, expires_at: '2027-01-01T00:00:00.000Z', hint: expect.any(String) });
+  await send('/api/keys', { id: 'lasting', workspace: 'support' });
+  expect((await latest()).detail).toMatchObject({ expires_at: null });
+  await send('/api/keys/audited/rotate', { old_ends_at: later(2 * 3_600_000) });
+  expect((await latest()).detail).toEqual({ hint: expect.any(String), old_ends_at: later(2 * 3_600_000) });
+  await send('/api/alerts/silences', { scope: 'support-month', until: later(3_600_000).replace('.000Z', 'Z'), reason: 'test' });
+  expect((await latest()).detail).toMatchObject({ until: later(3_600_000) });
+  await gateway.ledger.audit({ at: gateway.clock.now(), actor: 'local', action: 'note', subject: 's', detail: 'no JSON' });
+  expect((await latest()).detail).toBe('no JSON');
+  const known = ((await request(gateway.port.app).get('/api/budgets')).body as BudgetsAnswer).rows[0]!.grants;
+  for (const { id } of known) await request(gateway.port.app).delete(`/api/budgets/support-month/grants/${id}`);
 });
 
 test.each([

@@ -5,6 +5,7 @@ import { inForce, type Grant } from '../../domain/grant.ts';
 import { epochMs, type BudgetId, type EpochMs } from '../../domain/ids.ts';
 import { nanoFromUsd, usdString } from '../../domain/money.ts';
 import { rowsInForce } from '../../domain/price.ts';
+import { auditDetail } from './encode-audit.ts';
 import { budgetRow, grantRow, iso, limitRule, policy, priceRow } from './encode.ts';
 import { limitsAnswer } from './encode-limits.ts';
 import { AdminError, badBody } from './errors.ts';
@@ -131,7 +132,7 @@ export const ruleRoutes: readonly Route[] = [
     async handle({ services, query }) {
       const page = await services.reports.audit({ limit: query.limit ?? 100, cursor: query.cursor ?? null });
       return {
-        rows: page.rows.map(({ id, at, actor, action, subject, detail }) => ({ id, at: iso(at), actor, action, subject, detail: parsed(detail) })),
+        rows: page.rows.map(({ id, at, actor, action, subject, detail }) => ({ id, at: iso(at), actor, action, subject, detail: auditDetail(detail) })),
         next_cursor: page.nextCursor,
       };
     },
@@ -139,12 +140,3 @@ export const ruleRoutes: readonly Route[] = [
 ];
 
 const inForceFor = (services: AdminServices, budget: BudgetId, at: EpochMs): readonly Grant[] => services.grants.list().filter((grant) => grant.budget === budget && inForce(grant, at));
-
-function parsed(detail: string): unknown {
-  try {
-    return JSON.parse(detail) as unknown;
-  } catch {
-    // Not JSON: shown as the text it is.
-    return detail;
-  }
-}

@@ -7,6 +7,7 @@ import { Panel } from '../../parts/panel.tsx';
 import { address, useAsk } from '../../server.ts';
 import { addressWith, follow, parameter } from '../../state/location.ts';
 import { zone } from '../../state/period.ts';
+import { detailOf } from './audit-detail.ts';
 
 const PAGE_ROWS = 25;
 
@@ -38,11 +39,6 @@ function Changes({ detail }: { detail: ConfigDetail }) {
   );
 }
 
-const detailOf = (row: AuditRow): string => {
-  if (row.detail === null || typeof row.detail !== 'object') return String(row.detail ?? '');
-  return Object.entries(row.detail).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`).join(', ');
-};
-
 export function Audit() {
   const after = parameter('after');
   const asked = useAsk<AuditAnswer>(address('/api/audit', { limit: PAGE_ROWS, ...(after ? { cursor: after } : {}) }));
@@ -51,7 +47,7 @@ export function Audit() {
     { key: 'actor', name: 'Who', cell: (row) => row.actor },
     { key: 'action', name: 'Did', cell: (row) => <code>{row.action}</code> },
     { key: 'subject', name: 'To', cell: (row) => <span class="wraps">{row.subject}</span> },
-    { key: 'detail', name: 'Detail', title: (row) => (isConfig(row.detail) && row.detail.file_written_at ? `The file was saved ${fullTime(Date.parse(row.detail.file_written_at), zone.value)}` : undefined), cell: (row) => (isConfig(row.detail) ? <Changes detail={row.detail} /> : <span class="muted wraps">{detailOf(row) || '–'}</span>) },
+    { key: 'detail', name: 'Detail', title: (row) => (isConfig(row.detail) && row.detail.file_written_at ? `The file was saved ${fullTime(Date.parse(row.detail.file_written_at), zone.value)}` : undefined), cell: (row) => (isConfig(row.detail) ? <Changes detail={row.detail} /> : <span class="muted wraps">{detailOf(row.detail, zone.value) || '–'}</span>) },
   ];
   return (
     <Panel title="Audit" asked={asked} skeleton="list" aside={<span class="muted">append-only</span>}>
