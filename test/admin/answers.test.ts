@@ -307,13 +307,16 @@ test.each([
   ['/api/usage?group_by=day,day', 'group_by: "day" is named twice'],
   ['/api/usage?groupby=day', 'unknown parameter "groupby"; did you mean group_by?'],
   ['/api/usage?__proto__=1', 'unknown parameter "__proto__"'],
-  ['/api/usage?limit=10001', 'limit: '],
-  ['/api/usage?limit=0', 'limit: '],
-  ['/api/usage?limit=ten', 'limit: expected a whole number, found "ten"'],
+  ['/api/usage?limit=10001', 'limit: expected a whole number from 1 to 10000, found "10001"'],
+  ['/api/usage?limit=0', 'limit: expected a whole number from 1 to 10000, found "0"'],
+  ['/api/usage?limit=9999999999', 'limit: expected a whole number from 1 to 10000, found "9999999999"'],
+  ['/api/usage?limit=ten', 'limit: expected a whole number from 1 to 10000, found "ten"'],
+  ['/api/usage?limit=1.5', 'limit: expected a whole number from 1 to 10000, found "1.5"'],
+  ['/api/prices/check?max_age_days=0', 'max_age_days: expected a whole number from 1 to 10000, found "0"'],
   ['/api/usage?from=yesterday', 'from: expected ISO 8601, milliseconds since the epoch, now or now-7d (units s m h d w), found "yesterday"'],
   ['/api/usage?from=now&to=now-1d', 'from: expected an instant before to'],
   ['/api/usage?from=now-1d&from=now-2d', 'from: expected one value, found 2'],
-  ['/api/requests?limit=1001', 'limit: '],
+  ['/api/requests?limit=1001', 'limit: expected a whole number from 1 to 1000, found "1001"'],
   ['/api/requests?outcome=fine', 'outcome.0: '],
   ['/api/requests?verdict=allow', 'verdict.0: '],
   ['/api/verdicts?group_by=user', 'group_by: unknown grouping "user"'],
@@ -394,7 +397,7 @@ test('the metrics are served as Prometheus reads them', async () => {
 
 interface Document {
   openapi: string;
-  paths: Record<string, Record<string, { operationId: string; parameters: { name: string }[]; requestBody: { content: Record<string, { schema: { required: string[] } }> } }>>;
+  paths: Record<string, Record<string, { operationId: string; parameters: { name: string }[]; requestBody: { content: Record<string, { schema: { required: string[] } }> }; responses: Record<string, { content: Record<string, { schema: { $ref?: string } }> }> }>>;
   components: { schemas: Record<string, object> };
 }
 
@@ -408,6 +411,18 @@ test('the OpenAPI document has every route, and every reference in it leads some
   expect(document.paths['/api/keys']?.['post']?.requestBody.content['application/json']?.schema.required).toEqual(['id', 'workspace']);
   const ids = Object.values(document.paths).flatMap((path) => Object.values(path).map((operation) => operation.operationId));
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('the OpenAPI document tells of every route how it refuses and how it fails', async () => {
+  const { paths } = await get<Document>('/api/openapi.json');
+  const schemaOf = (path: string, method: string, status: string) => paths[path]?.[method]?.responses[status]?.content['application/json']?.schema.$ref;
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const method of Object.keys(operations)) {
+      expect([path, schemaOf(path, method, '4XX'), schemaOf(path, method, '5XX')]).toEqual([path, '#/components/schemas/Error', '#/components/schemas/Error']);
+    }
+  }
+  // What is not ready says so in the words of what is.
+  expect(schemaOf('/readyz', 'get', '503')).toBe('#/components/schemas/Ready');
 });
 
 describe('the dashboard', () => {

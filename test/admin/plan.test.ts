@@ -44,6 +44,8 @@ test('a workspace that runs in the US by default plans with the US factor, unles
 describe('a plan is turned down', () => {
   test.each([
     { name: 'for a model that the book does not know', more: { model: 'claude-haiku-4-6' }, says: 'Did you mean claude-haiku-4-5?' },
+    { name: 'for no call', more: { calls_per_day: 0 }, says: 'calls_per_day: expected a whole number from 1 to 1000000000, found 0' },
+    { name: 'for a month of half a day more', more: { days_per_month: 30.5 }, says: 'days_per_month: expected a whole number from 1 to 31, found 30.5' },
     { name: 'for a prefix longer than its prompt', more: { cached_prefix_tokens: 201 }, says: 'cached_prefix_tokens: expected no more than input_tokens' },
     { name: 'for no token at all', more: { input_tokens: 0, output_tokens: 0 }, says: 'at least one token' },
     { name: 'for a rate without minutes', more: { hourly_rate_usd: 3 }, says: 'minutes_per_task' },

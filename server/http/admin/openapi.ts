@@ -38,6 +38,7 @@ export function openApi(routes: readonly Route[], version: string): Json {
 function operation(route: Route): Json {
   const { answer } = route;
   const success = 'name' in answer ? { 'application/json': { schema: { $ref: `#/components/schemas/${answer.name}` } } } : { [answer.mediaType]: { schema: { type: 'string' } } };
+  const failure = (description: string): Json => ({ description, content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } });
   return {
     summary: route.summary,
     operationId: `${route.method}_${route.path.replace(/^\/(?:api\/)?/, '').replace(/\W+/g, '_')}`,
@@ -46,7 +47,10 @@ function operation(route: Route): Json {
     ...(route.body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } } }),
     responses: {
       ['status' in answer ? answer.status : 200]: { description: route.summary, content: success },
-      '4XX': { description: 'Refused; the message says why.', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+      // A status by itself wins over the range that it is in.
+      ...('name' in answer && answer.alsoStatus !== null ? { [answer.alsoStatus]: { description: route.summary, content: success } } : {}),
+      '4XX': failure('Refused; the message says why.'),
+      '5XX': failure('Failed here: 503 `ledger_unavailable` or `reports_unavailable`, with `retry-after`; 500 `internal`, of which the log knows more.'),
     },
   };
 }

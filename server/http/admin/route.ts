@@ -39,8 +39,8 @@ export interface Route {
   readonly query: z.ZodObject;
   /** Null takes no body. */
   readonly body: z.ZodType | null;
-  /** JSON by its schema, with the status of success; or a media type that the handler writes itself. */
-  readonly answer: { readonly name: string; readonly schema: z.ZodType; readonly status: number } | { readonly mediaType: string };
+  /** JSON by its schema, with the status of success and another one that it may have; or a media type that the handler writes itself. */
+  readonly answer: { readonly name: string; readonly schema: z.ZodType; readonly status: number; readonly alsoStatus: number | null } | { readonly mediaType: string };
   /** Resolves to the answer; to undefined when it wrote the response itself. */
   readonly handle: (input: Input<never, never>) => unknown;
 }
@@ -57,10 +57,12 @@ export function json<Query extends z.ZodObject, Answer extends z.ZodType, Body e
   name: string;
   answer: Answer;
   status?: number;
+  /** Under which the same answer may come too. */
+  alsoStatus?: number;
   handle: (input: Input<z.output<Query>, z.output<Body>>) => z.output<Answer> | Promise<z.output<Answer>>;
 }): Route {
-  const { name, answer, status = 200, body = null, ...rest } = route;
-  return { ...rest, body, answer: { name, schema: answer, status }, handle: rest.handle as Route['handle'] };
+  const { name, answer, status = 200, alsoStatus = null, body = null, ...rest } = route;
+  return { ...rest, body, answer: { name, schema: answer, status, alsoStatus }, handle: rest.handle as Route['handle'] };
 }
 
 /** A route that writes its own response: a stream, a file, a text. */

@@ -135,6 +135,7 @@ export const operationRoutes: readonly Route[] = [
     query: wire.NoQuery,
     name: 'Ready',
     answer: wire.ReadyAnswer,
+    alsoStatus: 503,
     handle({ services, res }) {
       const reasons = notReady(services);
       res.status(reasons.length === 0 ? 200 : 503);

@@ -12,6 +12,13 @@ export const ExactMoney = z.string().regex(/^-?\d+\.\d{12}$/).describe('US dolla
 export const Rate = z.string().regex(/^-?\d+\.\d{6}$/).describe('US dollars per million tokens, six places, exact');
 export const Instant = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/).describe('ISO 8601, UTC, milliseconds');
 export const Count = z.int().nonnegative();
+/** A whole number that is asked for, within bounds; whatever it is not, the message is the same. */
+export function wholeFrom(min: number, max: number) {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+/** The same in a query string. */
+export const digitsFrom = (min: number, max: number) => z.string().regex(/^\d{1,9}$/, `expected a whole number from ${min} to ${max}`).transform(Number).pipe(wholeFrom(min, max));
 export const Milliseconds = z.number().nonnegative().describe('milliseconds');
 export const Name = z.string().regex(NAME_PATTERN, { error: 'expected 1 to 64 lower-case letters, digits, dots, dashes and underscores, with a letter or digit at both ends' }).describe('lower-case letters, digits, dot, underscore, hyphen; 1 to 64 characters');
 

@@ -1,7 +1,7 @@
 // server/http/admin/wire/plan.ts: what a described task will cost.
 
 import { z } from 'zod';
-import { Count, ExactMoney, Instant, Money } from './atoms.ts';
+import { Count, ExactMoney, Instant, Money, wholeFrom } from './atoms.ts';
 
 const Decimal = z.union([z.number(), z.string()]).transform(String).pipe(z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, 'expected a decimal of at most nine places'));
 const TOKENS_AT_MOST = 100_000_000;
@@ -10,14 +10,14 @@ export const PlanBody = z
   .strictObject({
     model: z.string().min(1).max(256).describe('whose tokenizer the token counts are of'),
     compare: z.array(z.string().min(1).max(256)).max(50).optional().describe('models to put beside it; every active one unless told'),
-    calls_per_day: z.int().min(1).max(1_000_000_000),
-    input_tokens: z.int().min(0).max(TOKENS_AT_MOST).describe('of one prompt, the cached prefix included'),
-    output_tokens: z.int().min(0).max(TOKENS_AT_MOST),
-    cached_prefix_tokens: z.int().min(0).max(TOKENS_AT_MOST).default(0).describe('the part of the prompt that is the same every time and marked for caching'),
+    calls_per_day: wholeFrom(1, 1_000_000_000),
+    input_tokens: wholeFrom(0, TOKENS_AT_MOST).describe('of one prompt, the cached prefix included'),
+    output_tokens: wholeFrom(0, TOKENS_AT_MOST),
+    cached_prefix_tokens: wholeFrom(0, TOKENS_AT_MOST).default(0).describe('the part of the prompt that is the same every time and marked for caching'),
     cache_ttl: z.enum(['5m', '1h']).default('5m'),
     calls_per_hour: z.number().positive().max(1e9).nullable().default(null).describe('how thick the calls come while they come: decides whether the prefix is still cached; spread over 24 hours unless told'),
     batch_share: z.number().min(0).max(1).default(0).describe('the part of the calls that goes through batches, 0 to 1'),
-    days_per_month: z.int().min(1).max(31).default(30).describe('a year has twelve such months'),
+    days_per_month: wholeFrom(1, 31).default(30).describe('a year has twelve such months'),
     us_inference: z.boolean().optional().describe('whether it runs in the US only; as the config assumes unless told'),
     minutes_per_task: Decimal.optional().describe('what doing it by hand takes: the hours that are saved'),
     hourly_rate_usd: Decimal.optional().describe('what an hour by hand costs: the money that is saved'),

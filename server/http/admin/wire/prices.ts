@@ -1,7 +1,7 @@
 // server/http/admin/wire/prices.ts: the price book, and what it lacks.
 
 import { z } from 'zod';
-import { Count, ExactMoney, Instant, Rate } from './atoms.ts';
+import { Count, digitsFrom, ExactMoney, Instant, Rate } from './atoms.ts';
 import { range } from './queries.ts';
 
 const Rates = z.object({ input: Rate, cache_write_5m: Rate, cache_write_1h: Rate, cache_read: Rate, output: Rate });
@@ -35,7 +35,7 @@ export type PricesAnswer = z.infer<typeof PricesAnswer>;
 
 export const PricesCheckQuery = z.strictObject({
   ...range,
-  max_age_days: z.string().regex(/^\d{1,5}$/, 'expected a whole number').transform(Number).pipe(z.int().min(1).max(10_000)).optional().describe('a row that was last compared with its source longer ago is old; 60 unless told'),
+  max_age_days: digitsFrom(1, 10_000).optional().describe('a row that was last compared with its source longer ago is old; 60 unless told'),
 });
 export type PricesCheckQuery = z.input<typeof PricesCheckQuery>;
 export const PricesCheckAnswer = z.object({

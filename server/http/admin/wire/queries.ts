@@ -2,13 +2,13 @@
 
 import { z } from 'zod';
 import { COUNTED_VERDICTS, OUTCOMES } from '../../../domain/call.ts';
+import { digitsFrom } from './atoms.ts';
 
 const time = (when: string) => z.string().max(40).optional().describe(`${when}: ISO 8601, milliseconds since the epoch, \`now\`, or \`now-7d\` (units s m h d w)`);
 const repeatable = (what: string) => z.array(z.string().max(256)).max(200).optional().describe(`${what}; may be repeated, any of them matches`);
 
 /** A whole number in a query string, within bounds. */
-export const limit = (most: number, usual: number) =>
-  z.string().regex(/^\d{1,9}$/, 'expected a whole number').transform(Number).pipe(z.int().min(1).max(most)).optional().describe(`at most this many rows, 1 to ${most}; ${usual} unless told`);
+export const limit = (most: number, usual: number) => digitsFrom(1, most).optional().describe(`at most this many rows, 1 to ${most}; ${usual} unless told`);
 
 /** The time range and filters that every list takes. `user` and `key` match calls without one as the empty string. */
 export const range = { from: time('from, in it; seven days ago unless told'), to: time('to, not in it; now unless told') };
