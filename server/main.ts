@@ -122,10 +122,13 @@ function greet(gateway: Gateway, settings: Settings): void {
     `  data               ${settings.dataDir}`,
     `  upstream           ${settings.upstream.origin}${settings.upstream.keys.size === 0 ? ', with the provider key that each call brings' : ''}`,
   ];
-  if (recovery.crashed > 0) lines.push(`  recovered          ${recovery.crashed} calls that were in flight when the last run ended; each is booked at what was held for it`);
+  if (recovery.crashed > 0) lines.push(`  recovered          ${recoveredText(recovery.crashed)}`);
   lines.push('', 'A first call:', `  curl ${base}/v1/messages${credential} -H "anthropic-version: 2023-06-01" -H "content-type: application/json" \\`, `    -d '{"model":"claude-haiku-4-5","max_tokens":64,"messages":[{"role":"user","content":"Hello"}]}'`, '', 'tollgate ready');
   process.stdout.write(`${lines.join('\n')}\n`);
 }
+
+export const recoveredText = (calls: number): string =>
+  `${calls === 1 ? '1 call that was' : `${calls} calls that were`} in flight when the last run ended; ${calls === 1 ? 'it' : 'each'} is booked at what was held for it`;
 
 function urlOf(server: Server, configured: HostPort): string {
   const { port } = server.address() as AddressInfo;

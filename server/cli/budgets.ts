@@ -5,7 +5,7 @@ import type { BudgetRow, BudgetsAnswer, GrantAnswer, GrantBody } from '../http/a
 import { adminClient } from './admin-client.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, withGateway, type AskOptions } from './options.ts';
-import { dollars, minute, table } from './show.ts';
+import { dollars, exactDollars, minute, table } from './show.ts';
 import { laterInstant } from './times.ts';
 
 export function budgetsCommand(program: Command, terminal: Terminal): void {
@@ -28,7 +28,7 @@ export function budgetsCommand(program: Command, terminal: Terminal): void {
     .action(async (id: string, options: AskOptions & { usd: string; until: Date; reason: string }) => {
       const body: GrantBody = { amount_usd: options.usd, until: options.until.toISOString(), reason: options.reason };
       const { grant } = await adminClient(options, terminal.env).json<GrantAnswer>('POST', `/api/budgets/${encodeURIComponent(id)}/grants`, body);
-      terminal.out(options.json ? asJson({ grant }) : `Budget ${grant.budget} has ${dollars(grant.amount_usd)} more until ${minute(grant.until, '')}. End it early with \`npx tollgate budgets revoke ${grant.budget} ${grant.id}\`.\n`);
+      terminal.out(options.json ? asJson({ grant }) : `Budget ${grant.budget} has ${exactDollars(grant.amount_usd)} more until ${minute(grant.until, '')}. End it early with \`npx tollgate budgets revoke ${grant.budget} ${grant.id}\`.\n`);
     });
 
   withGateway(budgets.command('revoke').description('end a grant, at once and for good').argument('<budget>', 'the budget').argument('<grant>', 'the grant, as `budgets grant` and `budgets list --json` name it'))
@@ -43,14 +43,14 @@ export function budgetsCommand(program: Command, terminal: Terminal): void {
 function grantedIn({ granted_usd, grants }: BudgetRow): string {
   if (grants.length === 0) return '';
   const first = grants.map(({ until }) => until).sort()[0]!;
-  return `${dollars(granted_usd)} to ${minute(first, '')}`;
+  return `${exactDollars(granted_usd)} to ${minute(first, '')}`;
 }
 
 const cellsOf = (budget: BudgetRow): string[] => [
   budget.id,
   Object.entries(budget.scope).map(([name, value]) => (value === true ? name : `${name} ${value}`)).join(', '),
   budget.mode,
-  `${dollars(budget.limit_usd)}/${budget.period.kind}`,
+  `${exactDollars(budget.limit_usd)}/${budget.period.kind}`,
   grantedIn(budget),
   dollars(budget.spent_usd),
   dollars(budget.held_usd),

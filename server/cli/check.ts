@@ -12,7 +12,7 @@ import { mistakeText } from '../settings/mistakes.ts';
 import { CommandError } from './exit.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example } from './options.ts';
-import { dollars } from './show.ts';
+import { exactDollars } from './show.ts';
 
 export function checkCommand(program: Command, terminal: Terminal): void {
   program
@@ -93,7 +93,7 @@ function summaryText(file: string, settings: Settings): string {
     ['workspaces', none(summary.workspaces.map(({ id }) => id))],
     ['workflows', none(summary.workspaces.flatMap(({ id, workflows, open_workflows: open }) => [...workflows.map((workflow) => `${id}/${workflow}`), ...(open ? [`${id}/(any)`] : [])]))],
     ['keys', none(summary.keys.map(({ id }) => id))],
-    ['budgets', none(summary.budgets.map(({ id, limit_usd: limit, period, mode }) => `${id} (${dollars(limit)} a ${period}, ${mode})`))],
+    ['budgets', none(summary.budgets.map(({ id, limit_usd: limit, period, mode }) => `${id} (${exactDollars(limit)} a ${period}, ${mode})`))],
     ['channels', none(summary.channels.map(({ id, type }) => `${id} (${type})`))],
   ];
   return [`${file} is fine.`, ...lines.map(([label, text]) => `  ${label.padEnd(11)} ${text}`)].join('\n');

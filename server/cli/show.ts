@@ -19,9 +19,18 @@ export function dollars(usd: string): string {
   const nano: bigint = nanoFromUsd(usd);
   const magnitude = nano < 0n ? -nano : nano;
   const units = (magnitude + 99_999n) / 100_000n;
-  const whole = (units / 10_000n).toString().replace(/\B(?=(\d{3})+$)/g, ',');
-  return `${nano < 0n ? '-' : ''}$${whole}.${(units % 10_000n).toString().padStart(4, '0')}`;
+  return `${nano < 0n ? '-' : ''}$${grouped(units / 10_000n)}.${(units % 10_000n).toString().padStart(4, '0')}`;
 }
+
+/** Dollars that a person wrote, such as a limit: all their places, and four at least. */
+export function exactDollars(usd: string): string {
+  const nano: bigint = nanoFromUsd(usd);
+  const magnitude = nano < 0n ? -nano : nano;
+  const places = (magnitude % 1_000_000_000n).toString().padStart(9, '0').replace(/0{1,5}$/, '');
+  return `${nano < 0n ? '-' : ''}$${grouped(magnitude / 1_000_000_000n)}.${places}`;
+}
+
+const grouped = (whole: bigint): string => whole.toString().replace(/\B(?=(\d{3})+$)/g, ',');
 
 export const count = (value: number): string => value.toLocaleString('en-US');
 

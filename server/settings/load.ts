@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import type { Settings } from '../domain/settings.ts';
 import { buildSettings } from './build.ts';
@@ -104,7 +105,7 @@ export function loadText(given: { file: string; text: string; env: Env; digest?:
   const parsed = document.readable ? configSchema.safeParse(document.value) : null;
   if (parsed) {
     if (!parsed.success) mistakes.push(...mistakesOf(parsed.error.issues, document));
-    mistakes.push(...overrideMistakes(document, overrides), ...referenceMistakes(document), ...expiryMistakes(document), ...safetyMistakes(document, overrides));
+    mistakes.push(...overrideMistakes(overrides), ...referenceMistakes(document), ...expiryMistakes(document), ...safetyMistakes(document, overrides));
   }
   const prices = document.readable ? pricesFile(document, file, 'file', 'config/prices.yaml', exists) : null;
   const contract = document.readable ? pricesFile(document, file, 'contract', null, exists) : null;
@@ -149,13 +150,21 @@ function pricesFile(document: ConfigDocument, file: string, named: 'file' | 'con
   const candidates = [...new Set([resolve(written), resolve(folder, written), resolve(dirname(folder), written)])];
   const path = candidates.find(exists) ?? null;
   if (path !== null) return { path, mistake: null };
-  // Without a word about prices in the file, the place to write one is its beginning.
+  // Without a word about prices in the file, the place to write one is its beginning, and the book that is meant lies with the gateway.
+  const ours = field.written ? null : shippedFile(written);
+  if (ours !== null) return { path, mistake: document.mistake(field.path, `there is no price book "${written}"`, `\`prices.file\` to name one; the one that ships is ${ours}`) };
   return { path, mistake: document.mistake(field.path, `there is no ${named === 'file' ? 'price book' : 'file of contract prices'} ${field.written ? shown(written, field.path, document) : `"${written}"`}`, 'a file, from the working directory, the folder of this file or the folder above it') };
 }
 
-function overrideMistakes(document: ConfigDocument, overrides: Overrides): Mistake[] {
+/** A file of the repository, absolute; null where it is not there. */
+function shippedFile(name: string): string | null {
+  // From server/settings or from dist/server/settings: the repository stands above both.
+  return ['../../', '../../../'].map((up) => fileURLToPath(new URL(`${up}${name}`, import.meta.url))).find((path) => existsSync(path)) ?? null;
+}
+
+function overrideMistakes(overrides: Overrides): Mistake[] {
   const flags = [['--listen', overrides.listen], ['--admin-listen', overrides.adminListen]] as const;
-  return flags.flatMap(([flag, value]) => (value === undefined || parseHostPort(value) ? [] : [document.mistake([], `${JSON.stringify(value)} does not fit ${flag}`, 'host:port, such as 127.0.0.1:4100 or [::1]:4100')]));
+  return flags.flatMap(([flag, value]) => (value === undefined || parseHostPort(value) ? [] : [{ file: flag, line: 0, column: 0, what: `${JSON.stringify(value)} is no address`, expected: 'host:port, such as 127.0.0.1:4100 or [::1]:4100', suggestion: null }]));
 }
 
 /** In the order of the file, each once: what an alias repeats is one mistake, at its anchor. */

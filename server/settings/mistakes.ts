@@ -1,8 +1,8 @@
 // server/settings/mistakes.ts: what is wrong in a config file, where, and what would have been right.
 
-/** One mistake. Line and column count from 1; for a mistake of the file as a whole they are 1:1. No value from the environment is ever in it. */
+/** One mistake. Line and column count from 1; for a mistake of the file as a whole they are 1:1, for one of the command line 0:0. No value from the environment is ever in it. */
 export interface Mistake {
-  /** As the caller named the file. */
+  /** As the caller named the file; of the command line, the option. */
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -13,13 +13,13 @@ export interface Mistake {
   readonly suggestion: string | null;
 }
 
-/** `file:line:column: what is wrong; expected …; did you mean "x"?`, on one line. */
+/** `file:line:column: what is wrong; expected …; did you mean "x"?`, on one line; `--option: what is wrong …` where the file is not at fault. */
 export function mistakeText(mistake: Mistake): string {
   const expected = mistake.expected === null ? '' : `; expected ${mistake.expected}`;
   const suggestion = mistake.suggestion === null ? '' : `; did you mean "${mistake.suggestion}"?`;
   // A key can be written with escapes in it: they must not break the line, nor colour a terminal.
   const said = `${mistake.what}${expected}${suggestion}`.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
-  return `${mistake.file}:${mistake.line}:${mistake.column}: ${said}`;
+  return mistake.line === 0 ? `${mistake.file}: ${said}` : `${mistake.file}:${mistake.line}:${mistake.column}: ${said}`;
 }
 
 /**

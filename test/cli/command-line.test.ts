@@ -64,6 +64,11 @@ test('the general help lists the exit codes', async () => {
   expect((await tollgate(['--help'])).out).toContain('Exit codes: 0 done; 1 the config has mistakes, or the gateway said no; 2 the command line is wrong; 3 no gateway answers.');
 });
 
+test('the help of serve lists its own exit codes', async () => {
+  const { out } = await inProcess(['serve', '--help']);
+  expect(out).toContain('Exit codes: 0 stopped as told; 1 the config has mistakes, a port or the ledger is in use, or a second signal came; 2 the command line is wrong; 3 the ledger is damaged, not ours, or cannot be written.');
+});
+
 test.each([
   { args: ['chek'], err: 'Did you mean check?' },
   { args: ['keys', 'lst'], err: 'Did you mean list?' },
@@ -82,12 +87,12 @@ test.each([
 });
 
 test('a config that is fine is summed up, with warnings on standard error', async () => {
-  const file = write('fine.yaml', `prices: { file: ${prices} }\nworkspaces: [{ id: support, workflows: [{ id: triage }] }]\nbudgets: [{ id: month, scope: { organization: true }, limit_usd: 400, period: month, mode: soft }]\n`);
+  const file = write('fine.yaml', `prices: { file: ${prices} }\nworkspaces: [{ id: support, workflows: [{ id: triage }] }]\nbudgets: [{ id: month, scope: { organization: true }, limit_usd: 400, period: month, mode: soft }, { id: tiny, scope: { organization: true }, limit_usd: 0.000001, period: day }]\n`);
   const { code, out, err } = await tollgate(['check', file]);
   expect(code).toBe(0);
   expect(out.split('\n')[0]).toBe(`${file} is fine.`);
   expect(out).toMatch(/workflows +support\/triage, default\/\(any\)/);
-  expect(out).toMatch(/budgets +month \(\$400\.0000 a month, soft\)/);
+  expect(out).toMatch(/budgets +month \(\$400\.0000 a month, soft\), tiny \(\$0\.000001 a day, hard\)/);
   expect(err).toContain('warning: no provider key configured for support, default: their calls go out with the key of the app that made them');
   expect(err).toContain('warning: budget month neither refuses calls nor notifies anyone');
   const soft = 'scope: { organization: true }, limit_usd: 400, period: month, mode: soft';
@@ -134,6 +139,23 @@ test('a config that is not there is one mistake with the way out', async () => {
 test('serve does not start on a config with mistakes', async () => {
   const file = write('serve-wrong.yaml', 'acess: keys\n');
   expect(await tollgate(['serve', '--config', file])).toMatchObject({ code: 1, out: '', err: expect.stringContaining(`${file}:1:1: the config has no key "acess"`) });
+});
+
+test('an address on the command line that is none is told as an option, not as a line of the config', async () => {
+  const file = write('serve-fine.yaml', `prices: { file: ${prices} }\n`);
+  const { code, err } = await tollgate(['serve', '--config', file, '--listen', 'nonsense', '--admin-listen', '4101']);
+  expect({ code, lines: err.trimEnd().split('\n') }).toEqual({ code: 1, lines: [
+    '--listen: "nonsense" is no address; expected host:port, such as 127.0.0.1:4100 or [::1]:4100',
+    '--admin-listen: "4101" is no address; expected host:port, such as 127.0.0.1:4100 or [::1]:4100',
+  ] });
+});
+
+test('a config elsewhere that names no prices is told where those that ship are', async () => {
+  const file = write('no-prices.yaml', 'access: open\n');
+  const child = spawn(process.execPath, [BIN, 'check', file], { cwd: folder, env: bareEnv(), stdio: ['ignore', 'ignore', 'pipe'] });
+  let err = '';
+  for await (const text of child.stderr.setEncoding('utf8')) err += String(text);
+  expect(err).toBe(`${file}:1:1: there is no price book "config/prices.yaml"; expected \`prices.file\` to name one; the one that ships is ${prices}\n1 mistake\n`);
 });
 
 test('variables that are set and empty, as in compose files, are as if they were not set', async () => {

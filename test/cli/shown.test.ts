@@ -3,8 +3,9 @@
 import { expect, test } from 'vitest';
 import type { UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
 import { reportText } from '../../server/cli/report.ts';
-import { dollars, printable, table } from '../../server/cli/show.ts';
+import { dollars, exactDollars, printable, table } from '../../server/cli/show.ts';
 import { laterInstant } from '../../server/cli/times.ts';
+import { recoveredText } from '../../server/main.ts';
 
 test.each([
   ['0.000000000', '$0.0000'],
@@ -17,6 +18,21 @@ test.each([
   ['-0.000000001', '-$0.0001'],
 ])('%s is shown as %s', (usd, shown) => {
   expect(dollars(usd)).toBe(shown);
+});
+
+test.each([
+  ['400.000000000', '$400.0000'],
+  ['0.000001000', '$0.000001'],
+  ['0.000000001', '$0.000000001'],
+  ['12.345678900', '$12.3456789'],
+  ['1234567.500000000', '$1,234,567.5000'],
+])('a limit of %s is shown as it was written, %s', (usd, shown) => {
+  expect(exactDollars(usd)).toBe(shown);
+});
+
+test('one call that was recovered is one, and more are many', () => {
+  expect(recoveredText(1)).toBe('1 call that was in flight when the last run ended; it is booked at what was held for it');
+  expect(recoveredText(2)).toBe('2 calls that were in flight when the last run ended; each is booked at what was held for it');
 });
 
 test('a name from a client cannot move the cursor, ring the bell or turn the text around', () => {
