@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { ORACLE_MODELS, oracleNanos } from '../price/oracle.ts';
 import { startStandin, type Standin, type StandinOptions } from '../standin/standin.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
+import { verified } from './scene.ts';
 
 const PROVIDER_KEY = 'sk-ant-provider-key';
 const KEYS = { one: 'key-of-workspace-one', two: 'key-of-workspace-two' };
@@ -53,7 +54,6 @@ const rowsOf = async (at: RunningGateway): Promise<Row[]> => (await admin<{ rows
 const itemsOf = async (at: RunningGateway): Promise<Row[]> => (await rowsOf(at)).filter((row) => row.custom_id !== null);
 const budgetOf = async (at: RunningGateway): Promise<{ spent_usd: string; held_usd: string }> => (await admin<{ rows: { spent_usd: string; held_usd: string }[] }>(at, '/api/budgets')).rows[0]!;
 
-const verified = async (at: RunningGateway): Promise<unknown> => ((await (await fetch(`${at.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()) as { run: unknown }).run;
 
 async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (let tries = 0; tries < 200; tries++) {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RequestAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { tollgate } from '../cli/tollgate.ts';
 import { oracleNanos, ORACLE_MODELS } from '../price/oracle.ts';
-import { LATELY, SECRETS, apiHeaders, ask, budgetsOf, eventually, hello, ledgerRows, nanos, rowOf, send, startScene, type Scene } from './scene.ts';
+import { LATELY, SECRETS, apiHeaders, ask, budgetsOf, eventually, hello, ledgerRows, nanos, rowOf, send, startScene, verified, type Scene } from './scene.ts';
 
 let scene: Scene;
 beforeAll(async () => {
@@ -32,8 +32,7 @@ test.each([{ stream: false }, { stream: true }])('a refusal without content cost
   scene.standin.next({ fault: 'refusal:before', usage: { output_tokens: 4 } });
   const row = await rowOf(scene.gateway, (await post('/v1/messages', hello({ stream }))).headers);
   expect(row).toMatchObject({ outcome: 'ok', stop_reason: 'refusal', cost_usd: '0.000000000', estimated: false, tokens: { output: 4 } });
-  const { run } = (await (await fetch(`${scene.gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()) as { run: unknown };
-  expect(run).toMatchObject({ state: 'done', drift: 0 });
+  expect(await verified(scene.gateway)).toMatchObject({ state: 'done', drift: 0 });
 });
 
 test.each([{ stream: false }, { stream: true }])('code that ran is a line of the bill and makes the call an estimate; stream: $stream', async ({ stream }) => {

@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { DateTime } from 'luxon';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures, VerifyAnswer } from '../../server/http/admin/wire.ts';
+import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
 import { oracleNanos, ORACLE_MODELS, type OracleTurn } from '../price/oracle.ts';
 import type { RecordedRequest } from '../standin/standin.ts';
 import { launchChromium } from '../browser/chromium.ts';
-import { startGateway, type RunningGateway } from './gateway.ts';
+import { startGateway } from './gateway.ts';
 import { mixedRun } from './mixed-run.ts';
-import { LATELY, ask, baseConfig, budgetsOf, count, eventually, ledgerRows, nanos, scrape, settled, startScene, type Sample, type Scene } from './scene.ts';
+import { LATELY, ask, baseConfig, budgetsOf, count, eventually, ledgerRows, nanos, scrape, settled, startScene, verified, type Sample, type Scene } from './scene.ts';
 
 const ZONE = 'Europe/Berlin';
 const KINDS = ['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output'] as const;
@@ -284,11 +284,6 @@ test('more questions at once than the reports can take are put off, not failed',
   expect(put.length).toBeLessThan(150);
 });
 
-/** Every row from its raw usage and its stored prices, every roll-up and every budget from its rows. */
-async function verified(gateway: RunningGateway): Promise<VerifyAnswer['run']> {
-  const answer = await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
-  return ((await answer.json()) as VerifyAnswer).run;
-}
 /** Refused calls and free endpoints have no price, and nothing to work out. */
 const priced = (row: RequestRow): boolean => row.price_version !== null;
 const sound = () => ({ state: 'done', calls: rows.filter(priced).length, cost_usd: usd(sum(rows, cost)), estimated_cost_usd: usd(sum(rows, (row) => (row.estimated ? cost(row) : 0n))), budgets: 6, drift: 0, examples: [] });

@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AuditAnswer, PricesCheckAnswer, RepriceAnswer, RequestAnswer, StatusAnswer, UsageAnswer, VerifyAnswer } from '../../server/http/admin/wire.ts';
+import type { AuditAnswer, PricesCheckAnswer, RepriceAnswer, RequestAnswer, StatusAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { tollgate } from '../cli/tollgate.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
-import { apiHeaders, ask, baseConfig, budgetsOf, eventually, hello, LATELY, ledgerRows, nanos, PROVIDER_KEY, rowOf, scrape, SECRETS, send, settled } from './scene.ts';
+import { apiHeaders, ask, baseConfig, budgetsOf, eventually, hello, LATELY, ledgerRows, nanos, PROVIDER_KEY, rowOf, scrape, SECRETS, send, settled, verified } from './scene.ts';
 
 const SHIPPED = readFileSync(new URL('../../config/prices.yaml', import.meta.url), 'utf8');
 /** The shipped book with one of its models taken out. */
@@ -33,7 +33,6 @@ async function post<Answer>(path: string, body: object): Promise<Answer> {
 }
 const RANGE = { from: 'now-1h', to: 'now+1h' };
 const total = async (): Promise<bigint> => nanos((await ask<UsageAnswer>(gateway, `/api/usage?${LATELY}`)).total.cost_usd);
-const verified = async () => (await post<VerifyAnswer>('/api/verify', {})).run;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tollgate-reprice-'));
@@ -105,7 +104,7 @@ test('from the ceiling to the price, once, everywhere', { timeout: 120_000 }, as
     expect(nanos(budgets.find((budget) => budget.id === 'everything')!.spent_usd)).toBe(sum);
     const triage = rows.filter((row) => row.workflow === 'ticket-triage').reduce((all, row) => all + nanos(row.cost_usd), 0n);
     expect(nanos(budgets.find((budget) => budget.id === 'triage')!.spent_usd)).toBe(triage);
-    expect(await verified()).toMatchObject({ state: 'done', calls: 3, budgets: 2, drift: 0, examples: [] });
+    expect(await verified(gateway)).toMatchObject({ state: 'done', calls: 3, budgets: 2, drift: 0, examples: [] });
   };
   await everywhere();
   const samples = await scrape(gateway);

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { BudgetsAnswer, RequestAnswer, RequestRow, RequestsAnswer, StatusAnswer } from '../../server/http/admin/wire.ts';
+import type { BudgetsAnswer, RequestAnswer, RequestRow, RequestsAnswer, StatusAnswer, VerifyAnswer } from '../../server/http/admin/wire.ts';
 import { startStandin, type Standin, type StandinOptions } from '../standin/standin.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
 
@@ -116,6 +116,15 @@ export async function eventually<Found>(what: string, found: () => Promise<Found
     if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
     await pause(10);
   }
+}
+
+/** Works out anew every cost from its raw usage and every sum and budget from the rows; a busy machine may take longer than the request for it waits. */
+export async function verified(gateway: RunningGateway, withinMs?: number): Promise<NonNullable<VerifyAnswer['run']>> {
+  await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+  return eventually('the ledger is checked', async () => {
+    const { run } = await ask<VerifyAnswer>(gateway, '/api/verify');
+    return run?.ended_at ? run : null;
+  }, withinMs);
 }
 
 /** Resolves when no call is in flight and everything is in the ledger. */

@@ -3,10 +3,10 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RequestAnswer, RequestRow, VerifyAnswer } from '../../server/http/admin/wire.ts';
+import type { RequestAnswer, RequestRow } from '../../server/http/admin/wire.ts';
 import { tollgate } from '../cli/tollgate.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
-import { apiHeaders, ask, baseConfig, eventually, hello, LATELY, nanos, rowOf, SECRETS, send } from './scene.ts';
+import { apiHeaders, ask, baseConfig, hello, LATELY, nanos, rowOf, SECRETS, send, verified } from './scene.ts';
 
 /** 1,000 tokens in and 100 out, at the dearest rates of the shipped book: ten dollars a million in, fifty out. */
 const DEAREST = 1_000n * 10_000n + 100n * 50_000n;
@@ -96,11 +96,7 @@ test('a beta and a field of the body that nobody knows reach the provider', asyn
 });
 
 test('the check of the whole ledger finds every cost as it was booked', async () => {
-  await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
-  const run = await eventually('the ledger is checked', async () => {
-    const { run: latest } = await ask<VerifyAnswer>(gateway, '/api/verify');
-    return latest?.ended_at ? latest : null;
-  });
+  const run = await verified(gateway);
   expect(run).toMatchObject({ drift: 0, error: null });
   expect(run.calls).toBeGreaterThanOrEqual(8);
 });

@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { VerifyAnswer } from '../../server/http/admin/wire.ts';
 import type { RunningGateway } from '../flow/gateway.ts';
 import { expectBudgetsAreSums, expectOneRowEach, named, namesIn, startOn } from '../flow/killed.ts';
-import { ask, count, eventually, ledgerRows, PROVIDER_KEY, scrape } from '../flow/scene.ts';
+import { count, ledgerRows, PROVIDER_KEY, scrape, verified } from '../flow/scene.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 import { steadyLoad, type SteadyLoad } from './steady-load.ts';
 
@@ -76,13 +75,7 @@ test(`${CYCLES} times kill -9: every request that the provider saw has one row, 
     }
     const all = await ledgerRows(gateway);
     expect(all.filter((row) => row.outcome === null)).toEqual([]);
-    // Every cost worked out anew from its usage, every sum and every budget from the rows.
-    await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
-    const verified = await eventually('the ledger is checked', async () => {
-      const { run } = await ask<VerifyAnswer>(gateway, '/api/verify');
-      return run?.ended_at ? run : null;
-    }, 120_000);
-    expect(verified).toMatchObject({ calls: all.length, drift: 0, error: null });
+    expect(await verified(gateway, 120_000)).toMatchObject({ calls: all.length, drift: 0, error: null });
     const sorted = [...starts].sort((a, b) => a - b);
     console.log(
       `seed ${seed}: ${seen} requests at the provider, ${all.length} rows, ${crashedPerCycle.reduce((a, b) => a + b, 0)} of them crashed; ready again after ${sorted[CYCLES / 2]!.toFixed(0)} ms (median), ${sorted.at(-1)!.toFixed(0)} ms (worst), at ${Math.max(...startCpu).toFixed(2)} s of CPU at most`,

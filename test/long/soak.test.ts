@@ -7,9 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { BackupAnswer, StatusAnswer, UsageAnswer, VerifyAnswer } from '../../server/http/admin/wire.ts';
+import type { BackupAnswer, StatusAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
-import { apiHeaders, ask, baseConfig, budgetsOf, count, eventually, nanos, PROVIDER_KEY, scrape, SECRETS, settled } from '../flow/scene.ts';
+import { apiHeaders, ask, baseConfig, budgetsOf, count, nanos, PROVIDER_KEY, scrape, SECRETS, settled, verified } from '../flow/scene.ts';
 import { startStandin } from '../standin/standin.ts';
 import { steadyLoad } from './steady-load.ts';
 
@@ -36,14 +36,8 @@ const reading = (pid: number): Reading => ({
 /** The calls of the gateway's whole life, and what they cost. */
 const allOf = (gateway: RunningGateway): Promise<UsageAnswer> => ask(gateway, `/api/usage?from=now-2d&to=now%2B1h`);
 
-/** Works out anew every cost and every sum of a ledger. */
-async function verified(gateway: RunningGateway): Promise<NonNullable<VerifyAnswer['run']>> {
-  await fetch(`${gateway.adminUrl}/api/verify`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
-  return eventually('the ledger is checked', async () => {
-    const { run } = await ask<VerifyAnswer>(gateway, '/api/verify');
-    return run?.ended_at ? run : null;
-  }, 300_000);
-}
+/** What the whole ledger takes by the end. */
+const CHECK_MS = 300_000;
 
 /** Takes a backup, starts a gateway on it, and looks at it. */
 async function backUpAndRestore(gateway: RunningGateway, config: string): Promise<number> {
@@ -58,7 +52,7 @@ async function backUpAndRestore(gateway: RunningGateway, config: string): Promis
   rmSync(file);
   const restored = await startGateway({ config, dataDir });
   try {
-    const { calls, drift, error } = await verified(restored);
+    const { calls, drift, error } = await verified(restored, CHECK_MS);
     expect({ drift, error }).toEqual({ drift: 0, error: null });
     return calls;
   } finally {
@@ -104,7 +98,7 @@ test(`${MINUTES} minutes of ${CALLS_PER_SECOND} calls a second and ${STREAMS} op
     const { total } = await allOf(gateway);
     expect({ requests: total.requests, attempts: total.attempts }).toEqual({ requests: load.begun(), attempts: standin.requests() });
     expect(nanos((await budgetsOf(gateway)).rows[0]!.spent_usd)).toBe(nanos(total.cost_usd));
-    expect(await verified(gateway)).toMatchObject({ calls: load.begun(), drift: 0, error: null });
+    expect(await verified(gateway, CHECK_MS)).toMatchObject({ calls: load.begun(), drift: 0, error: null });
     const samples = await scrape(gateway);
     expect({ held: count(samples, 'tollgate_open_holds'), inFlight: count(samples, 'tollgate_requests_in_flight') }).toEqual({ held: 0, inFlight: 0 });
     expect(gateway.output().split('\n').filter((line) => /"level":"(warn|error)"/.test(line))).toEqual([]);
