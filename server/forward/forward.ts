@@ -44,9 +44,10 @@ const NOTHING_READ: Reading = { usage: null, complete: false, contentBytes: 0, s
 /**
  * Forwards a call and relays the answer to the client.
  *
- * A call that was never sent (connection refused, name not found, TLS failure) is tried once more. An answer that says no before
- * anything was done is followed by another try where the config allows it (`tries`). Nothing else is: what may have been served may
- * have been billed, and a client's SDK retries anyway.
+ * A call that was never sent (connection refused, name not found, TLS failure) is tried once more, but for one whose connection did
+ * not come about in time: another wait of that length helps nobody. An answer that says no before anything was done is followed by
+ * another try where the config allows it (`tries`). Nothing else is: what may have been served may have been billed, and a client's SDK
+ * retries anyway.
  */
 export async function forward(request: ForwardRequest): Promise<Answer> {
   const { clock, tries, outgoing } = request;

@@ -190,7 +190,7 @@ export const configSchema = section({
     connections: whole(1, 65_535).optional().describe('Connections to the origin at most. Default: as many as `max_in_flight`.'),
     retry: section({
       on: list(z.union([z.literal(429), z.literal(529)], { error: RETRIED }), RETRIED).prefault([]).describe('Statuses after which a call is tried again before its client hears of them: 429, where the provider says when to come back, and 529. Default: none.'),
-      most: whole(0, 10).prefault(2).describe('Further tries of one call at most. A connection that failed is tried once more, 0 forbids that too. Default: 2.'),
+      most: whole(0, 10).prefault(2).describe('Further tries of one call at most. A connection that failed is tried once more (one that timed out is not), 0 forbids that too. Default: 2.'),
       budget: percent('0%', '100%').prefault('10%').describe('Further tries after such a status, as a share of the calls with the same provider key; ten are always saved up at most, and one comes back every ten seconds. Default: 10%.'),
       max_wait: duration().prefault('10s').describe('The longest `retry-after` that is waited for; a longer one is passed on to the client. Default: 10s.'),
     }).prefault({}).describe('When a call is tried again: never once its client has a byte of an answer, and never when it may have been served.'),
