@@ -81,6 +81,11 @@ export interface Ask {
   readonly fallbackModels: readonly string[];
   /** `type` of every tool that runs at the provider, e.g. `web_search_20260209`. */
   readonly serverTools: readonly string[];
+  /**
+   * `type` of every tool that the client runs itself and the provider explains to the model in words of its own, e.g. `bash_20250124`.
+   * Absent: none.
+   */
+  readonly explainedTools?: readonly string[];
   /** The sum of `max_uses` of search tools, null when one has no limit; 0 when there is none. */
   readonly maxSearches: number | null;
   /**

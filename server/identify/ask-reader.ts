@@ -32,8 +32,9 @@ const ROLES = new Names(['assistant']);
 const BLOCK_TYPES = new Names(['image', 'document', 'image_url', 'container_upload', 'file']);
 const SOURCE_TYPES = new Names(['base64', 'text', 'content', 'url', 'file']);
 
-/** Tools that the client runs itself, by how their type begins. Any other type runs at the provider, or is too new to know. */
-const CLIENT_TOOLS = /^(?:custom|function|bash_|text_editor_|computer_|memory_|browser_)/;
+/** Tools that the client runs itself, by their type or how it begins: those it describes itself, and those that the provider explains. Any other type runs at the provider, or is too new to know. */
+const DESCRIBED_TOOLS = /^(?:custom|function)$/;
+const EXPLAINED_TOOLS = /^(?:bash_|text_editor_|computer_|memory_|browser_)/;
 
 /** Text of a governed field; longer is no model, tier or user id. */
 const MAX_TEXT = 1_024;
@@ -62,6 +63,7 @@ export class AskReader {
   #cacheTtl: '5m' | '1h' | null = null;
   readonly #otherModels: string[] = [];
   readonly #serverTools: string[] = [];
+  readonly #explainedTools: string[] = [];
   #searches = 0;
   #searchesUnlimited = false;
   #serverUses = 0;
@@ -120,6 +122,7 @@ export class AskReader {
       skillIds: this.#skillIds,
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
+      ...(this.#explainedTools.length > 0 ? { explainedTools: this.#explainedTools } : {}),
       ...(this.#toolNames.length > 0 || this.#mcpServers.length > 0 || this.#container || this.#thinking
         ? { features: { toolNames: this.#toolNames, mcpServers: this.#mcpServers, container: this.#container, skills: this.#skills, thinking: this.#thinking } }
         : {}),
@@ -296,7 +299,8 @@ export class AskReader {
   }
 
   #note(type: string | null, maxUses: number | null): void {
-    if (type === null || CLIENT_TOOLS.test(type)) return;
+    if (type === null || DESCRIBED_TOOLS.test(type)) return;
+    if (EXPLAINED_TOOLS.test(type)) return void this.#explainedTools.push(type);
     this.#serverTools.push(type);
     this.#unboundedInput = true;
     if (maxUses === null) this.#serverUsesUnlimited = true;

@@ -13,12 +13,14 @@ const BILLED: ReadonlySet<Endpoint> = new Set(['messages', 'batches', 'batch_res
 const BATCH: ReadonlySet<Endpoint> = new Set(['batches', 'batch_results']);
 
 /**
- * The most that the provider adds to a prompt on account of tools: 804 tokens of tool instructions, up to 7,500 in all with one of the
- * computer or browser toolsets (Anthropic's pricing page, August 2026). The ask does not say which tools a call declares.
+ * The most tokens that the provider adds to a prompt: what it says on account of tools in general, and how it explains each tool of its
+ * own making. Source: Anthropic's pricing page, August 2026, which says "about" for the two toolsets, so that they have some room here.
+ * The first counts for every call: there are other instructions that come unasked, as for structured output, and none is known to be longer.
  */
-const TOOL_PROMPT_TOKENS = 7_500;
-/** The OpenAI-compatible and the text completion endpoint know none of those toolsets. */
-const TOOL_PROMPT_TOKENS_ELSEWHERE = 804;
+const INSTRUCTION_TOKENS = 804;
+const EXPLANATION_TOKENS: readonly (readonly [RegExp, number])[] = [[/^bash_/, 325], [/^text_editor_/, 700], [/^computer_/, 5_000]];
+/** The browser toolset; and what has no figure of its own is taken for as much. */
+const LONGEST_EXPLANATION_TOKENS = 6_700;
 
 /**
  * The quote of a billed call. Its ceiling is the sum of
@@ -41,7 +43,7 @@ export function quoteFor(input: {
 }): Quote {
   const { endpoint, ask, flatHold } = input;
   const own = input.models[0];
-  const maxInputTokens = inputBound(endpoint, ask, own);
+  const maxInputTokens = inputBound(ask, own);
   const maxOutputTokens = outputBound(ask, own.row);
   const fees = searchCeiling(ask, own.row) + containerCeiling(ask, own.row);
   const all = input.models.reduce((sum, listing) => sum + attemptCeiling(listing, endpoint, ask, input.assumeUs), 0n) * adviceFactor(ask);
@@ -94,7 +96,7 @@ export function ceilingAfterStart(quote: Quote, started: Tokens, assumeUs: boole
 
 function attemptCeiling(listing: Listing, endpoint: Endpoint, ask: Ask, assumeUs: boolean): bigint {
   const { row } = listing;
-  const input = inputBound(endpoint, ask, listing);
+  const input = inputBound(ask, listing);
   const { rates } = ratesFor(row, servingOf(endpoint, ask, assumeUs), input);
   const prompt = dearestPromptRate(rates, ask);
   const sampling = prompt * BigInt(input) + rates.output * BigInt(outputBound(ask, row));
@@ -123,12 +125,13 @@ function dearestPromptRate(rates: Rates, ask: Ask): Picodollars {
   return possible.reduce((a, b) => (a > b ? a : b));
 }
 
-function inputBound(endpoint: Endpoint, ask: Ask, listing: Listing): number {
+function inputBound(ask: Ask, listing: Listing): number {
   const window = listing.row.contextWindowTokens;
   if (ask.unboundedInput || ask.serverTools.length > 0) return window;
-  const tools = endpoint === 'chat_completions' || endpoint === 'complete' ? TOOL_PROMPT_TOKENS_ELSEWHERE : TOOL_PROMPT_TOKENS;
-  return Math.min(ask.bodyBytes + tools + ask.inlineImages * listing.imageTokens, window);
+  return Math.min(ask.bodyBytes + addedTokens(ask) + ask.inlineImages * listing.imageTokens, window);
 }
+
+const addedTokens = ({ explainedTools = [] }: Ask): number => explainedTools.reduce((sum, type) => sum + (EXPLANATION_TOKENS.find(([begins]) => begins.test(type))?.[1] ?? LONGEST_EXPLANATION_TOKENS), INSTRUCTION_TOKENS);
 
 const outputBound = (ask: Ask, row: PriceRow): number => ask.maxTokens ?? row.maxOutputTokens;
 

@@ -186,7 +186,7 @@ async function opened(closing: (() => unknown)[], close: () => Promise<void>): P
     { name: 'full', url: full.dataUrl, secret: SECRETS.support, body: hello() },
     { name: 'leaving', url: leaving.dataUrl, secret: SECRETS.support, body: hello({ stream: true }) },
     // Nearly all of a dollar is held, so that a client's call does not fit, and does when this one has ended.
-    ...places.map((name) => ({ name, url: scene.gateway.dataUrl, secret: secretOf(name), body: name.startsWith('held') ? hello({ model: OPUS, max_tokens: 38_000 }) : hello() })),
+    ...places.map((name) => ({ name, url: scene.gateway.dataUrl, secret: secretOf(name), body: name.startsWith('held') ? hello({ model: OPUS, max_tokens: 39_000 }) : hello() })),
   ];
   const answers = inTheWay.map(({ name, url, secret, body }) => send(`${url}/v1/messages`, { headers: { ...apiHeaders(secret), 'x-obstacle': name }, body }).catch(() => null));
   closing.push(async () => {

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StatusAnswer } from '../../server/http/admin/wire.ts';
 import { SECRETS, apiHeaders, ask, budgetsOf, eventually, hello, latch, ledgerRows, nanos, send, settled, startScene, type Scene } from './scene.ts';
 
-/** claude-haiku-4-5 costs 1,000 nano-dollars per token in and 5,000 out; the gateway adds 7,500 tokens for tools to a byte per token. */
+/** claude-haiku-4-5 costs 1,000 nano-dollars per token in and 5,000 out; the gateway adds 804 tokens for instructions to a byte per token. */
 const MAX_TOKENS = 18_400;
-const BODY_BYTES = 500;
+const BODY_BYTES = 7_196;
 const WORST_CASE = 100_000_000n;
 
 let scene: Scene;

@@ -5,9 +5,9 @@ import { apiHeaders, baseConfig, budgetsOf, eventually, hello, latch, nanos, sen
 
 const ROUNDS = 20;
 const CALLS = 1_000;
-/** claude-haiku-4-5 costs 1,000 nano-dollars per token in and 5,000 out; the gateway adds 7,500 tokens for tools to a byte per token: ten cents. */
+/** claude-haiku-4-5 costs 1,000 nano-dollars per token in and 5,000 out; the gateway adds 804 tokens for instructions to a byte per token: ten cents. */
 const MAX_TOKENS = 18_400;
-const BODY_BYTES = 500;
+const BODY_BYTES = 7_196;
 
 const rounds = Array.from({ length: ROUNDS }, (_, n) => ({ id: `round-${n}`, secret: `tg_round-${n}-0123456789abcdef` }));
 const bare = hello({ max_tokens: MAX_TOKENS });

@@ -12,11 +12,11 @@ const usd = (text: string): bigint => nanoFromUsd(text);
 
 describe('the ceiling', () => {
   test.each<{ name: string; asked: Partial<Ask>; endpoint?: 'batches' | 'chat_completions'; ceiling: string }>([
-    { name: 'is body bytes and tool instructions at the input rate, max_tokens at the output rate', asked: { bodyBytes: 2_500, maxTokens: 1_000 }, ceiling: '0.045' },
-    { name: 'takes the five-minute write rate with caching', asked: { bodyBytes: 2_500, maxTokens: 0, cacheTtl: '5m' }, ceiling: '0.0375' },
-    { name: 'takes the one-hour write rate with an hour of caching', asked: { bodyBytes: 2_500, maxTokens: 0, cacheTtl: '1h' }, ceiling: '0.06' },
-    { name: 'counts 1,568 tokens per image on older models', asked: { bodyBytes: 2_500, maxTokens: 0, inlineImages: 10 }, ceiling: '0.07704' },
-    { name: 'counts 4,784 tokens per image on newer models', asked: { model: 'claude-opus-4-7', bodyBytes: 2_500, maxTokens: 0, inlineImages: 10 }, ceiling: '0.2892' },
+    { name: 'is body bytes and tool instructions at the input rate, max_tokens at the output rate', asked: { bodyBytes: 9_196, maxTokens: 1_000 }, ceiling: '0.045' },
+    { name: 'takes the five-minute write rate with caching', asked: { bodyBytes: 9_196, maxTokens: 0, cacheTtl: '5m' }, ceiling: '0.0375' },
+    { name: 'takes the one-hour write rate with an hour of caching', asked: { bodyBytes: 9_196, maxTokens: 0, cacheTtl: '1h' }, ceiling: '0.06' },
+    { name: 'counts 1,568 tokens per image on older models', asked: { bodyBytes: 9_196, maxTokens: 0, inlineImages: 10 }, ceiling: '0.07704' },
+    { name: 'counts 4,784 tokens per image on newer models', asked: { model: 'claude-opus-4-7', bodyBytes: 9_196, maxTokens: 0, inlineImages: 10 }, ceiling: '0.2892' },
     { name: 'is the context window at most', asked: { model: 'claude-haiku-4-5', bodyBytes: 5_000_000, maxTokens: 0 }, ceiling: '0.2' },
     { name: 'is the context window where bytes bound nothing, perhaps written to the cache', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true }, ceiling: '0.25' },
     { name: 'is a context window for every use of a server tool and one more', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 1_000, unboundedInput: true, serverTools: ['web_search_20250305'], maxSearches: 2, samplings: 3 }, ceiling: '0.785' },
@@ -24,30 +24,31 @@ describe('the ceiling', () => {
     { name: 'adds a window and the model’s maximum of output for a compaction', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 1_000, unboundedInput: true, compactions: 1 }, ceiling: '0.825' },
     { name: 'counts the advisor as often as the model', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true, serverTools: ['advisor_20260301'], samplings: 2, fallbackModels: ['claude-haiku-4-5'] }, ceiling: '1' },
     { name: 'counts it again for every attempt of a fallback chain', asked: { model: 'claude-haiku-4-5', bodyBytes: 10, maxTokens: 0, unboundedInput: true, serverTools: ['advisor_20260301'], samplings: 2, fallbackModels: ['claude-haiku-4-5', 'claude-haiku-4-5'] }, ceiling: '3' },
-    { name: 'takes the model’s maximum of output when none is asked', asked: { model: 'claude-haiku-4-5', bodyBytes: 2_500, maxTokens: null }, ceiling: '0.33' },
-    { name: 'takes the dearer band when the prompt may reach it', asked: { model: 'claude-haiku-5-5', bodyBytes: 92_501, maxTokens: 1_000 }, ceiling: '0.0525005' },
-    { name: 'takes the cheaper band when the prompt cannot reach the dearer one', asked: { model: 'claude-haiku-5-5', bodyBytes: 92_500, maxTokens: 1_000 }, ceiling: '0.0105' },
-    { name: 'takes fast rates when fast is asked', asked: { model: 'claude-opus-5', speed: 'fast', bodyBytes: 2_500, maxTokens: 1_000 }, ceiling: '0.15' },
-    { name: 'adds a tenth for the US', asked: { inferenceGeo: 'us', bodyBytes: 2_500, maxTokens: 1_000 }, ceiling: '0.0495' },
-    { name: 'adds a fee per search allowed', asked: { bodyBytes: 2_500, maxTokens: 1_000, maxSearches: 3 }, ceiling: '0.075' },
-    { name: 'adds ten searches when their number is open', asked: { bodyBytes: 2_500, maxTokens: 1_000, maxSearches: null }, ceiling: '0.145' },
-    { name: 'adds every fallback, since an attempt that declines half-way is billed too', asked: { bodyBytes: 2_500, maxTokens: 1_000, fallbackModels: ['claude-haiku-4-5'] }, ceiling: '0.06' },
-    { name: 'halves in a batch', endpoint: 'batches', asked: { bodyBytes: 2_500, maxTokens: 1_000 }, ceiling: '0.0225' },
-    { name: 'knows no computer toolset on the OpenAI-compatible endpoint', endpoint: 'chat_completions', asked: { bodyBytes: 196, maxTokens: 1_000 }, ceiling: '0.018' },
-    { name: 'takes the dearest active rates for an unknown model', asked: { model: 'claude-nova-9', bodyBytes: 2_500, maxTokens: 1_000 }, ceiling: '0.15' },
+    { name: 'takes the model’s maximum of output when none is asked', asked: { model: 'claude-haiku-4-5', bodyBytes: 9_196, maxTokens: null }, ceiling: '0.33' },
+    { name: 'takes the dearer band when the prompt may reach it', asked: { model: 'claude-haiku-5-5', bodyBytes: 99_197, maxTokens: 1_000 }, ceiling: '0.0525005' },
+    { name: 'takes the cheaper band when the prompt cannot reach the dearer one', asked: { model: 'claude-haiku-5-5', bodyBytes: 99_196, maxTokens: 1_000 }, ceiling: '0.0105' },
+    { name: 'takes fast rates when fast is asked', asked: { model: 'claude-opus-5', speed: 'fast', bodyBytes: 9_196, maxTokens: 1_000 }, ceiling: '0.15' },
+    { name: 'adds a tenth for the US', asked: { inferenceGeo: 'us', bodyBytes: 9_196, maxTokens: 1_000 }, ceiling: '0.0495' },
+    { name: 'adds a fee per search allowed', asked: { bodyBytes: 9_196, maxTokens: 1_000, maxSearches: 3 }, ceiling: '0.075' },
+    { name: 'adds ten searches when their number is open', asked: { bodyBytes: 9_196, maxTokens: 1_000, maxSearches: null }, ceiling: '0.145' },
+    { name: 'adds every fallback, since an attempt that declines half-way is billed too', asked: { bodyBytes: 9_196, maxTokens: 1_000, fallbackModels: ['claude-haiku-4-5'] }, ceiling: '0.06' },
+    { name: 'halves in a batch', endpoint: 'batches', asked: { bodyBytes: 9_196, maxTokens: 1_000 }, ceiling: '0.0225' },
+    { name: 'adds what the provider says of each tool of its own making', asked: { bodyBytes: 171, maxTokens: 0, explainedTools: ['bash_20250124', 'text_editor_20250728', 'computer_20251124'] }, ceiling: '0.021' },
+    { name: 'takes a tool without a figure for the dearest', asked: { bodyBytes: 96, maxTokens: 0, explainedTools: ['browser_20260301', 'memory_20250818'] }, ceiling: '0.0429' },
+    { name: 'takes the dearest active rates for an unknown model', asked: { model: 'claude-nova-9', bodyBytes: 9_196, maxTokens: 1_000 }, ceiling: '0.15' },
   ])('$name', ({ asked, endpoint, ceiling }) => {
     expect(quoted(ask(asked), endpoint ? { endpoint } : {}).ceiling).toBe(usd(ceiling));
   });
 
   test('holds the US factor for calls that name no place where the workspace runs in the US by default', () => {
     const us = createPricing({ book: shippedBook(), unknownModel: 'ceiling', assumeUsInference: true });
-    const plain = ask({ bodyBytes: 2_500, maxTokens: 1_000 });
+    const plain = ask({ bodyBytes: 9_196, maxTokens: 1_000 });
     expect(quoted(plain, { by: us }).ceiling).toBe(usd('0.0495'));
     expect(quoted({ ...plain, inferenceGeo: 'global' }, { by: us }).ceiling).toBe(usd('0.045'));
   });
 
   test('is for the model that an alias resolved to, not for the word in the body', () => {
-    const verdict = pricing.quote({ endpoint: 'messages', ask: ask({ model: 'fast', bodyBytes: 2_500, maxTokens: 0 }), model: 'claude-haiku-4-5', at: TODAY });
+    const verdict = pricing.quote({ endpoint: 'messages', ask: ask({ model: 'fast', bodyBytes: 9_196, maxTokens: 0 }), model: 'claude-haiku-4-5', at: TODAY });
     expect(verdict).toMatchObject({ ok: true, value: { model: 'claude-haiku-4-5', basis: 'listed', ceiling: usd('0.01') } });
   });
 });
@@ -80,7 +81,7 @@ describe('once the prompt is known', () => {
 
 describe('a flat hold', () => {
   const flat = (asked: Partial<Ask>, flatHold: string) => {
-    const verdict = pricing.quote({ endpoint: 'messages', ask: ask({ model: 'claude-haiku-4-5', bodyBytes: 2_500, maxTokens: 1_000, ...asked }), model: null, at: TODAY, flatHold: nanoFromUsd(flatHold) });
+    const verdict = pricing.quote({ endpoint: 'messages', ask: ask({ model: 'claude-haiku-4-5', bodyBytes: 9_196, maxTokens: 1_000, ...asked }), model: null, at: TODAY, flatHold: nanoFromUsd(flatHold) });
     if (!verdict.ok) throw new Error(verdict.refusal.message);
     return verdict.value.ceiling;
   };
