@@ -1,7 +1,7 @@
 // grafana/alerts.ts: the alert rules for Prometheus: what is worth waking or telling somebody, and what to do then.
 
 import { METRICS } from '../server/observe/metric-names.ts';
-import { BUDGET_NEAR, BURN, ERROR_BUDGET, HEADROOM_LOW, JOB, PRICE_BOOK_STALE_DAYS, RECONCILIATION, SLOW_BUDGET, type BoardName } from './config.ts';
+import { BUDGET_NEAR, BURN, ERROR_BUDGET, HEADROOM_LOW, JOB, PRICE_BOOK_STALE_DAYS, RECONCILIATION, SLOW_BUDGET, USAGE_MISSING, type BoardName } from './config.ts';
 import { RECORDED } from './recording.ts';
 
 export interface AlertRule {
@@ -111,6 +111,13 @@ export const ALERTS: readonly AlertRule[] = [
     expr: `increase(${M.unpriced.name}[15m]) > 0`,
     summary: 'Calls went to a model that the price book does not know.',
     description: '{{ $value | humanize }} calls in 15 minutes were priced at the dearest known rates.',
+    board: 'cost', variables: [],
+  },
+  {
+    alert: 'TollgateUsageMissing', severity: 'ticket', holds: '10m',
+    expr: `sum by (job) (increase(${M.usageIncomplete.name}{reason="unreadable"}[1h])) / sum by (job) (increase(${M.requests.name}{outcome=~"ok|truncated|refused"}[1h])) > ${USAGE_MISSING}`,
+    summary: 'Answers do not tell what they used.',
+    description: '{{ $value | humanizePercentage }} of the answers of the past hour came whole and without usage that could be read: their cost is estimated.',
     board: 'cost', variables: [],
   },
   {

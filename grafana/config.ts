@@ -16,6 +16,8 @@ export const BURN = { fast: 14.4, medium: 6, slow: 3, even: 1 } as const;
 export const BUDGET_NEAR = 0.8;
 export const HEADROOM_LOW = 0.1;
 export const PRICE_BOOK_STALE_DAYS = 30;
+/** The share of whole answers that may tell no usage. */
+export const USAGE_MISSING = 0.01;
 export const RECONCILIATION = { amber: 0.01, red: 0.02 } as const;
 
 /** The name under which Prometheus scrapes the gateway. */

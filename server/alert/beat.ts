@@ -2,7 +2,7 @@
 
 import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
 import type { Outcome } from '../domain/call.ts';
-import { priceKind, UNLISTED } from '../domain/price.ts';
+import { countingMethods, priceKind, UNLISTED } from '../domain/price.ts';
 import type { CallRow } from '../domain/reports.ts';
 import type { Beat } from './pulse.ts';
 
@@ -11,6 +11,7 @@ const SERVED: ReadonlySet<Outcome> = new Set(['ok', 'truncated']);
 
 /** Whether the way to the provider failed; null where the ending says nothing of it. */
 const failedOf = (outcome: Outcome | null): boolean | null => (outcome === null ? null : FAILED.has(outcome) ? true : SERVED.has(outcome) ? false : null);
+const isUntold = (outcome: Outcome | null, estimateMethod: string | null): boolean => outcome !== null && SERVED.has(outcome) && countingMethods(estimateMethod).length > 0;
 const isRejected = (status: number | null): boolean => status !== null && status >= 400 && status < 500;
 
 /** Money, credit or a spend limit: 402 whatever it says, else by its code (`enforced_spend_limit_reached`, `contract_spend_limit_reached`, and the meter's `specified_spend_limit_reached`). */
@@ -25,7 +26,7 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
   const cap = capOf(status, settlement.errorCode ?? null);
   return {
     at: settlement.endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: cost.modelServed ?? opened.modelSent, user: caller.user, cost: cost.total,
-    failed: failedOf(outcome), firstTokenMs: settlement.timeToFirstTokenMs === null ? null : settlement.timeToFirstTokenMs - (settlement.queuedMs ?? 0), rejected: isRejected(status), limited: status === 429,
+    failed: failedOf(outcome), untold: isUntold(outcome, cost.estimateMethod), firstTokenMs: settlement.timeToFirstTokenMs === null ? null : settlement.timeToFirstTokenMs - (settlement.queuedMs ?? 0), rejected: isRejected(status), limited: status === 429,
     cap: cap === null ? null : { credential: caller.upstream.kind === 'configured' ? caller.upstream.name : 'callers_own', code: cap },
     // A name that the provider does not know either costs nothing, and needs no price. An advisor or a fallback may be the one without.
     unpriced: cost.basis !== 'ceiling' || cost.total === 0n ? null : (cost.lines.find(({ priceVersion }) => priceKind(priceVersion) === 'ceiling')?.model ?? cost.modelServed ?? opened.modelSent),
@@ -35,7 +36,7 @@ export function beatOfEntry({ opened, settlement }: LedgerEntry): Beat {
 export function beatOfRefusal({ endedAt, caller, modelRequested, refusal }: RefusedEntry): Beat {
   return {
     at: endedAt, workspace: caller.workspace, workflow: caller.workflow, key: caller.key, model: modelRequested, user: caller.user, cost: 0n,
-    failed: null, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: refusal === 'unpriced_model' ? modelRequested : null,
+    failed: null, untold: false, firstTokenMs: null, rejected: true, limited: false, cap: null, unpriced: refusal === 'unpriced_model' ? modelRequested : null,
   };
 }
 
@@ -44,7 +45,7 @@ export function beatOfRow(row: CallRow): Beat {
   const cap = row.status === 402 ? capOf(402, row.errorType) : null;
   return {
     at: row.admittedAt, workspace: row.workspace, workflow: row.workflow, key: row.key, model: row.modelServed ?? row.modelRequested, user: row.user, cost: row.cost,
-    failed: failedOf(row.outcome), firstTokenMs: row.timeToFirstTokenMs, rejected: row.refusal !== null || isRejected(row.status), limited: row.outcome === 'upstream_error' && row.status === 429,
+    failed: failedOf(row.outcome), untold: isUntold(row.outcome, row.estimateMethod), firstTokenMs: row.timeToFirstTokenMs, rejected: row.refusal !== null || isRejected(row.status), limited: row.outcome === 'upstream_error' && row.status === 429,
     cap: cap === null ? null : { credential: 'unknown', code: cap }, unpriced: unpricedOf(row),
   };
 }

@@ -85,6 +85,8 @@ export interface Figures {
   readonly keyHabits: ReadonlyMap<string, KeyHabit> | null;
   /** Networks and clients that are new to a key. */
   readonly keyNews: ReadonlyMap<string, KeyNews>;
+  /** Answers of the last hour that came whole, and those of them that told no usage. */
+  readonly usage: Window;
   readonly unpriced: readonly { readonly model: string; readonly count: number; readonly refused: boolean }[];
   /** Days of the ledger beside the provider's bill, the latest first; none where they are not compared. */
   readonly reconciled: readonly ReconciledDay[];

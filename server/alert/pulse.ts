@@ -24,6 +24,8 @@ export interface Beat {
   readonly cost: bigint;
   /** Null: it counts in no burn rate (refused, the client's own mistake or leaving, not billed). */
   readonly failed: boolean | null;
+  /** Whether the answer came whole and did not tell what it used. */
+  readonly untold: boolean;
   /** Milliseconds; null: not measured. */
   readonly firstTokenMs: number | null;
   /** Whether the call was refused, by us or with a 4xx. */
@@ -87,6 +89,7 @@ const TIMED = 2;
 const SLOW = 3;
 const LIMITED = 4;
 const CALLS = 5;
+const UNTOLD = 6;
 
 export interface Contributor {
   readonly workflow: string;
@@ -138,7 +141,7 @@ function topOf(shares: Map<string, Share>, hour: number): { readonly name: strin
 }
 
 export class Pulse {
-  private readonly service = new Ring(MINUTES, 6);
+  private readonly service = new Ring(MINUTES, 7);
   private readonly spend = new Map<string, Spend>();
   private readonly keys = new Map<string, { ring: Ring; models: Map<string, number> }>();
   private readonly capped = new Map<string, { credential: string; code: string; at: number; count: number }>();
@@ -160,6 +163,7 @@ export class Pulse {
       this.service.add(beat.at, TOTAL, 1);
       if (beat.failed) this.service.add(beat.at, BAD, 1);
     }
+    if (beat.untold) this.service.add(beat.at, UNTOLD, 1);
     if (beat.limited) this.service.add(beat.at, LIMITED, 1);
     if (beat.firstTokenMs !== null) {
       this.service.add(beat.at, TIMED, 1);
@@ -194,6 +198,11 @@ export class Pulse {
 
   errors(now: number, ms: number): Window {
     return { total: this.service.sum(now, ms, TOTAL), bad: this.service.sum(now, ms, BAD) };
+  }
+
+  /** Of the answers that came whole: those that did not tell what they used. */
+  untold(now: number, ms: number): Window {
+    return { total: this.service.sum(now, ms, TOTAL) - this.service.sum(now, ms, BAD), bad: this.service.sum(now, ms, UNTOLD) };
   }
 
   slow(now: number, ms: number): Window {

@@ -8,7 +8,7 @@ import { fingerprintOf, step, stepGone, type AlertEvent } from './machine.ts';
 import { spendAnomaly } from './rules/anomaly.ts';
 import { budgetForecast, budgetThresholds, burnPace } from './rules/budgets.ts';
 import { leakingKeys, unusedKeys } from './rules/keys.ts';
-import { failingDelivery, ledgerTrouble, oldPrices, unpricedModels } from './rules/quality.ts';
+import { failingDelivery, ledgerTrouble, missingUsage, oldPrices, unpricedModels } from './rules/quality.ts';
 import { billDrift } from './rules/reconciliation.ts';
 import { errorBurn, firstTokenBurn, noTraffic, providerCap, providerHeadroom } from './rules/service.ts';
 
@@ -33,7 +33,7 @@ export interface Round {
 export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
   ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
   ...errorBurn(figures), ...firstTokenBurn(figures), ...providerHeadroom(figures), ...providerCap(figures),
-  ...unusedKeys(figures), ...leakingKeys(figures), ...noTraffic(figures), ...unpricedModels(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
+  ...unusedKeys(figures), ...leakingKeys(figures), ...noTraffic(figures), ...unpricedModels(figures), ...missingUsage(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
   ...failingDelivery({ ...figures, channels }),
 ];
 

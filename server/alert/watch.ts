@@ -191,7 +191,7 @@ export const spendNow = (pulse: Pulse, history: History, now: EpochMs): Figures[
 
 export const trafficNow = (pulse: Pulse, history: History | null, now: EpochMs): Figures['traffic'] => ({ lastHour: pulse.calls(now, HOUR_MS), pastWeeks: history?.usualCalls(now) ?? [] });
 
-export function serviceNow(pulse: Pulse, now: EpochMs): Pick<Figures, 'errors' | 'firstToken' | 'limited'> {
+export function serviceNow(pulse: Pulse, now: EpochMs): Pick<Figures, 'errors' | 'firstToken' | 'limited' | 'usage'> {
   const windows = (of: (ms: number) => Window): BurnWindows => ({
     m5: of(5 * MINUTE_MS), m30: of(30 * MINUTE_MS), h1: of(HOUR_MS), h2: of(2 * HOUR_MS), h6: of(6 * HOUR_MS), d1: of(DAY_MS), d3: of(3 * DAY_MS),
   });
@@ -199,5 +199,6 @@ export function serviceNow(pulse: Pulse, now: EpochMs): Pick<Figures, 'errors' |
     errors: windows((ms) => pulse.errors(now, ms)),
     firstToken: windows((ms) => pulse.slow(now, ms)),
     limited: pulse.limited(now, HEADROOM_MINUTES * MINUTE_MS),
+    usage: pulse.untold(now, HOUR_MS),
   };
 }

@@ -5,7 +5,7 @@ import type { Silence, SilenceRequest } from './silence.ts';
 
 export const ALERT_RULES = [
   'budget', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
-  'key_unused', 'key_leak', 'no_traffic', 'unpriced', 'ledger', 'price_book', 'reconciliation', 'delivery',
+  'key_unused', 'key_leak', 'no_traffic', 'unpriced', 'usage_missing', 'ledger', 'price_book', 'reconciliation', 'delivery',
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];
 

@@ -168,3 +168,8 @@ export interface Pricing {
 
 /** How an estimate is named that stands in for a price that is not known. */
 export const UNLISTED = 'dearest listed rates for a model or speed that is not in the price book';
+/** How an estimate is named that stands in for container time, which no response tells. */
+export const CONTAINER_TIME = 'container time of code execution, taken to be the least that is billed';
+
+/** Of how a cost was estimated, as `Cost.estimateMethod` names it: how its tokens were counted. Empty where a whole usage told them. */
+export const countingMethods = (estimateMethod: string | null): readonly string[] => (estimateMethod === null ? [] : estimateMethod.split('; ').filter((method) => method !== UNLISTED && method !== CONTAINER_TIME));

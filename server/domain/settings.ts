@@ -147,6 +147,8 @@ export interface AlertRuleSettings {
   /** No call in an hour that usually has `leastCalls` or more. */
   readonly noTraffic: { readonly enabled: boolean; readonly leastCalls: number };
   readonly unpriced: { readonly enabled: boolean };
+  /** More than `above` of the answers that came whole told no usage, and `least` of them. */
+  readonly usageMissing: { readonly enabled: boolean; readonly above: number; readonly least: number };
   readonly ledger: { readonly enabled: boolean };
   readonly priceBook: { readonly enabled: boolean; readonly afterDays: number };
   /** Apart by more than `above` of the bill, and by `floorUsd`. */

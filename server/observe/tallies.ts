@@ -3,6 +3,7 @@
 import type { CostLine, Cost } from '../domain/price.ts';
 import type { LedgerEntry, RefusedEntry } from '../domain/ledger.ts';
 import type { Observer } from '../domain/observer.ts';
+import { countingMethods } from '../domain/price.ts';
 import { QUEUE_RESULTS } from '../domain/provider-queue.ts';
 import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
 import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
@@ -109,7 +110,8 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
     countDecisions(workspace, opened);
     if (cost.basis === 'ceiling' && cost.total > 0n) unpriced++;
     if (cost.total > opened.held) holdExceeded++;
-    if (cost.estimated) {
+    // A price or a container's time that had to be guessed says nothing of the usage.
+    if (countingMethods(cost.estimateMethod).length > 0) {
       const reason = incompleteReason(settlement.outcome);
       incomplete.set(reason, (incomplete.get(reason) ?? 0) + 1);
     }

@@ -1,7 +1,7 @@
 // server/price/cost.ts: what a call cost, line by line, from the response's own account of how it was served.
 
 import { NO_MONEY, picodollars, roundUpToNano, type Picodollars } from '../domain/money.ts';
-import { UNLISTED, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
+import { CONTAINER_TIME, UNLISTED, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
 import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type ServerTools, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
 import { outputShortfall, promptShortfall, withoutUsage } from './estimate.ts';
@@ -178,9 +178,6 @@ function toolsOf(quote: Quote, { usage, container }: Pick<Reading, 'usage' | 'co
 }
 
 const NO_FEE = picodollars(0n);
-
-/** How an estimate is named that stands in for container time, which no response tells. */
-export const CONTAINER_TIME = 'container time of code execution, taken to be the least that is billed';
 
 /** What cache reads saved against the input rate, less what writes cost beyond it. */
 function savedBy(tokens: Tokens, rates: Rates): bigint {

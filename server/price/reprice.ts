@@ -1,10 +1,9 @@
 // server/price/reprice.ts: what a settled call costs by the book in force now, from the usage its row kept.
 
 import { epochMs } from '../domain/ids.ts';
-import { UNLISTED, type Cost, type PriceRow } from '../domain/price.ts';
+import { countingMethods, type Cost, type PriceRow } from '../domain/price.ts';
 import type { CallDetail } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
-import { CONTAINER_TIME } from './cost.ts';
 import { costAt, guessesOf, standsAtHold, storedCost, type NameOf } from './explain.ts';
 
 /** A call is quoted when it arrives and booked when it is admitted; a price that changes in between stays the quoted one. */
@@ -40,8 +39,7 @@ export function repriced(detail: CallDetail, book: PriceBook): Repriced {
   if (first === undefined) return { kind: 'unexplained' };
 
   // How the usage was counted stays; what was wanting of the price is what is wanting now.
-  const counted = row.estimateMethod === null ? [] : row.estimateMethod.split('; ').filter((method) => method !== UNLISTED && method !== CONTAINER_TIME);
-  const methods = [...counted, ...(cost.estimateMethod === null ? [] : [cost.estimateMethod])];
+  const methods = [...countingMethods(row.estimateMethod), ...(cost.estimateMethod === null ? [] : [cost.estimateMethod])];
   const unpriced = cost.basis === 'ceiling';
   const estimated = methods.length > 0;
   if (cost.total === row.cost && cost.cacheSavings === row.cacheSavings && estimated === row.estimated) return { kind: 'same', unpriced };

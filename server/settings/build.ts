@@ -136,6 +136,7 @@ function alertRulesOf(rules: Config['alerts']['rules']): Settings['alerts']['rul
     keyLeak: rules.key_leak,
     noTraffic: { enabled: rules.no_traffic.enabled, leastCalls: rules.no_traffic.least },
     unpriced: rules.unpriced,
+    usageMissing: { enabled: rules.usage_missing.enabled, above: rules.usage_missing.above / 1_000_000, least: rules.usage_missing.least },
     ledger: rules.ledger,
     priceBook: { enabled: rules.price_book.enabled, afterDays: rules.price_book.after_days },
     reconciliation: { enabled: rules.reconciliation.enabled, above: rules.reconciliation.above / 1_000_000, floorUsd: usdNumber(rules.reconciliation.floor_usd) },

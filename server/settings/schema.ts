@@ -251,6 +251,10 @@ export const configSchema = section({
       key_leak: rule({}, 'A key is used as stolen keys are.'),
       no_traffic: rule({ least: whole(1).prefault(50).describe('An hour of the week that usually has fewer calls than this may have none. Default: 50.') }, 'No call comes in an hour of the week that is usually busy.'),
       unpriced: rule({}, 'A model has no price.'),
+      usage_missing: rule({
+        above: percent('0.1%', '100%').prefault('1%').describe('More than this share of the answers that came whole in an hour told no usage. Default: 1%.'),
+        least: whole(1).prefault(5).describe('Fewer such answers than this are nobody\'s page. Default: 5.'),
+      }, 'Answers do not tell what they used, so that their cost is estimated.'),
       ledger: rule({}, 'The ledger cannot be written.'),
       price_book: rule({ after_days: whole(1, 3650).prefault(30).describe('Days since prices were last checked. Default: 30.') }, 'The price book is old.'),
       reconciliation: rule({

@@ -35,11 +35,11 @@ beforeAll(async () => {
   let n = 0;
   const id = (): string => `req_${String(++n).padStart(6, '0')}`;
   const written: Promise<unknown>[] = [];
-  const call = (at: number, more: { workspace?: string; key?: string; model?: string; dollars?: number; status?: number; failed?: boolean; errorType?: string; firstTokenMs?: number; unlisted?: boolean } = {}): void => {
+  const call = (at: number, more: { workspace?: string; key?: string; model?: string; dollars?: number; status?: number; failed?: boolean; errorType?: string; firstTokenMs?: number; unlisted?: boolean; untold?: boolean } = {}): void => {
     const name = id();
     const { workspace = 'support', model = 'claude-haiku-4-5', status = more.failed === true ? 529 : 200 } = more;
     const opened = openEntry(name, { admittedAt: epochMs(at), caller: caller({ workspace, key: more.key ?? 'busy' }), modelRequested: model, modelSent: model });
-    const bill = status === 200 ? cost({ total: usd(more.dollars ?? 0.001), modelServed: model, ...(more.unlisted === true ? { estimated: true, estimateMethod: UNLISTED, basis: 'ceiling' as const } : {}) }) : noCost;
+    const bill = status === 200 ? cost({ total: usd(more.dollars ?? 0.001), modelServed: model, ...(more.unlisted === true ? { estimated: true, estimateMethod: UNLISTED, basis: 'ceiling' as const } : {}), ...(more.untold === true ? { estimated: true, estimateMethod: 'prompt from bytes sent' } : {}) }) : noCost;
     written.push(store.ledger.open(opened), store.ledger.settle(settlement(name, {
       endedAt: epochMs(at), status, outcome: status === 200 ? 'ok' : status === 402 || status === 400 ? 'client_error' : 'upstream_error', errorType: more.errorType ?? null, cost: bill, timeToFirstTokenMs: status === 200 ? (more.firstTokenMs ?? 800) : null, attempts: [],
     })));
@@ -54,6 +54,8 @@ beforeAll(async () => {
   call(FROM + 2 * DAY, { status: 402, errorType: 'billing_error' });
   for (let i = 0; i < 60; i++) call(FROM + 2 * DAY + 2 * HOUR + i * MINUTE, { firstTokenMs: 30_000 });
   call(FROM + 2 * DAY + 5 * HOUR, { model: 'claude-new-9', unlisted: true });
+  // And a while in which answers do not tell what they used.
+  for (let i = 0; i < 6; i++) call(FROM + 2 * DAY + 6 * HOUR + i * MINUTE, { untold: true });
   // Day 3: somebody tries a stolen key on many models, mostly in vain.
   for (let i = 0; i < 12; i++) {
     const name = id();
@@ -88,6 +90,7 @@ test('every rule that rows can tell of fires when it would have, once', () => {
     'key_unused forgotten on day 3',
     'provider_cap unknown/billing_error on day 2',
     'unpriced claude-new-9 on day 2',
+    'usage_missing gateway on day 2',
   ]);
 });
 

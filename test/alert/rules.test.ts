@@ -26,7 +26,7 @@ const share = (total: number, ratio: number) => ({ total, bad: Math.round(total 
 
 const calm: Omit<Figures, 'now'> = {
   zone: 'UTC', rules: { ...settings().alerts.rules, anomaly: { enabled: true, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 20 * MINUTE } }, notify: null,
-  standings: [], outlooks: new Map(), spend: [], traffic: { lastHour: 300, pastWeeks: [310, 290, 305, 300] }, errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, keyNews: new Map(), unpriced: [],
+  standings: [], outlooks: new Map(), spend: [], traffic: { lastHour: 300, pastWeeks: [310, 290, 305, 300] }, errors: windows(), firstToken: windows(), limited: { total: 1000, bad: 0 }, usage: { total: 1000, bad: 0 }, headroom: [], caps: [], keys: [], keyActivity: [], keyHabits: null, keyNews: new Map(), unpriced: [],
   reconciled: [], ledger: { writable: true, trouble: null, lost: 0, lostLately: 0 }, pricesVerifiedAt: epochMs(T0 - 5 * DAY), failing: CHANNELS.map((channel) => ({ channel, dead: 0, waitingMs: 0 })),
 };
 
@@ -161,6 +161,12 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'a model without price is called', figures: { unpriced: [{ model: 'claude-new-9', count: 2, refused: false }] }, told: ['0: unpriced claude-new-9 fired warning'] },
     { what: 'calls of a model without price are refused', figures: { unpriced: [{ model: 'claude-new-9', count: 2, refused: true }] }, told: ['0: unpriced claude-new-9 fired warning'] },
     { what: 'every model has a price', figures: { unpriced: [] }, told: [] },
+  ],
+  usage_missing: [
+    { what: 'two answers in a hundred tell no usage, and an hour later none', figures: (m) => ({ usage: { total: 500, bad: m < 60 ? 10 : 0 } }), minutes: 90, told: ['0: usage_missing gateway fired warning', '70: usage_missing gateway resolved warning'] },
+    { what: 'one in a hundred does not', figures: { usage: { total: 500, bad: 5 } }, told: [] },
+    { what: 'four of ten do not', figures: { usage: { total: 10, bad: 4 } }, told: [] },
+    { what: 'there are no answers', figures: { usage: { total: 0, bad: 0 } }, told: [] },
   ],
   ledger: [
     { what: 'the ledger cannot be written, and then it can', figures: (m) => ({ ledger: { writable: m >= 3, trouble: m >= 3 ? null : 'disk full', lost: 0, lostLately: 0 } }), told: ['0: ledger gateway fired critical', '4: ledger gateway resolved critical'] },

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { Registry } from 'prom-client';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import type { CostLine } from '../../server/domain/price.ts';
+import { UNLISTED, type CostLine } from '../../server/domain/price.ts';
 import type { KeyId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
 import { nanodollars, picodollars } from '../../server/domain/money.ts';
 import { QUEUE_RESULTS } from '../../server/domain/provider-queue.ts';
@@ -51,10 +51,16 @@ test('money that no line explains is counted as unitemized, rounding is not', as
   const { metrics } = started();
   const lines = [line('input', 1, 1_000_001n)];
   metrics.observer.settled({ opened: openEntry('1'), settlement: settlement('1', { cost: cost({ lines, total: nanodollars(1_001n), tokens: tokens(1, 0) }) }) });
-  metrics.observer.settled({ opened: openEntry('2'), settlement: settlement('2', { cost: cost({ lines: [], total: nanodollars(5_000_000n), tokens: tokens(0, 0), estimated: true }), outcome: 'upstream_reset' }) });
+  metrics.observer.settled({ opened: openEntry('2'), settlement: settlement('2', { cost: cost({ lines: [], total: nanodollars(5_000_000n), tokens: tokens(0, 0), estimated: true, estimateMethod: 'prompt from bytes sent' }), outcome: 'upstream_reset' }) });
   const samples = await scrape(metrics);
   expect(samples.get(`tollgate_cost_usd_total{${HAIKU},kind="unitemized"}`)).toBe(0.005);
   expect(samples.get('tollgate_usage_incomplete_total{reason="upstream_reset"}')).toBe(1);
+});
+
+test('a price that had to be guessed leaves the usage complete', async () => {
+  const { metrics } = started();
+  metrics.observer.settled({ opened: openEntry('1'), settlement: settlement('1', { cost: cost({ estimated: true, estimateMethod: UNLISTED }) }) });
+  expect((await scrape(metrics)).get('tollgate_usage_incomplete_total{reason="unreadable"}')).toBe(0);
 });
 
 test('a fallback model has its own tokens and its own cost', async () => {

@@ -65,6 +65,7 @@ const ALERT_DEFAULTS = {
     keyLeak: { enabled: true },
     noTraffic: { enabled: true, leastCalls: 50 },
     unpriced: { enabled: true },
+    usageMissing: { enabled: true, above: 0.01, least: 5 },
     ledger: { enabled: true },
     priceBook: { enabled: true, afterDays: 30 },
     reconciliation: { enabled: true, above: 0.02, floorUsd: 1 },

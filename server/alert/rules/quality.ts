@@ -3,6 +3,7 @@
 import type { Reading } from '../../domain/alert.ts';
 import { DAY_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { Figures } from '../figures.ts';
+import { percent } from './show.ts';
 
 /** A message that waits longer has failed several times. */
 const LATE_MS = 10 * MINUTE_MS;
@@ -16,6 +17,21 @@ export function unpricedModels({ unpriced, rules, notify }: Figures): Reading[] 
     facts: [{ label: 'Model', value: model }, { label: 'Calls', value: String(count) }],
     value: count, threshold: 1, unit: 'count', notify,
   }));
+}
+
+/** Each such cost is an estimate: rare, it is a broken answer; often, the provider or something before it says it otherwise than we read it. */
+export function missingUsage({ usage: { total, bad }, rules, notify }: Figures): Reading[] {
+  const { enabled, above, least } = rules.usageMissing;
+  if (!enabled) return [];
+  const share = total === 0 ? 0 : bad / total;
+  const fires = bad >= least && share > above;
+  return [{
+    rule: 'usage_missing', scope: 'gateway', period: null, basis: String(above), tier: fires ? 1 : 0, keeps: fires || (bad > 0 && share > above * 0.95) ? 1 : 0, severity: 'warning', forMs: 0, clearMs: 10 * MINUTE_MS, rearmMs: DAY_MS,
+    title: `${percent(share)} of the answers did not tell what they used`,
+    text: `${bad} of ${Math.round(total)} answers of the last hour came whole and without usage that could be read: their cost is estimated. Something between here and the model may change answers, or they have a form that this version does not know.`,
+    facts: [{ label: 'Without usage', value: String(bad) }, { label: 'Answers', value: String(Math.round(total)) }],
+    value: share, threshold: above, unit: 'ratio', notify,
+  }];
 }
 
 export function ledgerTrouble({ ledger, rules, notify }: Figures): Reading[] {

@@ -24,6 +24,7 @@ export function ruleYaml(rule: AlertRule, { alerts, budgets }: Pick<Settings, 'a
     key_leak: rules.keyLeak,
     no_traffic: { enabled: rules.noTraffic.enabled, least: rules.noTraffic.leastCalls },
     unpriced: rules.unpriced,
+    usage_missing: { enabled: rules.usageMissing.enabled, above: percent(rules.usageMissing.above), least: rules.usageMissing.least },
     ledger: rules.ledger,
     price_book: { enabled: rules.priceBook.enabled, after_days: rules.priceBook.afterDays },
     reconciliation: { enabled: rules.reconciliation.enabled, above: percent(rules.reconciliation.above), floor_usd: rules.reconciliation.floorUsd },

@@ -17,6 +17,7 @@ export const RULE_WORDS: Readonly<Record<AlertFiring['rule'], { name: string; wh
   no_traffic: { name: 'No traffic', when: 'no call comes in an hour that is usually busy' },
   key_leak: { name: 'Key may be stolen', when: 'a key is used as stolen keys are, or a secret of it that has ended is still tried' },
   unpriced: { name: 'Model without a price', when: 'a model is not in the price book' },
+  usage_missing: { name: 'Usage not told', when: 'answers do not tell what they used, and their cost is estimated' },
   ledger: { name: 'Ledger in trouble', when: 'the ledger cannot be written' },
   price_book: { name: 'Old prices', when: 'prices were not checked for long' },
   reconciliation: { name: 'Ledger and bill apart', when: "a day of the ledger and the provider's bill disagree" },
@@ -39,6 +40,7 @@ export function callsBehind(alert: AlertFiring, budgets: readonly BudgetRow[]): 
     case 'key_leak': return addressWith({ [FILTERS.key]: alert.scope, ...over }, 'requests');
     case 'unpriced': return addressWith({ [FILTERS.model]: alert.scope, from: 'now-7d', to: null }, 'requests');
     case 'errors': case 'headroom': case 'provider_cap': return addressWith({ [FILTERS.outcome]: FAILED, ...over }, 'requests');
+    case 'usage_missing': return addressWith({ [FILTERS.estimated]: 'true', [FILTERS.outcome]: ['ok', 'truncated'], ...over }, 'requests');
     case 'first_token': return addressWith(over, 'requests');
     default: return null;
   }
