@@ -57,6 +57,10 @@ export function settle(call: Call, body: InspectedBody | null, batch: BatchCall 
     services.observer.lost?.('settlement');
   });
   services.observer.settled({ opened, settlement });
+  const { containerId } = reading;
+  if (containerId !== undefined && body?.ask?.containerIds?.includes(containerId) !== true) {
+    services.desk.containerNamed(containerId, opened.caller, settlement.endedAt).catch((error: unknown) => services.log.error('container_not_recorded', { call: opened.id, code: error instanceof Error ? error.name : 'unknown' }));
+  }
 }
 
 /**

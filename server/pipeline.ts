@@ -107,11 +107,11 @@ async function readAsk(call: Call, { body, savings }: Settings, clock: Clock): P
 /** `billing_policy` charges the organization of the profile that a header names; without one the bill is ours. */
 const payable = (ask: Ask, { headers }: IncomingMessage): Ask => (headers['anthropic-user-profile-id'] ? ask : { ...ask, billedElsewhere: false });
 
-/** Whether the batch, file or skill that the call names is its workspace's own; null where it is, or, at once, where the call names none. */
+/** Whether the batch, file, skill or container that the call names is its workspace's own; null where it is, or, at once, where the call names none. */
 function objectsRefusal(call: Call, caller: Caller, body: InspectedBody | null, services: Services): Promise<Refusal | null> | null {
   const { items = null } = body ?? {};
-  const named = items === null ? (body?.ask ?? NOTHING_NAMED) : { fileIds: items.flatMap(({ ask }) => ask.fileIds), skillIds: items.flatMap(({ ask }) => ask.skillIds) };
-  return named.fileIds.length === 0 && named.skillIds.length === 0 && !call.route.template.includes('*') ? null : askDesk(call, caller, named, services);
+  const named: NamedObjects = items === null ? (body?.ask ?? NOTHING_NAMED) : { fileIds: items.flatMap(({ ask }) => ask.fileIds), skillIds: items.flatMap(({ ask }) => ask.skillIds), containerIds: items.flatMap(({ ask }) => ask.containerIds ?? []) };
+  return named.fileIds.length === 0 && named.skillIds.length === 0 && (named.containerIds ?? []).length === 0 && !call.route.template.includes('*') ? null : askDesk(call, caller, named, services);
 }
 
 async function askDesk(call: Call, caller: Caller, named: NamedObjects, { desk, settings }: Services): Promise<Refusal | null> {

@@ -92,6 +92,7 @@ async function write(cared: CaredFor, items: readonly BatchItem[], end: BatchEnd
     if (!fresh[at]) continue;
     costs.set(item.modelSent, nanodollars((costs.get(item.modelSent) ?? 0n) + item.cost.total));
     tell(batch, item, observer);
+    if (item.containerId !== undefined) await store.own({ id: item.containerId, kind: 'container', workspace: batch.caller.workspace, credential: batch.credential, createdAt: item.endedAt });
   }
   for (const [model, cost] of costs) booked.set(model, nanodollars((booked.get(model) ?? 0n) + cost));
   charge([...costs].map(([model, amount]) => ({ model, amount })));
@@ -123,7 +124,7 @@ function creatorOf(batch: Batch): Caller {
 }
 
 /** Prices an item's message at the rates of its model on the day of the creation. */
-function pricerOf(batch: Batch, pricing: Pricing): (message: Buffer, read: ReadMessage) => Pick<BatchItem, 'modelSent' | 'outcome' | 'stopReason' | 'cost'> {
+function pricerOf(batch: Batch, pricing: Pricing): (message: Buffer, read: ReadMessage) => Pick<BatchItem, 'modelSent' | 'outcome' | 'stopReason' | 'cost' | 'containerId'> {
   const quotes = new Map(batch.models.map((model) => [model.model, quoteOf(model, batch)]));
   const sentFor = new Map<string | null, string>();
   return (message, read) => {
@@ -132,7 +133,7 @@ function pricerOf(batch: Batch, pricing: Pricing): (message: Buffer, read: ReadM
     let sent = sentFor.get(served);
     if (sent === undefined) sentFor.set(served, (sent = sentModel(batch, served, pricing)));
     const cost = pricing.cost(quotes.get(sent)!, { status: 200, sent: true, reading });
-    return { modelSent: sent, outcome: TRUNCATED.has(reading.stopReason ?? '') ? 'truncated' : 'ok', stopReason: reading.stopReason, cost };
+    return { modelSent: sent, outcome: TRUNCATED.has(reading.stopReason ?? '') ? 'truncated' : 'ok', stopReason: reading.stopReason, cost, ...(reading.containerId === undefined ? {} : { containerId: reading.containerId }) };
   };
 }
 

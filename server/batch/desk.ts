@@ -1,4 +1,4 @@
-// server/batch/desk.ts: what calls about batches, files and skills pass on their way in and out: whose it is, what is noted, what is changed.
+// server/batch/desk.ts: what calls about batches, files, skills and containers pass on their way in and out: whose it is, what is noted, what is changed.
 
 import type { BatchCare, OwnCredential, Provider } from '../domain/batch.ts';
 import type { Caller, Route } from '../domain/call.ts';
@@ -31,6 +31,8 @@ export interface CreatedBatch {
 export interface NamedObjects {
   readonly fileIds: readonly string[];
   readonly skillIds: readonly string[];
+  /** Absent: none. */
+  readonly containerIds?: readonly string[];
 }
 
 export interface Desk {
@@ -39,6 +41,8 @@ export interface Desk {
    * go with it. @throws LedgerUnavailable when nobody can tell
    */
   enter(visit: Visit, named: NamedObjects): Promise<Refusal | null>;
+  /** An answer named a container for code, which is the caller's from now on unless it is somebody's already. @throws LedgerUnavailable when that could not be made durable */
+  containerNamed(id: string, caller: Caller, at: EpochMs): Promise<void>;
   /** What the answer to the call goes through before the client gets it; null: nothing. `onBatch` is told of a batch first. */
   editor(visit: Visit, head: { readonly status: number; readonly streamed: boolean }, onBatch: (batch: CreatedBatch) => Promise<void>): ((body: Buffer) => Promise<Buffer>) | null;
 }
@@ -68,9 +72,9 @@ export function createDesk({ objects, care, provider }: { objects: Objects; care
   }
 
   return {
-    async enter(visit, { fileIds, skillIds }) {
+    async enter(visit, { fileIds, skillIds, containerIds = [] }) {
       const { route, caller, credential } = visit;
-      const unseen = (await objects.obstacle('file', fileIds, caller)) ?? (await objects.obstacle('skill', skillIds, caller));
+      const unseen = (await objects.obstacle('file', fileIds, caller)) ?? (await objects.obstacle('skill', skillIds, caller)) ?? (await objects.obstacle('container', containerIds, caller));
       if (unseen !== null) return unseen;
       const kind = kindOf(route.endpoint);
       const id = kind === null ? null : idIn(visit);
@@ -82,6 +86,8 @@ export function createDesk({ objects, care, provider }: { objects: Objects; care
       const progress = await care.beforeDelete(id, credential);
       return progress === 'go' ? null : progress === 'busy' ? { ...BUSY, message: `Message batch ${id} cannot be deleted while it is being processed. Cancel it first.` } : NOT_BOOKED;
     },
+
+    containerNamed: (id, caller, at) => objects.made('container', id, caller, at),
 
     editor(visit, { status, streamed }, onBatch) {
       const { route, caller } = visit;

@@ -19,7 +19,7 @@ export interface Objects {
   deleted(id: string): Promise<void>;
 }
 
-const NAMES = { batch: 'message batch', file: 'file', skill: 'skill' } as const satisfies Record<ProviderObject['kind'], string>;
+const NAMES = { batch: 'message batch', file: 'file', skill: 'skill', container: 'container' } as const satisfies Record<ProviderObject['kind'], string>;
 
 /** Which kind of object a family of routes is about; null for none. */
 export function kindOf(endpoint: Endpoint): ProviderObject['kind'] | null {
@@ -28,11 +28,13 @@ export function kindOf(endpoint: Endpoint): ProviderObject['kind'] | null {
 }
 
 export function createObjects({ store, settings }: { store: BatchStore; settings: () => Settings }): Objects {
+  /** Owners on their way into the store: whose answer has just named an object may be back with it sooner. */
+  const onTheWay = new Map<string, WorkspaceId>();
   const visible: Objects['visible'] = async (kind, ids, caller) => {
     const owners = await store.owners(ids);
     const strangersToo = !isShared(caller, settings());
     return new Set(ids.filter((id) => {
-      const owner = owners.get(id);
+      const owner = owners.get(id) ?? onTheWay.get(id);
       if (owner !== undefined) return owner === caller.workspace;
       // Skills that the provider itself offers, e.g. pptx, are everybody's.
       return strangersToo || (kind === 'skill' && !id.startsWith('skill_'));
@@ -47,7 +49,14 @@ export function createObjects({ store, settings }: { store: BatchStore; settings
       if (hidden === undefined) return null;
       return { reason: 'unknown_object', message: `Could not find ${NAMES[kind]} ${hidden.slice(0, 128)}`, rule: null, retryAfterSeconds: null };
     },
-    made: (kind, id, caller, at) => store.own({ id, kind, workspace: caller.workspace, credential: caller.upstream.kind === 'configured' ? caller.upstream.name : null, createdAt: at }),
+    async made(kind, id, caller, at) {
+      if (!onTheWay.has(id)) onTheWay.set(id, caller.workspace);
+      try {
+        await store.own({ id, kind, workspace: caller.workspace, credential: caller.upstream.kind === 'configured' ? caller.upstream.name : null, createdAt: at });
+      } finally {
+        onTheWay.delete(id);
+      }
+    },
     deleted: (id) => store.disown(id),
   };
 }

@@ -51,6 +51,8 @@ export interface BatchItem {
   readonly stopReason: string | null;
   readonly endedAt: EpochMs;
   readonly cost: Cost;
+  /** The container for code that its answer names. Absent: none. It is no part of the row. */
+  readonly containerId?: string;
 }
 
 /** `booked`: from its results. `estimated`: they could not be had, so that what was held is taken for the cost. */
@@ -59,7 +61,7 @@ export type BatchEnd = 'booked' | 'estimated';
 /** What a workspace made at the provider, and with which of the provider keys (null: the caller's own). */
 export interface ProviderObject {
   readonly id: string;
-  readonly kind: 'batch' | 'file' | 'skill';
+  readonly kind: 'batch' | 'file' | 'skill' | 'container';
   readonly workspace: WorkspaceId;
   readonly credential: string | null;
   readonly createdAt: EpochMs;

@@ -105,6 +105,8 @@ export interface Ask {
   readonly fileIds: readonly string[];
   /** Skills that the body brings into its container; the provider's own among them. */
   readonly skillIds: readonly string[];
+  /** Ids of containers that the body names. Absent: none. */
+  readonly containerIds?: readonly string[];
   /** True when `billing_policy` charges another organization, and a header names whose profile. */
   readonly billedElsewhere: boolean;
   /** Bytes of the decoded body. */

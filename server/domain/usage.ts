@@ -92,6 +92,8 @@ export interface Reading {
   readonly noContent?: boolean;
   /** True when the answer names a container for code. Absent: it names none. */
   readonly container?: boolean;
+  /** Its id. Absent: there is none. */
+  readonly containerId?: string;
   readonly stopReason: string | null;
   /** The `type` of an error body or of an `event: error` after a 200; null when there was none. */
   readonly errorType: string | null;

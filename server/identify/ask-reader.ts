@@ -23,7 +23,7 @@ const MCP_SERVER = new Names(['name', 'url']);
 const BLOCK = new Names(['type', 'role', 'source', 'content', 'cache_control', 'image_url', 'tool', 'tool_changes', 'file_id', 'file']);
 const SOURCE = new Names(['type', 'content', 'file_id']);
 const FILE = new Names(['file_id']);
-const CONTAINER = new Names(['skills']);
+const CONTAINER = new Names(['id', 'skills']);
 const SKILL = new Names(['skill_id']);
 const IMAGE_URL = new Names(['url']);
 const TOOL_CHANGE = new Names(['definition']);
@@ -75,6 +75,7 @@ export class AskReader {
   #inlineImages = 0;
   readonly #fileIds: string[] = [];
   readonly #skillIds: string[] = [];
+  readonly #containerIds: string[] = [];
   #unboundedInput = false;
   #billedElsewhere = false;
   readonly #toolNames: string[] = [];
@@ -122,6 +123,7 @@ export class AskReader {
       skillIds: this.#skillIds,
       billedElsewhere: this.#billedElsewhere,
       bodyBytes: cursor.at - start,
+      ...(this.#containerIds.length > 0 ? { containerIds: this.#containerIds } : {}),
       ...(this.#explainedTools.length > 0 ? { explainedTools: this.#explainedTools } : {}),
       ...(this.#toolNames.length > 0 || this.#mcpServers.length > 0 || this.#container || this.#thinking
         ? { features: { toolNames: this.#toolNames, mcpServers: this.#mcpServers, container: this.#container, skills: this.#skills, thinking: this.#thinking } }
@@ -271,7 +273,9 @@ export class AskReader {
     if (cursor.kind() === 'null') return cursor.skip();
     this.#container = true;
     this.#unboundedInput = true;
-    this.#maybe(CONTAINER, () => {
+    if (cursor.kind() === 'string') return this.#idInto(this.#containerIds);
+    this.#maybe(CONTAINER, (name) => {
+      if (name === 'id') return this.#idInto(this.#containerIds);
       if (cursor.kind() !== 'array') this.#skills ||= cursor.kind() !== 'null';
       this.#each(() => {
         this.#skills = true;

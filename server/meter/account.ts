@@ -26,6 +26,7 @@ export class Account {
   #ended = false;
   #hasContent: boolean | null = null;
   #container = false;
+  #containerId: string | null = null;
   contentBytes = 0;
 
   readonly #onContent: ((bytes: number) => void) | null;
@@ -92,7 +93,10 @@ export class Account {
 
   /** The container that the answer names, where it names one. */
   container(value: unknown): void {
-    if (asObject(value)) this.#container = true;
+    const named = asObject(value);
+    if (named === null) return;
+    this.#container = true;
+    this.#containerId = asWord(named['id']) ?? this.#containerId;
   }
 
   /** The first obstacle is the one that is told. */
@@ -115,6 +119,7 @@ export class Account {
       messageId: this.#messageId,
       ...(this.#hasContent === false && this.contentBytes === 0 ? NO_CONTENT : NOTHING),
       ...(this.#container ? CONTAINER : NOTHING),
+      ...(this.#containerId === null ? NOTHING : { containerId: this.#containerId }),
       stopReason: this.#stopReason,
       errorType: this.#errorType,
       errorCode: this.#errorCode,

@@ -207,6 +207,38 @@ test('what another workspace made is not there: 404 in the API\'s shape, and not
   expect((await one.messages.batches.retrieve(batch.id)).id).toBe(batch.id);
 });
 
+test('a container is its workspace\'s, however its name came: in an answer, a stream or the result of a batch, and after a restart', async () => {
+  const upstream = await standin({ keys: { [PROVIDER_KEY]: 'shared' }, batchMs: 20 });
+  const first = await gateway(upstream);
+  const params = { model: 'claude-haiku-4-5', max_tokens: 64, messages: [{ role: 'user' as const, content: 'Work it out.' }], tools: [{ type: 'code_execution_20250825' as const, name: 'code_execution' as const }] };
+  const again = (id: string) => ({ ...params, container: id });
+  const one = sdk(first, KEYS.one);
+  const answered = (await one.messages.create(params as never)) as Anthropic.Message;
+  // Back with it at once, before anything can be on disk.
+  expect(await one.messages.create(again(answered.container!.id) as never)).toMatchObject({ container: { id: answered.container!.id } });
+  const streamed = await one.messages.stream(params as never).finalMessage();
+  const batch = await one.messages.batches.create({ requests: [{ custom_id: 'a', params: params as never }] });
+  await until(() => budgetOf(first), (b) => nanos(b.held_usd) === 0n);
+  const results: Anthropic.Messages.MessageBatchIndividualResponse[] = [];
+  for await (const result of await one.messages.batches.results(batch.id)) results.push(result);
+  const [item] = results;
+  if (item?.result.type !== 'succeeded') throw new Error('the item failed');
+  const ids = [answered, streamed, item.result.message].map(({ container }) => container!.id);
+  expect(new Set(ids).size).toBe(3);
+  await first.stop('SIGTERM');
+
+  const second = await gateway(upstream, {}, first.dataDir);
+  const [owner, stranger] = [sdk(second, KEYS.one), sdk(second, KEYS.two)];
+  for (const id of ids) expect(await owner.messages.create(again(id) as never)).toMatchObject({ container: { id } });
+  const before = upstream.requests();
+  for (const id of [...ids, 'container_01NeverSeen']) {
+    for (const ask of [() => stranger.messages.create(again(id) as never), () => stranger.messages.create({ ...params, container: { id, skills: [] } } as never), () => stranger.messages.batches.create({ requests: [{ custom_id: 'b', params: again(id) as never }] })]) {
+      await expect(ask()).rejects.toMatchObject({ status: 404, error: { type: 'error', error: { type: 'not_found_error', message: `Could not find container ${id}` } } });
+    }
+  }
+  expect(upstream.requests()).toBe(before);
+});
+
 test('lists show what one\'s own workspace made, over as many pages as it takes, and nothing else', async () => {
   const upstream = await standin({ keys: { [PROVIDER_KEY]: 'shared' } });
   const at = await gateway(upstream);

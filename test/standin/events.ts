@@ -11,7 +11,7 @@ export const PING: SseEvent = { name: 'ping', data: '{"type": "ping"}' };
 
 /** @param start the usage that `message_start` tells: the true prompt of the first turn, and a few output tokens as a placeholder */
 export function messageEvents(message: Message, start: Usage, chance: Chance): SseEvent[] {
-  const opened: Message = { ...message, content: [], stop_reason: null, stop_sequence: null, stop_details: null, usage: start };
+  const opened: Message = { ...message, content: [], container: null, stop_reason: null, stop_sequence: null, stop_details: null, usage: start };
   const out: SseEvent[] = [event({ type: 'message_start', message: opened }, { tells: start })];
   message.content.forEach((block, index) => {
     out.push(event({ type: 'content_block_start', index, content_block: emptied(block) }));
@@ -24,7 +24,7 @@ export function messageEvents(message: Message, start: Usage, chance: Chance): S
     }
     out.push(event({ type: 'content_block_stop', index }));
   });
-  const delta = { stop_reason: message.stop_reason, stop_sequence: message.stop_sequence, ...(message.stop_details ? { stop_details: message.stop_details } : {}) };
+  const delta = { stop_reason: message.stop_reason, stop_sequence: message.stop_sequence, ...(message.stop_details ? { stop_details: message.stop_details } : {}), ...(message.container ? { container: message.container } : {}) };
   out.push({ name: 'message_delta', data: JSON.stringify({ type: 'message_delta', delta, usage: deltaUsage(message.usage) }), tells: message.usage });
   out.push(event({ type: 'message_stop' }));
   return out;

@@ -59,7 +59,7 @@ export function composeMessage(params: MessageCreateParamsBase, asked: StandinMo
     stop_reason: refusal === null ? draft.stopReason : 'refusal',
     stop_sequence: draft.stopSequence,
     stop_details: refusal === null ? null : { type: 'refusal', category: 'general_harms', explanation: null },
-    container: null,
+    container: containerOf(params, visit),
     diagnostics: null,
     usage,
   } satisfies Message;
@@ -72,6 +72,14 @@ export function composeMessage(params: MessageCreateParamsBase, asked: StandinMo
       world.limits.draw(model.line, (usage.input_tokens ?? 0) + (usage.cache_creation_input_tokens ?? 0), usage.output_tokens);
     },
   };
+}
+
+/** Code runs in a container: the one that the request names, or a new one. */
+function containerOf(params: MessageCreateParamsBase, { chance }: Visit): Message['container'] {
+  const { container, tools = [] } = params as MessageCreateParamsBase & { container?: string | { id?: string } | null };
+  const known = typeof container === 'string' ? container : container?.id;
+  if (container == null && !tools.some((tool) => tool.type?.startsWith('code_execution') === true)) return null;
+  return { id: known ?? chance.id('container_01'), expires_at: '2030-01-01T00:00:00Z', skills: null };
 }
 
 function usageOf(prompt: PromptCount, model: StandinModel, params: MessageCreateParamsBase, draft: Draft, use: 'call' | 'batch'): Usage {
