@@ -6,7 +6,7 @@ import type { Clock, EpochMs, KeyId, WorkflowId, WorkspaceId } from './domain/id
 import type { Ledger } from './domain/ledger.ts';
 import { nanodollars, usdString, type Nanodollars } from './domain/money.ts';
 import type { Log } from './domain/observer.ts';
-import type { CallDetail, Reports } from './domain/reports.ts';
+import type { BilledCall, Reports } from './domain/reports.ts';
 import type { Reprice } from './domain/reprice.ts';
 import type { Verification } from './domain/verify.ts';
 import type { PriceBook } from './price/book.ts';
@@ -116,6 +116,6 @@ export function createReckoning({ reports, openReports, ledger, gate, clock, log
   };
 }
 
-const subjectOf = ({ row }: CallDetail): Parameters<ReloadableGate['correct']>[0] => ({
+const subjectOf = ({ row }: BilledCall): Parameters<ReloadableGate['correct']>[0] => ({
   workspace: row.workspace as WorkspaceId, workflow: row.workflow as WorkflowId, key: row.key as KeyId | null, user: row.user, model: row.modelSent,
 });

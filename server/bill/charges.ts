@@ -2,7 +2,7 @@
 
 import { nanodollars, roundUpToNano, picodollars, type Nanodollars, type Picodollars } from '../domain/money.ts';
 import type { CostLine, PriceRow } from '../domain/price.ts';
-import type { CallDetail } from '../domain/reports.ts';
+import type { BilledCall } from '../domain/reports.ts';
 import { apportion } from './apportion.ts';
 
 export interface Charge {
@@ -22,7 +22,7 @@ export interface Charge {
  * The lines of a call with its cost, which was rounded up once, shared out among them by largest remainder. Whatever is summed over charges is then what
  * the ledger says, to the nano-dollar. Empty for a call that cost nothing.
  */
-export function chargesOf(detail: CallDetail, lines: readonly CostLine[]): Charge[] {
+export function chargesOf(detail: BilledCall, lines: readonly CostLine[]): Charge[] {
   const { row } = detail;
   if (row.cost === 0n) return [];
   const sum = picodollars(lines.reduce((total, line) => total + line.amount, 0n));
@@ -34,7 +34,7 @@ export function chargesOf(detail: CallDetail, lines: readonly CostLine[]): Charg
 }
 
 /** The same call with the list prices of its day in place of those of a contract; itself where it had none. */
-export function atListPrice(detail: CallDetail, rows: readonly PriceRow[]): CallDetail {
+export function atListPrice(detail: BilledCall, rows: readonly PriceRow[]): BilledCall {
   if (!detail.prices.some((row) => row.contract)) return detail;
   const listed = (row: PriceRow): PriceRow => {
     if (!row.contract) return row;

@@ -4,7 +4,7 @@ import { periodAt } from '../domain/calendar.ts';
 import type { EpochMs } from '../domain/ids.ts';
 import { usdString, nanodollars, type Nanodollars, type Picodollars } from '../domain/money.ts';
 import { priceKind, type CostLine } from '../domain/price.ts';
-import type { CallDetail } from '../domain/reports.ts';
+import type { BilledCall } from '../domain/reports.ts';
 import { apportion } from './apportion.ts';
 import { chargesOf, type Charge } from './charges.ts';
 
@@ -30,7 +30,7 @@ export interface FocusRow {
 }
 
 /** Rows of one charge period after the other; calls must come in order of admission. `add` and `close` give the rows that are complete. */
-export function openFocus(grain: Grain): { add(detail: CallDetail, lines: readonly CostLine[], atList: readonly CostLine[]): FocusRow[]; close(): FocusRow[] } {
+export function openFocus(grain: Grain): { add(detail: BilledCall, lines: readonly CostLine[], atList: readonly CostLine[]): FocusRow[]; close(): FocusRow[] } {
   let period: { from: EpochMs; to: EpochMs } | null = null;
   let rows = new Map<string, FocusRow>();
   const flush = (): FocusRow[] => {

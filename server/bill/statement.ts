@@ -2,7 +2,7 @@
 
 import { nanodollars, type Nanodollars, type Picodollars } from '../domain/money.ts';
 import type { CostLine } from '../domain/price.ts';
-import type { CallDetail, UsageRow } from '../domain/reports.ts';
+import type { BilledCall, UsageRow } from '../domain/reports.ts';
 import { apportion } from './apportion.ts';
 import { chargesOf, type Charge } from './charges.ts';
 
@@ -38,7 +38,7 @@ const ORDER: readonly StatementLine['kind'][] = ['input', 'cacheRead', 'cacheWri
 const CENT = 10_000_000n;
 
 /** Gathers calls one by one, so that a month need not be held in memory. */
-export function openStatement(): { add(detail: CallDetail, lines: readonly CostLine[]): void; addPast(rows: readonly UsageRow[]): void; close(): Statement } {
+export function openStatement(): { add(detail: BilledCall, lines: readonly CostLine[]): void; addPast(rows: readonly UsageRow[]): void; close(): Statement } {
   const lines = new Map<string, Open>();
   const versions = new Set<string>();
   let calls = 0;

@@ -243,10 +243,9 @@ export interface CallRow {
   readonly traceId: string | null;
 }
 
-export interface CallDetail {
+/** A call with all that is needed to price it again. */
+export interface BilledCall {
   readonly row: CallRow;
-  readonly attempts: readonly Attempt[];
-  readonly decisions: readonly Decision[];
   readonly parts: readonly UsagePart[];
   readonly speed: string | null;
   readonly serviceTier: string | null;
@@ -255,6 +254,11 @@ export interface CallDetail {
   readonly prices: readonly PriceRow[];
   /** Oldest first. */
   readonly corrections: readonly CorrectionRow[];
+}
+
+export interface CallDetail extends BilledCall {
+  readonly attempts: readonly Attempt[];
+  readonly decisions: readonly Decision[];
 }
 
 /** A call with keyed hashes of its prompt's prefixes, as `promptMarks` wrote them. Corrections are left out. */
@@ -328,8 +332,8 @@ export interface Reports {
   request(id: string): Promise<CallDetail | null>;
   /** A call's prompt as hashes, with `most` of those before it. Null: no such call, or its row is past retention. */
   prompts(query: { readonly id: string; readonly most: number }): Promise<PromptsReport | null>;
-  /** Ended calls that had a price, in order of admission, with all that is needed to price them again. */
-  bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null; /** Of all, unless told. */ workspace?: string }): Promise<Page<CallDetail>>;
+  /** Ended calls that had a price, in order of admission. */
+  bills(query: { from: EpochMs; to: EpochMs; limit: number; cursor: string | null; /** Of all, unless told. */ workspace?: string }): Promise<Page<BilledCall>>;
   /** The days whose rows retention has left whole; null where there is no row. */
   daysKept(): Promise<{ readonly from: EpochMs; readonly to: EpochMs } | null>;
   /** Sums of the local day that holds an instant which are not what its rows give; `to` is where that day ends. */

@@ -1,7 +1,7 @@
 // server/price/explain.ts: the bill of a stored call, line by line, from what its row kept: usage, parts, and the price rows of its day.
 
 import type { Cost, CostLine, PriceRow, Quote } from '../domain/price.ts';
-import type { CallDetail } from '../domain/reports.ts';
+import type { BilledCall } from '../domain/reports.ts';
 import type { Reading, UsagePart } from '../domain/usage.ts';
 import type { Listing, PriceBook } from './book.ts';
 import { costOf } from './cost.ts';
@@ -14,16 +14,20 @@ export type NameOf = (model: string) => string | null;
  * an alias stands for. Empty for a call that cost nothing, that is still in flight, or whose cost is what was held for it when the
  * gateway crashed.
  */
-export function explain(detail: CallDetail, nameOf: NameOf): readonly CostLine[] {
+export function explain(detail: BilledCall, nameOf: NameOf): readonly CostLine[] {
   const [own] = detail.prices;
   if (own === undefined || detail.row.outcome === null || detail.row.outcome === 'crashed' || detail.row.cost === 0n) return [];
-  const guesses = guessesOf(detail);
-  const right = guesses.find((guess) => storedCost(detail, own, guess, nameOf).total === detail.row.cost) ?? (guesses[0] as Guess);
-  return storedCost(detail, own, right, nameOf).lines;
+  let likeliest: readonly CostLine[] | null = null;
+  for (const guess of guessesOf(detail)) {
+    const { total, lines } = storedCost(detail, own, guess, nameOf);
+    if (total === detail.row.cost) return lines;
+    likeliest ??= lines;
+  }
+  return likeliest ?? [];
 }
 
 /** True where a crash, or results that never came, left a call at what was held for it: there is no usage to price. */
-export const standsAtHold = ({ row }: CallDetail): boolean =>
+export const standsAtHold = ({ row }: BilledCall): boolean =>
   row.outcome === 'crashed' || (row.estimated && Object.values(row.tokens).every((count) => count === 0) && row.serverTools.webSearch === 0);
 
 /** What a row does not keep: the speed asked for, at which earlier attempts of a fallback ran, whether a refusal made the call free, whether there was content, and whether its tools made its container free. */
@@ -38,7 +42,7 @@ export interface Guess {
  * What the row's cost can have been reckoned with, the likeliest first: a refusal makes a call free, or was billed on an estimate. The cost
  * tells which it was.
  */
-export function guessesOf({ row }: CallDetail): readonly Guess[] {
+export function guessesOf({ row }: BilledCall): readonly Guess[] {
   const guesses = [
     { speedAsked: null, stopReason: row.stopReason, noContent: false, containerFree: false },
     { speedAsked: null, stopReason: null, noContent: false, containerFree: false },
@@ -49,14 +53,14 @@ export function guessesOf({ row }: CallDetail): readonly Guess[] {
 }
 
 /** The cost by the rows stored with the call. @param own the call's own row, the first of them */
-export function storedCost(detail: CallDetail, own: PriceRow, guess: Guess, nameOf: NameOf): Cost {
+export function storedCost(detail: BilledCall, own: PriceRow, guess: Guess, nameOf: NameOf): Cost {
   const unlisted = own.model === 'ceiling';
   // The row's own model, so that a call served by another one is priced as that one.
   return costAt(detail, { row: own, model: unlisted ? detail.row.modelRequested : own.model, basis: unlisted ? 'ceiling' : 'listed' }, guess, bookOf(detail.prices, nameOf));
 }
 
 /** The cost of a stored call's usage by a row and a book. Never estimated: whether the usage was, its row says. */
-export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'basis'>, { speedAsked, stopReason, noContent, containerFree }: Guess, book: PriceBook): Cost {
+export function costAt(detail: BilledCall, by: Pick<Quote, 'row' | 'model' | 'basis'>, { speedAsked, stopReason, noContent, containerFree }: Guess, book: PriceBook): Cost {
   const { row } = detail;
   const reading: Reading = {
     usage: { tokens: row.tokens, serverTools: row.serverTools, parts: withShortfall(detail), modelServed: row.modelServed, speed: detail.speed, serviceTier: detail.serviceTier, inferenceGeo: detail.inferenceGeo },
@@ -85,7 +89,7 @@ export function costAt(detail: CallDetail, by: Pick<Quote, 'row' | 'model' | 'ba
 }
 
 /** Parts as they were billed: an estimate adds what streamed beyond the last count to the last of them, and the row's sum has it. */
-function withShortfall({ row, parts }: CallDetail): readonly UsagePart[] {
+function withShortfall({ row, parts }: BilledCall): readonly UsagePart[] {
   const last = parts.at(-1);
   const missing = row.tokens.output - parts.reduce((sum, part) => sum + part.tokens.output, 0);
   if (!last || missing <= 0 || !row.estimated) return parts;

@@ -4,7 +4,7 @@ import type { CallId, Clock, EpochMs } from '../domain/ids.ts';
 import type { Correction } from '../domain/ledger.ts';
 import { nanodollars } from '../domain/money.ts';
 import type { RepricedModel, Reprice } from '../domain/reprice.ts';
-import type { CallDetail, Reports } from '../domain/reports.ts';
+import type { BilledCall, Reports } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
 import { repriced } from './reprice.ts';
 
@@ -25,7 +25,7 @@ export interface RepriceServices {
   readonly book: PriceBook;
   readonly clock: Clock;
   /** Writes corrections, and tells everyone whose sums they change. Rejects when one could not be written. */
-  correct(corrections: readonly { readonly correction: Correction; readonly call: CallDetail }[]): Promise<void>;
+  correct(corrections: readonly { readonly correction: Correction; readonly call: BilledCall }[]): Promise<void>;
 }
 
 export interface RunningReprice {
@@ -45,7 +45,7 @@ export function startReprice(options: RepriceOptions, services: RepriceServices)
     before: nanodollars(0n), after: nanodollars(0n), models: [], error: null,
   };
 
-  const look = (call: CallDetail): { correction: Correction; call: CallDetail } | null => {
+  const look = (call: BilledCall): { correction: Correction; call: BilledCall } | null => {
     const result = repriced(call, services.book);
     const { row } = call;
     const name = row.modelSent ?? row.modelRequested ?? '';

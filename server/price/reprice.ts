@@ -2,7 +2,7 @@
 
 import { epochMs } from '../domain/ids.ts';
 import { countingMethods, type Cost, type PriceRow } from '../domain/price.ts';
-import type { CallDetail } from '../domain/reports.ts';
+import type { BilledCall } from '../domain/reports.ts';
 import type { PriceBook } from './book.ts';
 import { costAt, guessesOf, standsAtHold, storedCost, type NameOf } from './explain.ts';
 
@@ -20,7 +20,7 @@ export type Repriced =
  * Prices a call again. Pure, and stable: a call that was corrected to this result comes out the same. What was free stays free, since it was
  * so for a reason other than its price; an estimated usage stays estimated.
  */
-export function repriced(detail: CallDetail, book: PriceBook): Repriced {
+export function repriced(detail: BilledCall, book: PriceBook): Repriced {
   const { row, prices } = detail;
   const [own] = prices;
   if (own === undefined || row.outcome === null || row.cost === 0n) return { kind: 'free' };

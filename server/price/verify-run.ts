@@ -4,7 +4,7 @@ import type { Standing } from '../domain/budget.ts';
 import { epochMs, type Clock, type EpochMs } from '../domain/ids.ts';
 import type { Ledger } from '../domain/ledger.ts';
 import { nanodollars } from '../domain/money.ts';
-import type { CallDetail, Reports } from '../domain/reports.ts';
+import type { BilledCall, Reports } from '../domain/reports.ts';
 import type { Drift, Verification } from '../domain/verify.ts';
 import { guessesOf, standsAtHold, storedCost, type NameOf } from './explain.ts';
 
@@ -67,7 +67,7 @@ export function startVerification(range: { from: EpochMs; to: EpochMs } | null, 
     }
   };
 
-  const look = (call: CallDetail): void => {
+  const look = (call: BilledCall): void => {
     const { row } = call;
     state = {
       ...state,
@@ -104,7 +104,7 @@ export function startVerification(range: { from: EpochMs; to: EpochMs } | null, 
 }
 
 /** A call whose stored usage and prices do not give what it costs. What stands at its hold has no usage to go by. */
-export function costDrift(call: CallDetail, nameOf: NameOf): Drift[] {
+export function costDrift(call: BilledCall, nameOf: NameOf): Drift[] {
   const [own] = call.prices;
   if (own === undefined || call.row.outcome === null || standsAtHold(call)) return [];
   const costs = guessesOf(call).map((guess) => storedCost(call, own, guess, nameOf).total);

@@ -9,7 +9,7 @@ import { openStatement } from '../../server/bill/statement.ts';
 import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars, picodollars, roundUpToNano } from '../../server/domain/money.ts';
 import type { CostLine } from '../../server/domain/price.ts';
-import type { CallDetail, CallRow, UsageRow } from '../../server/domain/reports.ts';
+import type { BilledCall, CallRow, UsageRow } from '../../server/domain/reports.ts';
 import { priceRow } from '../store/written-ledger.ts';
 
 const NOON = Date.UTC(2026, 10, 10, 12);
@@ -18,10 +18,10 @@ const MODEL = 'claude-haiku-4-5';
 const line = (more: Partial<CostLine> = {}): CostLine => ({ kind: 'input', model: MODEL, quantity: 1, unitPrice: picodollars(1_500n), amount: picodollars(1_500n), factors: [], priceVersion: 'v1', ...more });
 
 /** A call that costs what its lines come to, unless told. */
-function call(lines: readonly CostLine[], more: Partial<CallRow> = {}): CallDetail {
+function call(lines: readonly CostLine[], more: Partial<CallRow> = {}): BilledCall {
   const cost = roundUpToNano(picodollars(lines.reduce((sum, one) => sum + one.amount, 0n)));
   const row = { id: 'req_1', admittedAt: epochMs(NOON), workspace: 'support', workflow: 'triage', modelServed: MODEL, modelSent: MODEL, modelRequested: MODEL, cost, estimated: false, cacheSavings: nanodollars(0n), priceVersion: 'v1', ...more } as CallRow;
-  return { row, attempts: [], decisions: [], parts: [], speed: null, serviceTier: null, inferenceGeo: null, prices: [], corrections: [] };
+  return { row, parts: [], speed: null, serviceTier: null, inferenceGeo: null, prices: [], corrections: [] };
 }
 
 const lines = fc.array(fc.record({ kind: fc.constantFrom('input' as const, 'output' as const, 'cacheRead' as const), quantity: fc.integer({ min: 0, max: 1e6 }), unitPrice: fc.bigInt({ min: 1n, max: 10n ** 8n }) }).map(({ quantity, unitPrice, ...rest }) => line({ ...rest, quantity, unitPrice: picodollars(unitPrice), amount: picodollars(unitPrice * BigInt(quantity)) })), { maxLength: 6 });

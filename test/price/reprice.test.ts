@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nanodollars } from '../../server/domain/money.ts';
 import type { Cost, Ending, Quote } from '../../server/domain/price.ts';
-import type { CallDetail } from '../../server/domain/reports.ts';
+import type { BilledCall } from '../../server/domain/reports.ts';
 import { createPriceBook, type PriceBook } from '../../server/price/book.ts';
 import { createPricing } from '../../server/price/pricing.ts';
 import { repriced } from '../../server/price/reprice.ts';
@@ -16,14 +16,14 @@ const nameOf = (model: string): string | null => book.lookup(model, TODAY)?.row.
 const without = (model: string): PriceBook => createPriceBook(book.models().filter((m) => m.id !== model));
 const by = (which: PriceBook) => createPricing({ book: which, unknownModel: 'ceiling' });
 
-function settled(which: PriceBook, model: string, ending: Ending, asked: Parameters<typeof ask>[0] = {}): { quote: Quote; cost: Cost; detail: CallDetail } {
+function settled(which: PriceBook, model: string, ending: Ending, asked: Parameters<typeof ask>[0] = {}): { quote: Quote; cost: Cost; detail: BilledCall } {
   const quote = quoted(ask({ ...asked, model }), { by: by(which) });
   const cost = by(which).cost(quote, ending);
   return { quote, cost, detail: stored(quote, cost, ending) };
 }
 
 /** The row as it reads after a correction. */
-function corrected(detail: CallDetail, result: Extract<ReturnType<typeof repriced>, { kind: 'changed' }>): CallDetail {
+function corrected(detail: BilledCall, result: Extract<ReturnType<typeof repriced>, { kind: 'changed' }>): BilledCall {
   const { total, cacheSavings, estimated, estimateMethod, prices } = result.cost;
   return { ...detail, row: { ...detail.row, cost: total, cacheSavings, estimated, estimateMethod }, prices };
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Ask, Endpoint } from '../../server/domain/call.ts';
 import { epochMs, type EpochMs } from '../../server/domain/ids.ts';
 import type { Cost, Ending, Pricing, Quote } from '../../server/domain/price.ts';
-import type { CallDetail } from '../../server/domain/reports.ts';
+import type { BilledCall } from '../../server/domain/reports.ts';
 import { NO_SERVER_TOOLS, NO_TOKENS, type Reading, type Tokens, type Usage } from '../../server/domain/usage.ts';
 import type { PriceBook } from '../../server/price/book.ts';
 import { loadPriceBook } from '../../server/price/load-book.ts';
@@ -51,7 +51,7 @@ export function quoted(asked: Ask = ask(), more: { endpoint?: Endpoint; at?: Epo
 }
 
 /** What the ledger keeps of a call. */
-export function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDetail['row']['outcome'] = 'ok'): CallDetail {
+export function stored(quote: Quote, cost: Cost, ending: Ending, outcome: BilledCall['row']['outcome'] = 'ok'): BilledCall {
   return {
     row: {
       id: 'req_1', admittedAt: TODAY, endedAt: TODAY, workspace: 'w', workflow: 'f', user: null, session: null, action: null, tags: {}, key: null, endpoint: quote.endpoint, stream: false,
@@ -59,6 +59,6 @@ export function stored(quote: Quote, cost: Cost, ending: Ending, outcome: CallDe
       estimated: cost.estimated, estimateMethod: cost.estimateMethod, cacheSavings: cost.cacheSavings, priceVersion: cost.prices[0]?.version ?? null, timeToFirstTokenMs: null, durationMs: 1, overheadMs: 0,
       attempts: 1, clientRetry: null, stopReason: ending.reading.stopReason, errorType: null, upstreamRequestId: null, batchId: null, customId: null, traceId: null,
     },
-    attempts: [], decisions: [], parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices, corrections: [],
+    parts: cost.parts, speed: cost.speed, serviceTier: cost.serviceTier, inferenceGeo: cost.inferenceGeo, prices: cost.prices, corrections: [],
   };
 }

@@ -6,7 +6,7 @@ import { openStatement } from '../../bill/statement.ts';
 import { periodAt } from '../../domain/calendar.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars } from '../../domain/money.ts';
-import type { CallDetail, Filter, Reports } from '../../domain/reports.ts';
+import type { BilledCall, Filter, Reports } from '../../domain/reports.ts';
 import { iso } from './encode.ts';
 import { statementAnswer } from './encode-statement.ts';
 import { attach, audited } from './export-route.ts';
@@ -57,7 +57,7 @@ function monthsBefore(from: EpochMs, months: number, zone: string): EpochMs {
   return at;
 }
 
-async function* bills(reports: Reports, { from, to, workspace }: { from: EpochMs; to: EpochMs; workspace?: string }): AsyncGenerator<CallDetail> {
+async function* bills(reports: Reports, { from, to, workspace }: { from: EpochMs; to: EpochMs; workspace?: string }): AsyncGenerator<BilledCall> {
   if (from >= to) return;
   for (let cursor: string | null = null; ; ) {
     const page = await reports.bills({ from, to, limit: PAGE, cursor, ...(workspace === undefined ? {} : { workspace }) });

@@ -14,7 +14,7 @@ import type { Planned, PlanTask } from '../../domain/plan.ts';
 import type { CostLine, PriceRow, PriceWarning } from '../../domain/price.ts';
 import type { ProviderQueue } from '../../domain/provider-queue.ts';
 import type { Reconciler } from '../../domain/reconciliation.ts';
-import type { CallDetail, Reports } from '../../domain/reports.ts';
+import type { BilledCall, Reports } from '../../domain/reports.ts';
 import type { Reprice } from '../../domain/reprice.ts';
 import type { Settings } from '../../domain/settings.ts';
 import type { Verification } from '../../domain/verify.ts';
@@ -37,7 +37,7 @@ export interface AdminServices {
   /** Every row of the price book in force, past and coming dates included. */
   priceRows(): readonly PriceRow[];
   /** The bill of a stored call, line by line, from its parts and the prices stored with it. */
-  explain(detail: CallDetail): readonly CostLine[];
+  explain(detail: BilledCall): readonly CostLine[];
   /** What a task will cost at the prices of an instant. */
   plan(task: PlanTask, at: EpochMs): Planned;
   /** What the price book lacks for the models that calls of a time used. */

@@ -3,7 +3,7 @@
 import type { Attempt, Decision, Outcome } from '../../domain/call.ts';
 import { epochMs } from '../../domain/ids.ts';
 import type { PriceRow } from '../../domain/price.ts';
-import type { CallDetail, Page } from '../../domain/reports.ts';
+import type { BilledCall, CallDetail, Page } from '../../domain/reports.ts';
 import type { UsagePart } from '../../domain/usage.ts';
 import { limitsOf } from './limits-text.ts';
 import { correctionsIn } from './reports-corrections.ts';
@@ -11,31 +11,41 @@ import { CALL_COLUMNS, callRow, cursorOf, placeOf } from './reports-requests.ts'
 import type { Columns, Source } from './reports-source.ts';
 import { revivePrice, type StoredPrice } from './stored-price.ts';
 
-const MORE_COLUMNS = ['price', 'more_prices', 'parts', 'decisions', 'speed', 'service_tier', 'inference_geo'];
-const COLUMNS = [...CALL_COLUMNS, ...MORE_COLUMNS].join(', ');
+const BILL_COLUMNS = [...CALL_COLUMNS, 'price', 'more_prices', 'parts', 'speed', 'service_tier', 'inference_geo'];
 
 /** Null: no such call, or its row is past retention. Tries that have not ended are not told yet. */
 export function request(source: Source, id: string): CallDetail | null {
-  const [row] = source.all(`SELECT ${COLUMNS} FROM call WHERE id = ?`, [id]);
-  return row === undefined ? null : (detailsOf(source, [row])[0] ?? null);
+  const [row] = source.all(`SELECT ${BILL_COLUMNS.join(', ')}, decisions FROM call WHERE id = ?`, [id]);
+  if (row === undefined) return null;
+  const attempts = source.all(
+    `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover, limits
+     FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
+    [row[0] as bigint],
+  );
+  const decisions = JSON.parse((row[BILL_COLUMNS.length] as string | null) ?? '[]') as CompactDecision[];
+  return {
+    ...billedOf(source, [row])[0]!,
+    attempts: attempts.map(attemptOf),
+    decisions: decisions.map(([rule, verdict, detail]) => ({ rule, verdict, detail: detail ?? null })),
+  };
 }
 
 /** Ended calls that had a price, oldest first, in pages. @throws BadQuery for a cursor that is not one of ours */
-export function bills(source: Source, { from, to, limit, cursor, workspace }: { from: number; to: number; limit: number; cursor: string | null; workspace?: string }): Page<CallDetail> {
+export function bills(source: Source, { from, to, limit, cursor, workspace }: { from: number; to: number; limit: number; cursor: string | null; workspace?: string }): Page<BilledCall> {
   const after = cursor === null ? null : placeOf(cursor);
   const beyond = after === null ? '' : ' AND (admitted_at > ? OR n > ?)';
   const of = workspace === undefined ? null : source.idOf(workspace);
   if (workspace !== undefined && of === null) return { rows: [], nextCursor: null };
   const rows = source.all(
-    `SELECT ${COLUMNS} FROM call WHERE admitted_at >= ? AND admitted_at < ?${beyond}${of === null ? '' : ' AND workspace = ?'} AND outcome IS NOT NULL AND price IS NOT NULL ORDER BY admitted_at, n LIMIT ?`,
+    `SELECT ${BILL_COLUMNS.join(', ')} FROM call WHERE admitted_at >= ? AND admitted_at < ?${beyond}${of === null ? '' : ' AND workspace = ?'} AND outcome IS NOT NULL AND price IS NOT NULL ORDER BY admitted_at, n LIMIT ?`,
     [Math.max(from, after?.at ?? 0), to, ...(after === null ? [] : [after.at, after.n]), ...(of === null ? [] : [of]), limit + 1],
   );
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;
-  return { rows: detailsOf(source, shown), nextCursor: last === undefined ? null : cursorOf(last) };
+  return { rows: billedOf(source, shown), nextCursor: last === undefined ? null : cursorOf(last) };
 }
 
-function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
+function billedOf(source: Source, rows: readonly Columns[]): BilledCall[] {
   const corrected = correctionsIn(source, rows);
   const prices = new Map<string, PriceRow>();
   const priceAt = (id: number | bigint): PriceRow => {
@@ -44,19 +54,12 @@ function detailsOf(source: Source, rows: readonly Columns[]): CallDetail[] {
     return known;
   };
   return rows.map((row) => {
-    const [price, morePrices, parts, decisions, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
-    const attempts = source.all(
-      `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover, limits
-       FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
-      [row[0] as bigint],
-    );
+    const [price, morePrices, parts, speed, serviceTier, inferenceGeo] = row.slice(CALL_COLUMNS.length) as [bigint | null, ...(string | null)[]];
     const corrections = corrected.get(row[0] as bigint) ?? [];
     const latest = corrections.at(-1);
     const priced = latest ? [latest.price, ...latest.morePrices] : [...(price === null ? [] : [price]), ...(JSON.parse(morePrices ?? '[]') as number[])];
     return {
       row: callRow(source, row, corrections),
-      attempts: attempts.map(attemptOf),
-      decisions: (JSON.parse(decisions ?? '[]') as CompactDecision[]).map(([rule, verdict, detail]) => ({ rule, verdict, detail: detail ?? null })),
       parts: JSON.parse(parts ?? '[]') as UsagePart[],
       speed: speed ?? null,
       serviceTier: serviceTier ?? null,
