@@ -137,7 +137,7 @@ const FIXED: readonly { readonly path: readonly string[]; readonly of: (settings
 ];
 
 const restartMistakes = (document: ConfigDocument, settings: Settings, inForce: Settings): Mistake[] =>
-  FIXED.filter(({ of }) => !isDeepStrictEqual(of(settings), of(inForce))).map(({ path }) => document.mistake(path, `a change of ${sayKey(path)} needs a restart`, 'what is in force until then'));
+  FIXED.filter(({ of }) => !isDeepStrictEqual(of(settings), of(inForce))).map(({ path }) => document.mistake(path, `a change of ${sayKey(path)} waits for a restart, and with it all else that this file changes`, 'what is in force, for the rest to hold now'));
 
 /** @param standard what is meant where the config says nothing; null for no file */
 function pricesFile(document: ConfigDocument, file: string, named: 'file' | 'contract', standard: string | null, exists: (path: string) => boolean): { path: string | null; mistake: Mistake | null } {

@@ -120,9 +120,9 @@ test('what cannot change while running is told with its place, and nothing else 
   start(config(1, 'listen: 127.0.0.1:4100\n'));
   replace(config(2, `listen: 127.0.0.1:4200\nadmin:\n  listen: 127.0.0.1:4201\ndata_dir: ${folder}\n`));
   expect(mistakes(await next())).toEqual([
-    `${file}:3:9: a change of listen needs a restart; expected what is in force until then`,
-    `${file}:5:11: a change of admin.listen needs a restart; expected what is in force until then`,
-    `${file}:6:11: a change of data_dir needs a restart; expected what is in force until then`,
+    `${file}:3:9: a change of listen waits for a restart, and with it all else that this file changes; expected what is in force, for the rest to hold now`,
+    `${file}:5:11: a change of admin.listen waits for a restart, and with it all else that this file changes; expected what is in force, for the rest to hold now`,
+    `${file}:6:11: a change of data_dir waits for a restart, and with it all else that this file changes; expected what is in force, for the rest to hold now`,
   ]);
   replace(config(3, 'listen: 127.0.0.1:4100\n'));
   expect(days(await next())).toBe(3);
