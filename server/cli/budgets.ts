@@ -5,7 +5,7 @@ import type { BudgetRow, BudgetsAnswer, GrantAnswer, GrantBody } from '../http/a
 import { adminClient } from './admin-client.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, withGateway, type AskOptions } from './options.ts';
-import { dollars, exactDollars, minute, table } from './show.ts';
+import { dollars, dollarsLeft, exactDollars, minute, table } from './show.ts';
 import { laterInstant } from './times.ts';
 
 export function budgetsCommand(program: Command, terminal: Terminal): void {
@@ -54,7 +54,7 @@ const cellsOf = (budget: BudgetRow): string[] => [
   grantedIn(budget),
   dollars(budget.spent_usd),
   dollars(budget.held_usd),
-  dollars(budget.remaining_usd),
+  dollarsLeft(budget.remaining_usd),
   budget.at_risk_usd === '0.000000000' ? '' : dollars(budget.at_risk_usd),
   budget.forecast_usd === null ? '' : dollars(budget.forecast_usd.p50),
   minute(budget.period.to, ''),

@@ -15,10 +15,17 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
 export const printable = (text: string): string => text.replace(/\p{C}/gu, '?');
 
 /** Dollars as a person reads them: four places, rounded up, so that nothing that cost money looks free. */
-export function dollars(usd: string): string {
-  const nano: bigint = nanoFromUsd(usd);
-  const magnitude = nano < 0n ? -nano : nano;
-  const units = (magnitude + 99_999n) / 100_000n;
+export const dollars = (usd: string): string => fourPlaces(nanoFromUsd(usd), 99_999n);
+
+/** The same of money that is left, rounded down: never more than there is, and what is overspent never less than it is. */
+export function dollarsLeft(usd: string): string {
+  const nano = nanoFromUsd(usd);
+  return fourPlaces(nano, nano < 0n ? 99_999n : 0n);
+}
+
+/** @param more in nano-dollars, on top of the magnitude before it is cut: 0 rounds towards nothing, 99,999 away from it */
+function fourPlaces(nano: bigint, more: bigint): string {
+  const units = ((nano < 0n ? -nano : nano) + more) / 100_000n;
   return `${nano < 0n ? '-' : ''}$${grouped(units / 10_000n)}.${(units % 10_000n).toString().padStart(4, '0')}`;
 }
 

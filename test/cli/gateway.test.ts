@@ -109,6 +109,8 @@ test('budgets are listed with what is spent and left', async () => {
   const { code, out } = await ask('budgets', 'list');
   expect(code).toBe(0);
   expect(out).toMatch(/support-month +workspace support +hard +\$400\.0000\/month +\$0\.0000 +\$0\.0000 +\$400\.0000/);
+  // A millionth is there to be spent: shown as left, it must not become a hundredth of a cent.
+  expect(out).toMatch(/tight-year +workspace support, workflow tight +hard +\$0\.000001\/year +\$0\.0000 +\$0\.0000 +\$0\.0000 /);
 });
 
 test('a grant raises a budget for the next call, until its end or until it is revoked, and the audit has its reason', async () => {

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import type { UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
 import { reportText } from '../../server/cli/report.ts';
-import { dollars, exactDollars, printable, table } from '../../server/cli/show.ts';
+import { dollars, dollarsLeft, exactDollars, printable, table } from '../../server/cli/show.ts';
 import { laterInstant } from '../../server/cli/times.ts';
 import { recoveredText } from '../../server/main.ts';
 
@@ -18,6 +18,16 @@ test.each([
   ['-0.000000001', '-$0.0001'],
 ])('%s is shown as %s', (usd, shown) => {
   expect(dollars(usd)).toBe(shown);
+});
+
+test.each([
+  ['0.000000000', '$0.0000'],
+  ['0.000099999', '$0.0000'],
+  ['69.976099999', '$69.9760'],
+  ['999.999900001', '$999.9999'],
+  ['-0.000000001', '-$0.0001'],
+])('%s that is left is shown as %s, never as more', (usd, shown) => {
+  expect(dollarsLeft(usd)).toBe(shown);
 });
 
 test.each([
