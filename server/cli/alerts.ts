@@ -86,11 +86,11 @@ export function alertsCommand(program: Command, terminal: Terminal): void {
     });
 
   withGateway(alerts.command('replay').description("what would have fired, by today's rules and budgets"))
-    .option('--since <time>', 'from this time: ISO 8601, or a time before now such as 30d (m, h, d, w)', '30d')
+    .option('--since <time>', 'from this time: ISO 8601, or a time before now such as 30d (s, m, h, d, w)', '30d')
     .addOption(new Option('--rule <rule>', 'only this rule').choices([...ALERT_RULES]))
     .addHelpText('after', example('alerts replay --since 30d', 'alerts replay --since 7d --rule anomaly'))
     .action(async ({ since, rule, ...options }: AskOptions & { since: string; rule?: AlertRule }) => {
-      const query = new URLSearchParams({ since: /^\d+[smhdw]$/.test(since) ? `now-${since}` : since, ...(rule === undefined ? {} : { rule }) });
+      const query = new URLSearchParams({ since, ...(rule === undefined ? {} : { rule }) });
       const answer = await adminClient(options, terminal.env).json<AlertReplayAnswer>('GET', `/api/alerts/replay?${query.toString()}`);
       if (options.json) return terminal.out(asJson(answer));
       terminal.out(answer.rows.length === 0 ? 'Nothing would have fired.\n' : `${table(['at', 'event', 'severity', 'rule', 'scope', 'title'], answer.rows.map((row) => [minute(row.at, ''), row.event, row.severity, row.rule, row.scope, row.title]))}\n`);

@@ -5,6 +5,8 @@ import type { z } from 'zod';
 import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { ACTION_GROUPINGS, REASON_GROUPINGS, GROUPINGS, VERDICT_GROUPINGS, type ActionGrouping, type Filter, type ReasonGrouping, type Grouping, type VerdictGrouping } from '../../domain/reports.ts';
+import { oneOf } from '../../settings/fields.ts';
+import { nearest } from '../../settings/mistakes.ts';
 import { badBody, badQuery } from './errors.ts';
 
 /** @throws AdminError 400 for an unknown parameter, one given twice that takes one value, or a value outside its schema */
@@ -20,14 +22,14 @@ export function parseQuery<Schema extends z.ZodObject>(schema: Schema, search: U
   }
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
-  throw badQuery(explain(parsed.error, given));
+  throw badQuery(explain(parsed.error, given, 'parameter'));
 }
 
 /** @throws AdminError 400 with the path of the first field that is wrong */
 export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = schema.safeParse(body ?? {});
   if (parsed.success) return parsed.data;
-  throw badBody(explain(parsed.error, body));
+  throw badBody(explain(parsed.error, body, 'field'));
 }
 
 const takesMany = (field: z.ZodType): boolean => {
@@ -36,15 +38,19 @@ const takesMany = (field: z.ZodType): boolean => {
   return inner.type === 'array';
 };
 
-function explain(error: z.ZodError, given: unknown): string {
+/** The first mistake, in words. Of a parameter that is given several times, the value that is wrong tells which. */
+function explain(error: z.ZodError, given: unknown, of: 'parameter' | 'field'): string {
   const issue = error.issues[0];
   if (!issue) return 'not valid';
   if (issue.code === 'unrecognized_keys') return `unknown field: ${shown(issue.keys[0])}`;
   const value = issue.path.reduce<unknown>((at, key) => (typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? (at as Record<PropertyKey, unknown>)[key] : undefined), given);
-  const where = issue.path.map(String).join('.') || 'body';
+  const where = (of === 'parameter' ? issue.path.slice(0, 1) : issue.path).map(String).join('.') || 'body';
   // A token is a secret: what was found in its place is not repeated.
   const found = where === 'token' ? '' : `, found ${value === undefined ? 'nothing' : shown(value)}`;
-  return `${where}: ${issue.message}${found}`;
+  if (issue.code !== 'invalid_value') return `${where}: ${issue.message}${found}`;
+  const names = issue.values.map(String);
+  const near = typeof value === 'string' ? nearest(value, names) : null;
+  return `${where}: expected ${oneOf(names)}${found}${near === null ? '' : `; did you mean ${near}?`}`;
 }
 
 const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
@@ -62,24 +68,6 @@ export function noSuch(what: string, name: string, known: readonly string[], pla
   return `There is no ${what} ${shown(name)}${place}; ${known.length === 0 ? 'there are none' : `there is ${known.slice(0, MOST_LISTED).join(', ')}${more}`}.`;
 }
 const MOST_LISTED = 20;
-
-/** The known name at the least edit distance, where that is small enough to be a slip; else null. */
-export function nearest(name: string, known: readonly string[]): string | null {
-  const short = name.slice(0, 40).toLowerCase();
-  const ranked = known.map((candidate) => ({ candidate, distance: editDistance(short, candidate) })).sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best && best.distance <= Math.max(2, Math.floor(best.candidate.length / 3)) ? best.candidate : null;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 /** Past it instants have no ISO form of four-digit years. */
@@ -102,6 +90,9 @@ export function instantAt(name: string, text: string, now: EpochMs, zone: string
   }
   return epochMs(value);
 }
+
+/** The same, and how long before now, e.g. `30d`. @throws AdminError 400 */
+export const sinceAt = (name: string, text: string, now: EpochMs, zone: string): EpochMs => instantAt(name, /^\d+[smhdw]$/.test(text) ? `now-${text}` : text, now, zone);
 
 interface RangeQuery {
   readonly from?: string | undefined;

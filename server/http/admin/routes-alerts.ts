@@ -9,7 +9,7 @@ import { isSilencing, LONGEST_SILENCE_MS, MOST_SILENCES, silenceOf, type Silence
 import { ruleYaml } from './alert-yaml.ts';
 import { iso, isoOrNull } from './encode.ts';
 import { AdminError, badBody, badQuery } from './errors.ts';
-import { instantAt, noSuch } from './query.ts';
+import { noSuch, sinceAt } from './query.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -129,7 +129,7 @@ export const alertRoutes: readonly Route[] = [
     name: 'AlertReplay',
     answer: wire.AlertReplayAnswer,
     async handle({ services, query, now }) {
-      const since = instantAt('since', query.since ?? 'now-30d', now, services.settings().timezone);
+      const since = sinceAt('since', query.since ?? '30d', now, services.settings().timezone);
       if (since >= now || now - since > LONGEST_REPLAY_MS) throw badQuery('since: expected a time of the past year');
       if (replaying) throw new AdminError(429, 'busy', 'Another replay is running; one is enough for the disk.', 10);
       replaying = true;

@@ -1,11 +1,12 @@
 // server/http/admin/routes-money.ts: what money will be, should have been, and is proved to be: plans, repricing, checks.
 
 import { epochMs } from '../../domain/ids.ts';
+import { nearest } from '../../settings/mistakes.ts';
 import { iso } from './encode.ts';
 import { reconciliationAnswer, repriceRun, verifyRun } from './encode-money.ts';
 import { planAnswer, planTask } from './encode-plan.ts';
 import { AdminError } from './errors.ts';
-import { filterOf, nearest, rangeOf } from './query.ts';
+import { filterOf, rangeOf } from './query.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 

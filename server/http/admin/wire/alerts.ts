@@ -97,7 +97,7 @@ export type AlertTestBody = z.input<typeof AlertTestBody>;
 export const AlertTestAnswer = z.object({ payload: z.string(), delivery: AlertDelivery.nullable().describe('null where nothing was sent') });
 export type AlertTestAnswer = z.infer<typeof AlertTestAnswer>;
 
-export const AlertReplayQuery = z.strictObject({ since: z.string().optional().describe('ISO 8601 or now-30d; now-30d unless told'), rule: z.enum(ALERT_RULES).optional() });
+export const AlertReplayQuery = z.strictObject({ since: z.string().max(40).optional().describe('ISO 8601, milliseconds since the epoch, or how long before now: `30d` or `now-30d` (units s m h d w); 30d unless told'), rule: z.enum(ALERT_RULES).optional() });
 export const AlertReplayAnswer = z.object({
   from: Instant,
   to: Instant,
