@@ -18,24 +18,33 @@ export interface Layered {
 /** By workspace. */
 export type Layers = ReadonlyMap<WorkspaceId, { readonly own: Layered; readonly workflows: ReadonlyMap<WorkflowId, Layered> }>;
 
+/** Whose rules they are: a workspace's own where `workflow` is null. */
+interface Owner {
+  readonly workspace: WorkspaceId;
+  readonly workflow: WorkflowId | null;
+}
+
 /** @param known limits in force by their scope, whose use goes on under the new numbers */
 export function layersOf(settings: Settings, known: ReadonlyMap<string, ScopeLimits>, now: number): Layers {
-  const limitsOf = (scope: string, policy: Policy): ScopeLimits => {
+  const limitsOf = (scope: string, policy: Policy, of: Owner): ScopeLimits => {
     const limits = known.get(scope);
-    if (limits === undefined) return new ScopeLimits(scope, policy.limits, now);
+    if (limits === undefined) return new ScopeLimits(scope, policy.limits, now, { words: scope, of: { ...of, key: null, modelClass: null } });
     limits.change(policy.limits, now);
     return limits;
   };
-  const below = ({ policies, limits, cheaper, flatHold }: Layered, scope: string, policy: Policy): Layered => ({
-    policies: [...policies, { scope, policy }],
-    limits: [...limits, limitsOf(scope, policy)],
-    cheaper: policy.cheaper === undefined ? cheaper : { ...policy.cheaper, scope },
-    flatHold: policy.flatHold ?? flatHold,
-  });
+  const below = ({ policies, limits, cheaper, flatHold }: Layered, policy: Policy, of: Owner): Layered => {
+    const scope = of.workflow === null ? of.workspace : `${of.workspace}/${of.workflow}`;
+    return {
+      policies: [...policies, { scope, policy }],
+      limits: [...limits, limitsOf(scope, policy, of)],
+      cheaper: policy.cheaper === undefined ? cheaper : { ...policy.cheaper, scope },
+      flatHold: policy.flatHold ?? flatHold,
+    };
+  };
   const layers = new Map<WorkspaceId, { own: Layered; workflows: ReadonlyMap<WorkflowId, Layered> }>();
   for (const [id, workspace] of settings.workspaces) {
-    const own = below(NO_LAYERS, id, workspace);
-    layers.set(id, { own, workflows: new Map(workspace.workflows.map((workflow) => [workflow.id, below(own, `${id}/${workflow.id}`, workflow)])) });
+    const own = below(NO_LAYERS, workspace, { workspace: id, workflow: null });
+    layers.set(id, { own, workflows: new Map(workspace.workflows.map((workflow) => [workflow.id, below(own, workflow, { workspace: id, workflow: workflow.id })])) });
   }
   return layers;
 }

@@ -5,7 +5,7 @@ import type { Caller } from '../domain/call.ts';
 import { matchesGlob } from '../domain/glob.ts';
 import type { LimitRule } from '../domain/settings.ts';
 import { modelClassOf } from './headroom.ts';
-import { ScopeLimits } from './scope-limits.ts';
+import { ScopeLimits, type Named } from './scope-limits.ts';
 
 /** Keys come from the directory, classes partly from what clients write: past this many, those that are as good as new are let go. */
 const MOST_INSTANCES = 5_000;
@@ -80,7 +80,7 @@ class RunningRule {
   change(rule: LimitRule, now: number): void {
     if (rule.each !== this.#rule.each) this.#instances.clear();
     this.#rule = rule;
-    for (const [name, limits] of this.#instances) limits.change(rule.limits, now, this.#words(name));
+    for (const [name, limits] of this.#instances) limits.change(rule.limits, now, this.#named(name));
   }
 
   /** Null where the rule does not cover the call. */
@@ -102,20 +102,21 @@ class RunningRule {
 
   #open(name: string, now: number): ScopeLimits {
     if (this.#instances.size >= MOST_INSTANCES) for (const [other, limits] of this.#instances) if (limits.isUnused(now)) this.#instances.delete(other);
-    const limits = new ScopeLimits(this.#rule.id, this.#rule.limits, now, this.#words(name));
+    const limits = new ScopeLimits(this.#rule.id, this.#rule.limits, now, this.#named(name));
     this.#instances.set(name, limits);
     return limits;
   }
 
   /** What the limits of one instance are of, for messages and lists. */
-  #words(name: string): string {
+  #named(name: string): Named {
     const { id, scope, each } = this.#rule;
+    const of = { ...scope, ...(each === 'key' ? { key: name } : each === 'model_class' ? { modelClass: name } : {}) };
     const parts = [
-      ...(scope.workspace === null ? [] : [`workspace ${scope.workspace}`]),
-      ...(scope.workflow === null ? [] : [`workflow ${scope.workflow}`]),
-      ...(each === 'key' ? [`key ${name}`] : scope.key === null ? [] : [`key ${scope.key}`]),
-      ...(each === 'model_class' ? [`model class ${name}`] : scope.modelClass === null ? [] : [`model class ${scope.modelClass}`]),
+      ...(of.workspace === null ? [] : [`workspace ${of.workspace}`]),
+      ...(of.workflow === null ? [] : [`workflow ${of.workflow}`]),
+      ...(of.key === null ? [] : [`key ${of.key}`]),
+      ...(of.modelClass === null ? [] : [`model class ${of.modelClass}`]),
     ];
-    return `${id} (${parts.length === 0 ? 'every call' : parts.join(', ')})`;
+    return { words: `${id} (${parts.length === 0 ? 'every call' : parts.join(', ')})`, of };
   }
 }

@@ -12,11 +12,16 @@ const RETRY_PLACE_SECONDS = 1;
 
 const UNITS = { requests: 'requests', input_tokens: 'input tokens', output_tokens: 'output tokens', concurrent: 'calls at once' } as const satisfies Record<Bucket['dimension'], string>;
 
+/** What limits are called in messages and lists, and which calls they are of. */
+export interface Named {
+  readonly words: string;
+  readonly of: Bucket['of'];
+}
+
 /** `now` is milliseconds on the monotonic clock throughout. */
 export class ScopeLimits {
   readonly scope: string;
-  /** How `scope` is called in messages and lists. */
-  #words: string;
+  #named: Named;
   #dryRun = false;
   #requests: TokenBucket | null = null;
   #input: TokenBucket | null = null;
@@ -24,16 +29,16 @@ export class ScopeLimits {
   #places: Places | null = null;
   #decisions: readonly Decision[] = [];
 
-  /** @param scope `workspace`, `workspace/workflow`, or the id of a rule, whose `words` tell what of it these are the limits of */
-  constructor(scope: string, limits: Limits, now: number, words = scope) {
+  /** @param scope `workspace`, `workspace/workflow`, or the id of a rule */
+  constructor(scope: string, limits: Limits, now: number, named: Named) {
     this.scope = scope;
-    this.#words = words;
-    this.change(limits, now, words);
+    this.#named = named;
+    this.change(limits, now);
   }
 
   /** Puts new limits in force; what calls have used and hold stays. */
-  change(limits: Limits, now: number, words = this.#words): void {
-    this.#words = words;
+  change(limits: Limits, now: number, named = this.#named): void {
+    this.#named = named;
     this.#dryRun = limits.dryRun === true;
     this.#requests = resized(this.#requests, limits.requestsPerMinute, now);
     this.#input = resized(this.#input, limits.inputTokensPerMinute, now);
@@ -79,7 +84,7 @@ export class ScopeLimits {
     }
     if (this.#places !== null && this.#places.remaining <= 0) {
       const { limit } = this.#places;
-      const message = `${this.#words} has ${limit} ${limit === 1 ? 'call' : 'calls'} in flight, as many as its limit for calls at once allows; the next may go when one of them ends`;
+      const message = `${this.#named.words} has ${limit} ${limit === 1 ? 'call' : 'calls'} in flight, as many as its limit for calls at once allows; the next may go when one of them ends`;
       return refused('rate_limited', message, { rule: this.#rule('concurrent'), retryAfterSeconds: RETRY_PLACE_SECONDS }).refusal;
     }
     return null;
@@ -96,7 +101,7 @@ export class ScopeLimits {
   buckets(now: number): Bucket[] {
     const rows: Bucket[] = [];
     const add = (dimension: Bucket['dimension'], limit: number, remaining: number): void => {
-      rows.push({ scope: this.#words, dimension, limit, remaining: Math.max(remaining, 0) });
+      rows.push({ scope: this.#named.words, of: this.#named.of, dimension, limit, remaining: Math.max(remaining, 0) });
     };
     if (this.#requests !== null) add('requests', this.#requests.limit, this.#requests.remaining(now));
     if (this.#input !== null) add('input_tokens', this.#input.limit, this.#input.remaining(now));
@@ -107,7 +112,7 @@ export class ScopeLimits {
 
   #perMinute(dimension: keyof typeof UNITS, bucket: TokenBucket, waitMs: number): Refusal {
     const retryAfterSeconds = Math.ceil(waitMs / 1000);
-    const message = `${this.#words} has used its limit of ${bucket.limit} ${UNITS[dimension]} per minute; this call fits in ${retryAfterSeconds} s`;
+    const message = `${this.#named.words} has used its limit of ${bucket.limit} ${UNITS[dimension]} per minute; this call fits in ${retryAfterSeconds} s`;
     return refused('rate_limited', message, { rule: this.#rule(dimension), retryAfterSeconds }).refusal;
   }
 

@@ -6,6 +6,7 @@ import type { EpochMs } from './ids.ts';
 import type { Nanodollars } from './money.ts';
 import type { Quote } from './price.ts';
 import type { Refusal, Verdict } from './refusal.ts';
+import type { LimitRule } from './settings.ts';
 import type { Tokens } from './usage.ts';
 
 /** What the policy made of the call's model. */
@@ -97,8 +98,10 @@ export interface Gate {
 
 /** One limit of one scope. */
 export interface Bucket {
-  /** `workspace` or `workspace/workflow`. */
+  /** In words: `workspace`, `workspace/workflow`, or the id of a rule and what of it this is the limit of. */
   readonly scope: string;
+  /** The calls that count, as a rule says it: where a rule gives each key or class a limit of its own, this one's. */
+  readonly of: LimitRule['scope'];
   readonly dimension: 'requests' | 'input_tokens' | 'output_tokens' | 'concurrent';
   /** Per minute, but for `concurrent`. */
   readonly limit: number;

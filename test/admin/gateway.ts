@@ -105,7 +105,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
     ledger: store.ledger,
     keys: store.keys,
     grants: store.grants,
-    gate: { standings, buckets: () => [{ scope: 'support/triage', dimension: 'requests', limit: 600, remaining: 599.5 }] },
+    gate: { standings, buckets: () => [{ scope: 'support/triage', of: { workspace: 'support', workflow: 'triage', key: null, modelClass: null }, dimension: 'requests', limit: 600, remaining: 599.5 }] },
     retriesLeft: () => [{ credential: 'default', tries: 7 }],
     headroom: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', dimension: 'requests', limit: 4000, remaining: 1000, lowestRatio: 0.25, resetAt: NOON, seenAt: NOON }] },
     queue: { rows: () => [{ credential: 'default', modelClass: 'haiku-4-5', waiting: 3, oldestWaitMs: 2_500, workspaces: [{ workspace: 'support', waiting: 2 }, { workspace: 'engineering', waiting: 1 }] }] },

@@ -45,6 +45,19 @@ describe('a limit for each key', () => {
   });
 });
 
+test('a limit tells which calls it is of, and where each key or class has its own, which one', async () => {
+  const { gate, clock } = openGate({
+    workspaces: [workspace('w', { limits: { concurrent: 5 } })],
+    limitRules: [limitRule('keys', { concurrent: 5 }, { scope: { workspace: 'w' }, each: 'key' }), limitRule('classes', { concurrent: 5 }, { scope: { modelClass: 'haiku*' }, each: 'model_class' })],
+  });
+  await admitted(admit(gate, { key: 'robot', model: 'claude-haiku-4-5' }));
+  expect(gate.buckets(clock.now()).map(({ scope, of }) => [scope, of])).toEqual([
+    ['w', { workspace: 'w', workflow: null, key: null, modelClass: null }],
+    ['keys (workspace w, key robot)', { workspace: 'w', workflow: null, key: 'robot', modelClass: null }],
+    ['classes (model class haiku-4-5)', { workspace: null, workflow: null, key: null, modelClass: 'haiku-4-5' }],
+  ]);
+});
+
 describe('a limit of a class of models', () => {
   test.each<{ scope: { modelClass: string }; inside: string[]; outside: (string | null)[] }>([
     { scope: { modelClass: 'opus-4' }, inside: ['claude-opus-4-5', 'claude-opus-4-8', 'claude-opus-4-6-20260101'], outside: ['claude-opus-5', 'claude-opus-4-1', 'claude-haiku-4-5', null] },

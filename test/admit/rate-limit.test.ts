@@ -169,8 +169,8 @@ describe('the gate', () => {
     const calls = [await admitted(admit(gate)), await admitted(admit(gate)), await admitted(admit(gate))];
     await gate.reload(settings({ workspaces: [workspace('w', { limits: { requestsPerMinute: 4, concurrent: 2 } })] }), async () => usd('0'));
     expect(gate.buckets(clock.now())).toEqual([
-      { scope: 'w', dimension: 'requests', limit: 4, remaining: 1 },
-      { scope: 'w', dimension: 'concurrent', limit: 2, remaining: 0 },
+      { scope: 'w', of: { workspace: 'w', workflow: null, key: null, modelClass: null }, dimension: 'requests', limit: 4, remaining: 1 },
+      { scope: 'w', of: { workspace: 'w', workflow: null, key: null, modelClass: null }, dimension: 'concurrent', limit: 2, remaining: 0 },
     ]);
     for (const call of calls) call.release(usd('0.01'), null);
     expect(gate.buckets(clock.now())).toMatchObject([{ remaining: 1 }, { remaining: 2 }]);
