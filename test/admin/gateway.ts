@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdvisor } from '../../server/advise/advisor.ts';
 import type { Budget, ScopeSubject, Standing } from '../../server/domain/budget.ts';
 import { periodAt } from '../../server/domain/calendar.ts';
+import type { KeyRing } from '../../server/domain/directory.ts';
 import type { BudgetId, WorkspaceId } from '../../server/domain/ids.ts';
 import type { Ledger } from '../../server/domain/ledger.ts';
 import { nanodollars, type Nanodollars } from '../../server/domain/money.ts';
@@ -47,6 +48,7 @@ export interface AdminGateway {
   readonly port: AdminPort;
   readonly alerts: Alerts;
   readonly ledger: Ledger;
+  readonly keys: KeyRing;
   readonly reports: Reports;
   readonly metrics: Metrics;
   readonly clock: ReturnType<typeof handClock>;
@@ -135,7 +137,7 @@ export async function adminGateway(config: Partial<Settings> = {}, more: Partial
   });
   const server = createServer(port.app);
   return {
-    port, alerts, ledger: store.ledger, reports, metrics, clock, log, state, dir: disk.dir, corrected,
+    port, alerts, ledger: store.ledger, keys: store.keys, reports, metrics, clock, log, state, dir: disk.dir, corrected,
     async listen() {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

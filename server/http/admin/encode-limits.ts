@@ -1,27 +1,45 @@
 // server/http/admin/encode-limits.ts: what room there is at the provider, and how calls are shared out over it, in the words of the wire.
 
+import type { z } from 'zod';
+import { modelClassOf } from '../../admit/headroom.ts';
+import type { Bucket } from '../../domain/admission.ts';
+import { matchesGlob } from '../../domain/glob.ts';
 import type { EpochMs } from '../../domain/ids.ts';
+import type { HeadroomRow } from '../../domain/observer.ts';
 import type { Course } from './course.ts';
 import { iso, isoOrNull } from './encode.ts';
+import { isAsked, NO_SUBJECT, pageOf } from './list.ts';
 import type { AdminServices } from './services.ts';
-import type { LimitsAnswer } from './wire.ts';
+import type { LimitsAnswer, LimitsQuery } from './wire.ts';
 
-export const limitsAnswer = ({ headroom, gate, queue, settings, retriesLeft }: AdminServices, course: Course, now: EpochMs): LimitsAnswer => ({
-  at: iso(now),
-  course: courseOf(course),
-  provider: headroom.rows(now).map((row) => ({
-    credential: row.credential,
-    model_class: row.modelClass,
-    dimension: row.dimension,
-    limit: row.limit,
-    remaining: row.remaining,
-    reset_at: isoOrNull(row.resetAt),
-    seen_at: iso(row.seenAt),
-  })),
-  own: gate.buckets(now).map(({ scope, dimension, limit, remaining }) => ({ scope, dimension, limit, remaining })),
-  queue: queueOf(settings().upstream, queue.rows()),
-  retries: retriesOf(settings().upstream, retriesLeft()),
-});
+/** @throws AdminError 400 for a cursor that is not of this list */
+export function limitsAnswer({ headroom, gate, queue, settings, retriesLeft }: AdminServices, course: Course, query: z.output<typeof LimitsQuery>, now: EpochMs): LimitsAnswer {
+  const asked: readonly (HeadroomRow | Bucket)[] = [
+    ...headroom.rows(now).filter(({ modelClass }) => isAsked({ ...NO_SUBJECT, model: modelClass }, query, isOfClass)),
+    ...gate.buckets(now).filter(({ of }) => isAsked({ ...NO_SUBJECT, ...of, model: of.modelClass }, query, isOfClass)),
+  ];
+  const { rows, nextCursor } = pageOf('limits', asked, (row) => ('scope' in row ? `own ${row.scope} ${row.dimension}` : `provider ${row.credential} ${row.modelClass} ${row.dimension}`), query);
+  return {
+    at: iso(now),
+    course: courseOf(course),
+    provider: rows.flatMap((row) => ('scope' in row ? [] : [{
+      credential: row.credential,
+      model_class: row.modelClass,
+      dimension: row.dimension,
+      limit: row.limit,
+      remaining: row.remaining,
+      reset_at: isoOrNull(row.resetAt),
+      seen_at: iso(row.seenAt),
+    }])),
+    own: rows.flatMap((row) => ('scope' in row ? [{ scope: row.scope, dimension: row.dimension, limit: row.limit, remaining: row.remaining }] : [])),
+    queue: queueOf(settings().upstream, queue.rows()),
+    retries: retriesOf(settings().upstream, retriesLeft()),
+    next_cursor: nextCursor,
+  };
+}
+
+/** Whether a model, or a class of models by its name, is of a class that a row names, perhaps with a pattern. */
+export const isOfClass = (named: string, asked: string): boolean => named === asked || matchesGlob(named, asked.startsWith('claude-') ? modelClassOf(asked) : asked);
 
 const queueOf = ({ queue }: ReturnType<AdminServices['settings']>['upstream'], rows: ReturnType<AdminServices['queue']['rows']>): LimitsAnswer['queue'] => ({
   below: queue.below,

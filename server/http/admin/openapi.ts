@@ -25,7 +25,7 @@ export function openApi(routes: readonly Route[], version: string): Json {
     info: {
       title: 'Tollgate admin API',
       version,
-      description: 'Money is a decimal string of US dollars, tokens are whole numbers, times are ISO 8601 in UTC with milliseconds, durations are milliseconds.',
+      description: 'Money is a decimal string of US dollars, tokens are whole numbers, times are ISO 8601 in UTC with milliseconds, durations are milliseconds. A list takes the filters that can narrow it; any other parameter is answered with 400, so that no answer is wider than what was asked.',
     },
     components: {
       schemas,
@@ -41,6 +41,7 @@ function operation(route: Route): Json {
   const failure = (description: string): Json => ({ description, content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } });
   return {
     summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
     operationId: `${route.method}_${route.path.replace(/^\/(?:api\/)?/, '').replace(/\W+/g, '_')}`,
     security: route.role === 'public' ? [{}] : [{ bearer: [] }, { session: [] }],
     parameters: [...pathParameters(route.path), ...queryParameters(route.query)],

@@ -36,6 +36,8 @@ export interface Route {
   readonly role: Role;
   /** One sentence, for the OpenAPI document. */
   readonly summary: string;
+  /** What else is to be known of it, likewise. */
+  readonly description?: string;
   readonly query: z.ZodObject;
   /** Null takes no body. */
   readonly body: z.ZodType | null;
@@ -51,6 +53,7 @@ export function json<Query extends z.ZodObject, Answer extends z.ZodType, Body e
   path: string;
   role: Role;
   summary: string;
+  description?: string;
   query: Query;
   body?: Body;
   /** The name of the answer's schema in the OpenAPI document. */

@@ -2,6 +2,7 @@
 
 import { ALERT_RULES, isActive, type AlertRule, type AlertState, type Delivery } from '../../domain/alert.ts';
 import type { Standing } from '../../domain/budget.ts';
+import type { VirtualKey } from '../../domain/directory.ts';
 import { DAY_MS } from '../../domain/durations.ts';
 import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import type { Settings } from '../../domain/settings.ts';
@@ -9,6 +10,7 @@ import { isSilencing, LONGEST_SILENCE_MS, MOST_SILENCES, silenceOf, type Silence
 import { ruleYaml } from './alert-yaml.ts';
 import { iso, isoOrNull } from './encode.ts';
 import { AdminError, badBody, badQuery } from './errors.ts';
+import { isAsked, NO_SUBJECT, pageOf, type Subject } from './list.ts';
 import { noSuch, sinceAt } from './query.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
@@ -25,13 +27,15 @@ export const alertRoutes: readonly Route[] = [
     path: '/api/alerts',
     role: 'read',
     summary: 'Alert rules, which of them fire, and who was told.',
-    query: wire.NoQuery,
+    description: 'Filters, `limit` and `cursor` are about `firing`, `pending` and `resolved`, which are one list here; the rest is always whole. An alert about a budget is left where the scope of the budget names one of the values of every filter given; one about a key, a workspace or a model, where that is it, or the key is of it. Without `limit` and `cursor` every alert comes, the newest first; with either they come by `fingerprint`, so that a page goes on where the one before ended, whatever fired or ended in between.',
+    query: wire.AlertsQuery,
     name: 'Alerts',
     answer: wire.AlertsAnswer,
-    handle({ services, now }) {
+    async handle({ services, query, now }) {
       const settings = services.settings();
       const { alerts } = settings;
-      const states = services.alerts.states();
+      const subjectOf = subjectsIn(settings, await services.keys.list());
+      const { rows: states, nextCursor } = pageOf('alerts', services.alerts.states().filter((state) => isAsked(subjectOf(state), query)), ({ fingerprint }) => fingerprint, query);
       const silences = services.alerts.silences();
       const of = (...wanted: AlertState['state'][]) => states.filter(({ state }) => wanted.includes(state)).map((state) => alertRow(state, silences, now));
       return {
@@ -45,6 +49,7 @@ export const alertRoutes: readonly Route[] = [
         waiting: services.alerts.waiting().map((m) => ({ message: m.id, channel: m.channel, state: m.state, due_at: iso(m.dueAt), attempts: m.attempts, notices: m.notices.length })),
         deliveries: services.alerts.deliveries().map(deliveryRow),
         silences: silencesShown(silences, now).map((silence) => silenceRow(silence, now)),
+        next_cursor: nextCursor,
       };
     },
   }),
@@ -142,6 +147,22 @@ export const alertRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** What alerts are about, as far as it has a name that calls are told apart by. A budget that is gone names nothing any more; of a key that is gone, only its own name is known. */
+function subjectsIn({ budgets }: Settings, keys: readonly VirtualKey[]): (alert: Pick<AlertState, 'rule' | 'scope'>) => Subject {
+  return ({ rule, scope }) => {
+    switch (rule) {
+      case 'budget': case 'pace': case 'forecast': return budgets.find(({ id }) => id === scope)?.scope ?? NO_SUBJECT;
+      case 'anomaly': return { ...NO_SUBJECT, workspace: scope };
+      case 'key_unused': case 'key_leak': {
+        const key = keys.find(({ id }) => id === scope);
+        return { ...NO_SUBJECT, key: scope, workspace: key?.workspace ?? null, workflow: key?.workflow ?? null };
+      }
+      case 'unpriced': return { ...NO_SUBJECT, model: scope };
+      default: return NO_SUBJECT;
+    }
+  };
+}
 
 function oneTestMore(now: EpochMs): void {
   tests = tests.filter((at) => Math.abs(now - at) < 60_000);

@@ -3,6 +3,10 @@
 import { z } from 'zod';
 import { ALERT_RULES, SEVERITIES } from '../../../domain/alert.ts';
 import { Count, Instant, Milliseconds, Name, When } from './atoms.ts';
+import { NextCursor, page, scopes } from './queries.ts';
+
+export const AlertsQuery = z.strictObject({ ...page, ...scopes });
+export type AlertsQuery = z.input<typeof AlertsQuery>;
 
 export const AlertFiring = z.object({
   fingerprint: z.string().describe('rule, scope and period, e.g. `budget:support-month@2026-11-01T00:00Z`'),
@@ -66,6 +70,7 @@ export const AlertsAnswer = z.object({
   waiting: z.array(z.object({ message: z.string(), channel: z.string(), state: z.enum(['gathering', 'held', 'sending', 'sent', 'dead', 'collapsed']), due_at: Instant, attempts: Count, notices: Count })),
   deliveries: z.array(AlertDelivery).describe('the latest 500 tries, newest first'),
   silences: z.array(SilenceRow).describe('those in force, the soonest to end first, then the latest fifty that are over'),
+  next_cursor: NextCursor.describe('of `firing`, `pending` and `resolved` together; null where none of them is left'),
 });
 export type AlertsAnswer = z.infer<typeof AlertsAnswer>;
 

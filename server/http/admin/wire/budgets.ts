@@ -3,6 +3,10 @@
 import { z } from 'zod';
 import { PERIODS } from '../../../domain/calendar.ts';
 import { Instant, Money, When } from './atoms.ts';
+import { NextCursor, page, scopes } from './queries.ts';
+
+export const BudgetsQuery = z.strictObject({ ...page, ...scopes });
+export type BudgetsQuery = z.input<typeof BudgetsQuery>;
 
 /** Every field given must match; `organization: true` stands alone. */
 export const ScopeAnswer = z.object({
@@ -55,7 +59,7 @@ export const BudgetRow = z.object({
   notify: z.array(z.string()).describe('channels that are told; empty: nobody is'),
 });
 export type BudgetRow = z.infer<typeof BudgetRow>;
-export const BudgetsAnswer = z.object({ at: Instant, timezone: z.string(), rows: z.array(BudgetRow) });
+export const BudgetsAnswer = z.object({ at: Instant, timezone: z.string(), rows: z.array(BudgetRow), next_cursor: NextCursor });
 export type BudgetsAnswer = z.infer<typeof BudgetsAnswer>;
 
 export const GrantBody = z.strictObject({

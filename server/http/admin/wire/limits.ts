@@ -3,6 +3,11 @@
 import { z } from 'zod';
 import { HEADROOM_DIMENSIONS } from '../../../domain/provider-limits.ts';
 import { Count, Instant, Milliseconds } from './atoms.ts';
+import { NextCursor, page, scopes } from './queries.ts';
+
+const { workspace, workflow, model, key } = scopes;
+export const LimitsQuery = z.strictObject({ ...page, workspace, workflow, model: model.describe('model, or a class of models as the provider limits them, that a row is about; empty for rows that are about none; may be repeated, any of them matches'), key });
+export type LimitsQuery = z.input<typeof LimitsQuery>;
 
 export const LimitsAnswer = z.object({
   at: Instant,
@@ -63,5 +68,6 @@ export const LimitsAnswer = z.object({
     failover: z.array(z.string()).describe('places of `upstream.failover`, in their order'),
     rows: z.array(z.object({ credential: z.string(), left: Count.describe('further tries that may be made now') })).describe('provider keys that were in use since the start, where tries are configured'),
   }),
+  next_cursor: NextCursor,
 });
 export type LimitsAnswer = z.infer<typeof LimitsAnswer>;

@@ -2,10 +2,13 @@
 
 import { z } from 'zod';
 import { Count, Instant, Money } from './atoms.ts';
-import { LIMITS, cursor, limit } from './queries.ts';
+import { LIMITS, NextCursor, cursor, limit, page, scopes } from './queries.ts';
 
 export const AuditQuery = z.strictObject({ limit: limit(LIMITS.audit, 100), cursor });
 export type AuditQuery = z.input<typeof AuditQuery>;
+const { workspace, workflow, model, key } = scopes;
+export const PoliciesQuery = z.strictObject({ ...page, workspace, workflow, model: model.describe('model, or a class of models, that a row of `limits` is about; empty for rows that are about none; may be repeated, any of them matches'), key });
+export type PoliciesQuery = z.input<typeof PoliciesQuery>;
 const rateLimits = {
   requests_per_minute: z.number().nullable(),
   input_tokens_per_minute: z.number().nullable(),
@@ -51,6 +54,7 @@ export const PoliciesAnswer = z.object({
       dry_run: z.boolean(),
     }),
   ).describe('limits by key and by class of models'),
+  next_cursor: NextCursor,
 });
 export type PoliciesAnswer = z.infer<typeof PoliciesAnswer>;
 

@@ -2,7 +2,10 @@
 
 import { z } from 'zod';
 import { Count, digitsFrom, ExactMoney, Instant, Rate } from './atoms.ts';
-import { range } from './queries.ts';
+import { NextCursor, page, range } from './queries.ts';
+
+export const PricesQuery = z.strictObject({ ...page, model: z.array(z.string().max(256)).max(200).optional().describe('model, with or without a date at its end; may be repeated, any of them matches') });
+export type PricesQuery = z.input<typeof PricesQuery>;
 
 const Rates = z.object({ input: Rate, cache_write_5m: Rate, cache_write_1h: Rate, cache_read: Rate, output: Rate });
 
@@ -30,7 +33,7 @@ export const PriceRowAnswer = z.object({
   verified_on: z.string(),
 });
 export type PriceRowAnswer = z.infer<typeof PriceRowAnswer>;
-export const PricesAnswer = z.object({ at: Instant, rows: z.array(PriceRowAnswer) });
+export const PricesAnswer = z.object({ at: Instant, rows: z.array(PriceRowAnswer), next_cursor: NextCursor });
 export type PricesAnswer = z.infer<typeof PricesAnswer>;
 
 export const PricesCheckQuery = z.strictObject({

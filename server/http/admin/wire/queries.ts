@@ -30,8 +30,16 @@ export const filters = {
   verdict: z.array(z.enum(COUNTED_VERDICTS)).max(COUNTED_VERDICTS.length).optional().describe('what a rule said of the call, beside `policy` what such a rule said: would_refuse and would_rewrite are what dry runs and soft budgets say; may be repeated, any of them matches'),
   estimated: z.enum(['true', 'false']).optional().describe('whether the cost came from something else than complete usage'),
 };
-export const cursor = z.string().max(200).optional().describe('`next_cursor` of the page before');
+export const cursor = z.string().max(2_000).optional().describe('`next_cursor` of the page before');
 
-export const LIMITS = { requests: 1_000, usage: 10_000, audit: 1_000, keys: 1_000, facets: 200 } as const;
+export const LIMITS = { requests: 1_000, usage: 10_000, audit: 1_000, keys: 1_000, facets: 200, lists: 1_000 } as const;
+
+/** Of lists that are held in memory and told whole unless a page is asked for. */
+export const page = { limit: digitsFrom(1, LIMITS.lists).optional().describe(`at most this many rows, 1 to ${LIMITS.lists}; unless told, all of them, and ${LIMITS.lists} after a cursor`), cursor };
+export const NextCursor = z.string().nullable().describe('null where no row is left');
+
+const named = (what: string) => repeatable(`${what} that the scope of a row names; empty for rows that name none`);
+/** What the scope of a rule can name. */
+export const scopes = { workspace: named('workspace'), workflow: named('workflow'), user: named('user'), model: named('model'), key: named('virtual key id') };
 
 export const NoQuery = z.strictObject({});
