@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { messageDelta, messageStart, messageStop, text } from '../meter/streams.ts';
-import { call, expectAllCounted, openScene, type Scene } from './scene.ts';
+import { call, expectAllCounted, metric, openScene, type Scene } from './scene.ts';
 
 let scene: Scene;
 beforeAll(async () => {
@@ -37,6 +37,7 @@ test.each([
   { name: 'a compaction turn in its iterations', fault: 'iterations' },
 ])('a stream with $name is relayed to the byte and read exactly', async ({ fault }) => {
   const { seen, row, upstream } = await call(scene, { fault, stream: true });
+  read.exactly++;
   const { response } = upstream!;
   expect(seen).toMatchObject({ status: 200, ending: 'complete', headers: { 'request-id': upstream!.id } });
   expect(seen.headers['content-encoding']).toBe(response.headers['content-encoding']);
@@ -46,6 +47,9 @@ test.each([
   const parts = (response.billed as { iterations?: { input_tokens: number; output_tokens: number }[] | null }).iterations ?? [response.billed!];
   expect(row.tokens).toMatchObject({ input: sum(parts.map((p) => p.input_tokens)), output: sum(parts.map((p) => p.output_tokens)) });
 });
+
+/** Answers so far that were read to the end, and those that could not be. */
+const read = { exactly: 0, not: 0 };
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
@@ -61,6 +65,7 @@ test.each([
   { name: 'invalid UTF-8', fault: 'invalid-utf8' },
 ])('a JSON answer with $name is relayed to the byte and read exactly', async ({ fault }) => {
   const { seen, row, upstream } = await call(scene, { fault });
+  read.exactly++;
   const { response } = upstream!;
   expect(seen).toMatchObject({ status: 200, ending: 'complete', headers: { 'x-tollgate-cost-usd': row.cost_usd } });
   expect(seen.headers['content-length']).toBe(response.headers['content-length']);
@@ -76,6 +81,7 @@ test.each([
   { name: 'usage in message_start only', fault: 'usage-start-only', stream: true, outcome: 'upstream_reset' },
 ])('an answer with $name is relayed to the byte, and its cost is an estimate above zero', async ({ fault, stream, outcome }) => {
   const { seen, row, upstream } = await call(scene, { fault, stream });
+  if (outcome === 'ok') read.not++;
   expect(seen).toMatchObject({ status: 200, ending: 'complete' });
   expect(seen.body.equals(upstream!.response.body)).toBe(true);
   expect(row).toMatchObject({ outcome, estimated: true });
@@ -83,7 +89,13 @@ test.each([
   expect(Number(row.cost_usd)).toBeGreaterThan(0);
 });
 
-test('every call was counted once, and nothing is in flight', () => expectAllCounted(scene));
+test('every call was counted once, nothing is in flight, and those that ended well but could not be read are counted as unreadable', async () => {
+  await expectAllCounted(scene);
+  expect(await metric(scene, 'tollgate_requests_total', { outcome: 'ok' })).toBe(read.exactly + read.not);
+  expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'unreadable' })).toBe(read.not);
+  expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'upstream_reset' })).toBe(scene.outcomes.get('upstream_reset') ?? 0);
+  expect(await metric(scene, 'tollgate_usage_incomplete_total')).toBe(read.not + (scene.outcomes.get('upstream_reset') ?? 0));
+});
 
 const STREAM = 'text/event-stream; charset=utf-8';
 const words = text('The keeper lit the lamp, as on every evening.'.repeat(4));

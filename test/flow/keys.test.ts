@@ -41,6 +41,27 @@ test('a key lives from its issue to its end, and every change of it holds for th
   expect(rows.find((row) => row.id === 'ci')).toMatchObject({ state: 'revoked', origin: 'issued' });
 });
 
+test('a key that was revoked, or turned in for another, gets the very no that a key gets that never was, and so does no key at all', async () => {
+  const old = await secretOf(cli('create', 'gone', '--workspace', 'support'));
+  expect((await call(old)).status).toBe(200);
+  const next = await secretOf(cli('rotate', 'gone'));
+  expect((await cli('revoke', 'gone')).code).toBe(0);
+  const { 'x-api-key': _key, ...keyless } = apiHeaders(old);
+  const unknown = `${old.slice(0, -4)}${old.endsWith('AAAA') ? 'BBBB' : 'AAAA'}`;
+  const answers = await Promise.all([
+    ...[unknown, old, next].flatMap((secret) => [call(secret), send(`${scene.gateway.dataUrl}/v1/messages`, { headers: { ...keyless, authorization: `Bearer ${secret}` }, body: hello() })]),
+    send(`${scene.gateway.dataUrl}/v1/messages`, { headers: keyless, body: hello() }),
+  ]);
+  // All of it but what names the one request, and the time.
+  const said = answers.map(({ status, rawHeaders, headers, body, whole }) => {
+    const id = String(headers['request-id']);
+    expect(body.toString()).toContain(id);
+    return { status, whole, head: rawHeaders.map((text, i) => (rawHeaders[i - 1]?.toLowerCase() === 'date' ? 'now' : text.replace(id, 'id'))), body: body.toString().replace(id, 'id') };
+  });
+  expect(said[0]).toMatchObject({ status: 401, whole: true, body: expect.stringContaining('authentication_error') });
+  for (const one of said) expect(one).toEqual(said[0]);
+});
+
 test('a stream that began before its key was revoked finishes', async () => {
   const secret = await secretOf(cli('create', 'streaming', '--workspace', 'engineering'));
   scene.standin.next({ fault: 'slow-events:40', outputTokens: 60 });
