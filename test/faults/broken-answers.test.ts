@@ -54,11 +54,16 @@ test('a JSON answer longer than its length arrives as its length says', async ()
 test.each([
   { name: 'a reset', fault: 'reset-mid-sse:6', ending: 'cut' },
   { name: 'an end without message_stop', fault: 'end-early', ending: 'complete' },
+  { name: 'a reset, compressed', fault: 'reset-mid-sse:6;encoding:gzip', ending: 'cut' },
+  { name: 'an end without message_stop, compressed', fault: 'end-early:6;encoding:gzip', ending: 'complete' },
 ])('a stream that ends in $name ends so for the client, and is paid by its prompt and its text', async ({ fault, ending }) => {
   const { seen, row, upstream } = await call(scene, { fault, stream: true });
   expect(seen).toMatchObject({ status: 200, ending });
+  expect(seen.headers['content-encoding']).toBe(fault.includes('gzip') ? 'gzip' : undefined);
   expect(seen.body.equals(upstream!.response.body)).toBe(true);
   expect(row).toMatchObject({ outcome: 'upstream_reset', status: 200, estimated: true });
+  // Not from the bytes on the wire, which tell little of the text in them where they are compressed.
+  expect(row['estimate_method']).toMatch(/^prompt (from message_start, output from streamed text|and output as last reported)$/);
   expect(row.tokens.input).toBe(upstream!.response.usage!.input_tokens);
   expect(row.tokens.output).toBeGreaterThanOrEqual(upstream!.response.usage!.output_tokens);
 });
