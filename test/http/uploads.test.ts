@@ -1,9 +1,10 @@
 // test/http/uploads.test.ts: bodies at the limit, beyond it, all at once, and files that go through unread.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ask, eventually, metric, openScene, rowOf, type Scene } from '../faults/scene.ts';
+import { ask, eventually, heldUsd, metric, openScene, rowOf, type Scene } from '../faults/scene.ts';
 import { BODY, message, say } from './raw.ts';
 
 const LIMIT = 100 * 1024;
@@ -89,17 +90,38 @@ test('an answer that comes before the upload has ended reaches the client, and t
 test('a file whose upload breaks off never becomes a complete request', async () => {
   const { hostname, port } = new URL(scene.gateway.dataUrl);
   const socket = connect(Number(port), hostname).on('error', () => undefined);
-  socket.write(`POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\ncontent-type: ${FORM}\r\nContent-Length: 1000000\r\n\r\n`);
+  socket.write(`POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: breaks-off\r\ncontent-type: ${FORM}\r\nContent-Length: 1000000\r\n\r\n`);
   socket.write(Buffer.alloc(100_000));
   await eventually(() => scene.standin.log.length, (n) => n === 1);
   socket.destroy();
   await eventually(() => scene.standin.log[0]!.response.ending, (ending) => ending === 'client_gone');
   expect(scene.standin.log[0]!.bodyComplete).toBe(false);
+  // It closed its side, and may still have read the other: it was told.
+  expect(await rowOf(scene, 'breaks-off')).toMatchObject({ outcome: 'client_abort', status: 400, endpoint: 'files', estimated: false, cost_usd: '0.000000000', attempts: 1 });
+  expect(await heldUsd(scene)).toBe('0.000000000');
 });
 
 test('a file with a bad chunk is a 400, and the provider never has it whole', async () => {
-  const heard = await say(scene.gateway.dataUrl, `POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\ncontent-type: ${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`, { waitMs: 4_000 });
+  const heard = await say(scene.gateway.dataUrl, `POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: bad-chunk\r\ncontent-type: ${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`, { waitMs: 4_000 });
   expect(heard.statuses).toEqual([400]);
   expect(heard.closed).toBe(true);
+  expect(heard.text).toMatch(/x-tollgate-refusal: malformed/);
   expect(scene.standin.log.every((request) => !request.bodyComplete)).toBe(true);
+  expect(await rowOf(scene, 'bad-chunk')).toMatchObject({ outcome: 'client_abort', endpoint: 'files', estimated: false, cost_usd: '0.000000000' });
+});
+
+test('a file whose chunks go bad on the way is a 400, in its row too, and the provider never has it whole', async () => {
+  const { hostname, port } = new URL(scene.gateway.dataUrl);
+  let heard = '';
+  const socket = connect(Number(port), hostname).on('error', () => undefined).on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')));
+  const closed = once(socket, 'close');
+  socket.write(`POST /v1/files HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: goes-bad\r\ncontent-type: ${FORM}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
+  await eventually(() => scene.standin.log.length, (n) => n === 1);
+  socket.write('zz\r\n');
+  await closed;
+  expect(heard).toMatch(/^HTTP\/1\.1 400 [\s\S]*x-tollgate-refusal: malformed[\s\S]*connection: close/i);
+  await eventually(() => scene.standin.log[0]!.response.ending, (ending) => ending === 'client_gone');
+  expect(scene.standin.log[0]!.bodyComplete).toBe(false);
+  expect(await rowOf(scene, 'goes-bad')).toMatchObject({ outcome: 'client_abort', status: 400, endpoint: 'files', estimated: false, cost_usd: '0.000000000', attempts: 1 });
+  expect(await heldUsd(scene)).toBe('0.000000000');
 });
