@@ -1,9 +1,10 @@
 // test/http/hostile.test.ts: requests that two parsers could read in two ways, targets that lead elsewhere, and methods that are none of ours.
 
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openScene, PROVIDER_KEY, type Scene } from '../faults/scene.ts';
+import { eventually, metric, openScene, PROVIDER_KEY, rowOf, type Scene } from '../faults/scene.ts';
 import { BODY, message, say } from './raw.ts';
 
 let scene: Scene;
@@ -170,6 +171,53 @@ test('trailers of a request are read past', async () => {
   expect(scene.standin.log[0]!.rawHeaders.join('\n')).not.toMatch(/x-late|trailer/i);
 });
 
+/** A provider that writes down every byte of one request, gives this answer when the end of the request has come, and hangs up. */
+async function taping(answer: string): Promise<{ origin: string; tape: () => string; close(): void }> {
+  let tape = '';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', (chunk: Buffer) => {
+      tape += chunk.toString('latin1');
+      if (tape.includes('\r\n0\r\n')) socket.end(answer);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, tape: () => tape, close: () => server.close() };
+}
+
+test('on the wire of an upload that goes through as it comes, nothing is left of trailers, neither of the request nor of the answer', async () => {
+  const provider = await taping('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\ntrailer: x-upstream-late\r\nconnection: close\r\n\r\nf\r\n{"id":"file_1"}\r\n0\r\nx-upstream-late: 1\r\nx-tollgate-cost-usd: 7\r\n\r\n');
+  const taped = await openScene({ origin: provider.origin, upstream: { headers_timeout: '30s' } });
+  try {
+    const { hostname, port } = new URL(taped.gateway.dataUrl);
+    let heard = '';
+    const socket = connect(Number(port), hostname).on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')));
+    socket.write('POST /v1/files HTTP/1.1\r\nHost: gateway\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\ncontent-type: multipart/form-data; boundary=b\r\nTE: trailers\r\nTrailer: x-late\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+    // Else the whole of it would be known by now, and go up with its length.
+    await eventually(provider.tape, (tape) => tape.includes('hello'));
+    socket.write('0\r\nx-late: 1\r\nx-api-key: other\r\n\r\n');
+    await once(socket, 'close');
+    expect(heard).toMatch(/^HTTP\/1\.1 200 [\s\S]*\{"id":"file_1"\}$/);
+    expect(heard).not.toMatch(/x-upstream-late|^trailer:|cost-usd: 7/im);
+    expect(provider.tape()).toMatch(/\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/);
+    expect(provider.tape()).not.toMatch(/x-late|^trailer:|^te:|sk-ant-client|: other/im);
+  } finally {
+    await taped.close();
+    provider.close();
+  }
+});
+
+test.each([
+  { name: 'a stream', stream: true, ends: /"message_stop"\}\s+0\r\n/ },
+  { name: 'a JSON answer', stream: false, ends: /\}(\r\n0\r\n.*)?$/s },
+])('trailers of $name are not passed on, and the connection is right for the next call', async ({ stream, ends }) => {
+  const body = stream ? BODY.replace('{', '{"stream":true,') : BODY;
+  const one = message({ headers: ['x-standin-fault: trailers', 'TE: trailers'], body });
+  const heard = await say(scene.gateway.dataUrl, one, { then: { ends, bytes: message({ headers: ['Connection: close'] }) } });
+  expect(heard).toMatchObject({ statuses: [200, 200], closed: true });
+  expect(scene.standin.log[0]!.response.headers).toHaveProperty('trailer');
+  expect(heard.text).not.toMatch(/x-standin-trailer|^trailer:/im);
+});
+
 test('a client that waits for 100 gets it when its body is wanted, and never when it is not', async () => {
   expect((await say(scene.gateway.dataUrl, message({ headers: ['Expect: 100-continue'] }), { answers: 1 })).statuses).toEqual([100, 200]);
   const tooLarge = await say(scene.gateway.dataUrl, message({ headers: ['Expect: 100-continue'], length: '99999999', body: '' }), { answers: 1 });
@@ -226,6 +274,25 @@ test('a gateway whose upstream is itself says so once', async () => {
   } finally {
     await loop.close();
   }
+});
+
+test('a call that has passed two gateways already is the end of a chain: a 508, without a row, and the provider sees nothing of it', async () => {
+  const before = await metric(scene, 'tollgate_turned_away_total', { reason: 'loop' });
+  for (const headers of [['x-gateway-hop: one, two'], ['x-gateway-hop: one', 'x-gateway-hop: two'], ['x-gateway-hop: a,b,c']]) {
+    const heard = await say(scene.gateway.dataUrl, message({ headers: [...headers, 'x-tollgate-session: hops'] }), { answers: 1 });
+    expect(heard.statuses).toEqual([508]);
+    expect(heard.text).toMatch(/x-tollgate-refusal: loop/);
+    expect(heard.text).toMatch(/x-should-retry: false/);
+  }
+  expect(seen()).toEqual([]);
+  await eventually(() => metric(scene, 'tollgate_turned_away_total', { reason: 'loop' }), (n) => n === before + 3);
+  // One gateway in front of this one is none too many, and the next learns of both.
+  const heard = await say(scene.gateway.dataUrl, message({ headers: ['x-gateway-hop: one', 'x-tollgate-session: hops', 'x-standin-output: 20'] }), { answers: 1 });
+  expect(heard.statuses).toEqual([200]);
+  const { rawHeaders } = scene.standin.log[0]!;
+  expect(rawHeaders[rawHeaders.indexOf('x-gateway-hop') + 1]).toMatch(/^one, [0-9a-f]{16}$/);
+  // One row: of the one that was served.
+  expect(await rowOf(scene, 'hops')).toMatchObject({ outcome: 'ok', status: 200 });
 });
 
 async function freePort(): Promise<number> {
