@@ -1,8 +1,9 @@
 // test/http/overload.test.ts: too much of everything: what is refused, what is let go, and that health and metrics answer throughout.
 
-import { connect, type Socket } from 'node:net';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { ask, eventually, heldUsd, metric, newSession, openScene, type Scene } from '../faults/scene.ts';
+import { admin, ask, eventually, heldUsd, metric, newSession, openScene, rowOf, type Scene } from '../faults/scene.ts';
 import { closesAfter, refuseFor, refusesConnections, roomAfter, type Lateness, type Load } from '../../server/http/data/overload.ts';
 
 const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, room: Infinity, exhaustion: 0.1 };
@@ -60,8 +61,8 @@ const open: Scene[] = [];
 afterEach(async () => {
   for (const scene of open.splice(0)) await scene.close();
 });
-async function crowded(config: Record<string, unknown>, env: Record<string, string> = {}): Promise<Scene> {
-  const scene = await openScene({ config, env, upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
+async function crowded(config: Record<string, unknown>, env: Record<string, string> = {}, origin?: string): Promise<Scene> {
+  const scene = await openScene({ config, env, ...(origin === undefined ? {} : { origin }), upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
   open.push(scene);
   return scene;
 }
@@ -112,13 +113,14 @@ test('while the event loop is late, calls beyond what it has room for are refuse
   for (const seen of await Promise.all(streams)) expect(seen).toMatchObject({ status: 200, ending: 'complete' });
 });
 
-const socketTo = (scene: Scene): Promise<{ socket: Socket; closed: Promise<void>; isOpen: () => boolean }> =>
+const socketTo = (scene: Scene): Promise<{ socket: Socket; closed: Promise<void>; isOpen: () => boolean; heard: () => string }> =>
   new Promise((resolve) => {
     const { hostname, port } = new URL(scene.gateway.dataUrl);
     const socket = connect(Number(port), hostname);
     const closed = new Promise<void>((done) => socket.once('close', () => done()));
-    socket.on('error', () => undefined).on('data', () => undefined);
-    socket.once('connect', () => resolve({ socket, closed, isOpen: () => !socket.destroyed }));
+    let heard = '';
+    socket.on('error', () => undefined).on('data', (chunk: Buffer) => (heard = heard.length < 4_096 ? heard + chunk.toString('latin1') : heard));
+    socket.once('connect', () => resolve({ socket, closed, isOpen: () => !socket.destroyed, heard: () => heard }));
   });
 
 test.each([
@@ -153,10 +155,53 @@ test('a client that never reads is let go after the write stall, and its call is
   expect(await metric(scene, 'tollgate_requests_in_flight')).toBe(0);
 });
 
-test('a head that does not come is waited for no longer than it may take', async () => {
+test('a JSON answer that its client never reads is let go after the write stall too, and what it cost is known, as it was read to its end', async () => {
+  // More than the kernel's buffers take, and than waits for its cost: it goes out as it comes, and its usage comes last.
+  const message = Buffer.from(JSON.stringify({ id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-haiku-4-5', content: [{ type: 'text', text: 'x'.repeat(32 * 1024 * 1024) }], stop_reason: 'end_turn', stop_sequence: null, usage: { input_tokens: 12, output_tokens: 34 } }));
+  const taken = { whole: false };
+  const provider = createServer((request, answer) => {
+    answer.on('finish', () => (taken.whole = true));
+    request.resume().on('end', () => answer.writeHead(200, { 'content-type': 'application/json', 'content-length': message.length }).end(message));
+  });
+  await new Promise<void>((listening) => provider.listen(0, '127.0.0.1', listening));
+  try {
+    const scene = await crowded({ clients: { write_stall: '500ms' } }, {}, `http://127.0.0.1:${(provider.address() as AddressInfo).port}`);
+    const { socket, closed } = await socketTo(scene);
+    let got = 0;
+    socket.pause().on('data', (chunk: Buffer) => (got += chunk.length));
+    const session = newSession();
+    const body = '{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}';
+    socket.write(`POST /v1/messages HTTP/1.1\r\nHost: g\r\nx-api-key: sk-ant-client\r\nanthropic-version: 2023-06-01\r\nx-tollgate-session: ${session}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    expect(await rowOf(scene, session)).toMatchObject({ outcome: 'client_abort', status: 200, estimated: false, tokens: { input: 12, output: 34 } });
+    expect(taken.whole).toBe(true);
+    await eventually(() => metric(scene, 'tollgate_open_sockets', { side: 'client' }), (open) => open === 0);
+    socket.resume();
+    await closed;
+    expect(got).toBeGreaterThan(0);
+    expect(got).toBeLessThan(message.length);
+    expect(await heldUsd(scene)).toBe('0.000000000');
+    await eventually(() => metric(scene, 'tollgate_requests_total', { outcome: 'client_abort' }), (n) => n === 1);
+    expect(await metric(scene, 'tollgate_requests_in_flight')).toBe(0);
+  } finally {
+    provider.close();
+    provider.closeAllConnections();
+  }
+});
+
+test('a head that does not come is waited for no longer than it may take, and so is one of which nothing comes: told why, and without a row', async () => {
   const scene = await crowded({ clients: { headers_timeout: '1s' } });
-  const slow = await Promise.all(Array.from({ length: 50 }, () => socketTo(scene)));
-  for (const { socket } of slow) socket.write('POST /v1/messages HTTP/1.1\r\nHost: g\r\n');
-  expect((await ask(scene.gateway.dataUrl, {})).status).toBe(200);
-  await Promise.all(slow.map((one) => one.closed));
+  const began = performance.now();
+  const [half, silent] = await Promise.all([0, 1].map(() => Promise.all(Array.from({ length: 25 }, () => socketTo(scene)))));
+  for (const { socket } of half!) socket.write('POST /v1/messages HTTP/1.1\r\nHost: g\r\n');
+  const session = newSession();
+  expect((await ask(scene.gateway.dataUrl, { session })).status).toBe(200);
+  for (const one of [...half!, ...silent!]) {
+    await one.closed;
+    expect(one.heard()).toMatch(/^HTTP\/1\.1 408 [\s\S]*x-tollgate-refusal: malformed/);
+  }
+  // They are looked for every five seconds.
+  expect(performance.now() - began).toBeLessThan(20_000);
+  await rowOf(scene, session);
+  expect((await admin<{ rows: { session: string }[] }>(scene, '/api/requests')).rows.map((row) => row.session)).toEqual([session]);
+  await eventually(() => metric(scene, 'tollgate_open_sockets', { side: 'client' }), (open) => open === 0);
 });
