@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -121,6 +122,47 @@ test('without the thread that writes the ledger it ends with code 3 and says why
   writeFileSync(signal, '');
   expect(await at.gateway.ended()).toBe(3);
   expect(at.gateway.output()).toMatch(/^tollgate: the ledger cannot be written any more .*ended by the test/m);
+});
+
+/** A request on a bare socket of which so much is sent; resolves when so many calls are in flight. */
+async function begin(at: Scene, path: string, session: string, headers: readonly string[], part: string, inFlight: number): Promise<{ socket: Socket; heard: () => string; closed: Promise<void> }> {
+  const { hostname, port } = new URL(at.gateway.dataUrl);
+  let heard = '';
+  const socket = connect(Number(port), hostname).on('error', () => undefined).on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')));
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.write(`${[`POST ${path} HTTP/1.1`, 'host: gateway', 'x-api-key: sk-ant-client', 'anthropic-version: 2023-06-01', `x-tollgate-session: ${session}`, ...headers].join('\r\n')}\r\n\r\n${part}`);
+  await eventually(() => admin<{ in_flight: number }>(at, '/api/status'), (status) => status.in_flight === inFlight);
+  return { socket, heard: () => heard, closed };
+}
+
+test('past the drain limit calls whose body is still on its way get a 503 too, and their row', async () => {
+  const at = await scene({ drain: '300ms' });
+  const session = newSession();
+  const stalled = await begin(at, '/v1/messages', session, ['content-type: application/json', 'content-length: 5000'], '{"model":', 1);
+  const busy = await begin(at, '/v1/messages', session, ['content-type: application/json', 'transfer-encoding: chunked'], '', 2);
+  const upload = await begin(at, '/v1/files', session, ['content-type: multipart/form-data; boundary=b', 'content-length: 5000'], '--b\r\n', 3);
+  await eventually(() => at.standin.log.length, (requests) => requests === 1);
+  // A client that goes on sending until it has read its answer: bytes that nobody reads would make the kernel reset the connection, answer and all.
+  const sending = setInterval(() => busy.socket.write(`400\r\n${' '.repeat(1024)}\r\n`), 5);
+  busy.socket.on('data', () => {
+    if (busy.heard().endsWith('}')) busy.socket.end();
+  });
+  busy.socket.once('end', () => clearInterval(sending)).once('close', () => clearInterval(sending)).once('finish', () => clearInterval(sending));
+
+  expect(await at.gateway.stop('SIGTERM')).toBe(0);
+  for (const one of [stalled, busy, upload]) {
+    await one.closed;
+    expect(one.heard()).toMatch(/^HTTP\/1\.1 503 /);
+    for (const header of ['x-tollgate-refusal: draining', 'retry-after: 1', 'connection: close']) expect(one.heard().toLowerCase()).toContain(`\r\n${header}\r\n`);
+    expect(JSON.parse(one.heard().split('\r\n\r\n')[1]!)).toMatchObject({ error: { type: 'overloaded_error', message: expect.stringContaining('shutting down') } });
+  }
+  expect(at.standin.log.map(({ bodyComplete }) => bodyComplete)).toEqual([false]);
+  const rows = await afterwards(at, session);
+  expect(rows.map(({ outcome, refusal, status, cost_usd }) => ({ outcome, refusal, status, cost_usd })).sort((a, b) => a.outcome!.localeCompare(b.outcome!))).toEqual([
+    { outcome: 'drained', refusal: null, status: 503, cost_usd: '0.000000000' },
+    { outcome: 'refused', refusal: 'draining', status: 503, cost_usd: '0.000000000' },
+    { outcome: 'refused', refusal: 'draining', status: 503, cost_usd: '0.000000000' },
+  ]);
 });
 
 /** The rows of a session as a new start of the gateway on the same data shows them; nothing may be held or open then. */

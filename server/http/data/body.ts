@@ -49,7 +49,7 @@ const OVERLOADED = 'The gateway holds as many request bodies as it has room for.
 
 /**
  * The body, whole: the model can be its last field. Refuses with `too_large` by `content-length` before a byte is read, and
- * again while counting; with `malformed` when the client cuts it short.
+ * again while counting; with `malformed` when the client cuts it short; with what a `BodyFault` says when we wait for it no longer.
  */
 export function readBody(request: IncomingMessage, reply: ServerResponse, limitBytes: number, budget: BodyBudget): Promise<Verdict<HeldBody>> {
   const declared = request.headers['content-length'];
@@ -103,7 +103,7 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
       }));
     };
     const onCut = (error?: Error): void => {
-      if (!over) finish(refused('malformed', error instanceof BodyFault ? error.message : 'The request body ended before it was complete.'));
+      if (!over) finish(error instanceof BodyFault ? { ok: false, refusal: error.refusal } : refused('malformed', 'The request body ended before it was complete.'));
     };
     request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
   });

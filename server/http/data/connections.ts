@@ -2,10 +2,18 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { refused, type Refusal } from '../../domain/refusal.ts';
 
-/** What is wrong with a request body, in words for the client. */
+/** Why no more of a request body is waited for, as the client is told. */
 export class BodyFault extends Error {
   override readonly name = 'BodyFault';
+  readonly refusal: Refusal;
+
+  /** @param why the refusal, or what is wrong with the body in words */
+  constructor(why: Refusal | string) {
+    super(typeof why === 'string' ? why : why.message);
+    this.refusal = typeof why === 'string' ? refused('malformed', why).refusal : why;
+  }
 }
 
 /** How often slow bodies are looked for. */
@@ -93,6 +101,21 @@ export class Connections {
       if (now - line.since < GRACE_MS + sinceMs || came >= least || request.isPaused()) continue;
       if (!failBody(request, new BodyFault('The request body came too slowly, or not at all.'))) socket.destroy();
     }
+  }
+
+  /** Ends the wait for all bodies that somebody still reads. */
+  failBodies(why: Refusal): void {
+    for (const { request } of this.#lines.values()) if (request !== null && !request.complete) failBody(request, new BodyFault(why));
+  }
+
+  /** Resolves when no answer that has begun is still on its way to its client, after `withinMs` at the latest. */
+  async delivered(withinMs: number): Promise<void> {
+    const onTheirWay = [...this.#lines.values()].flatMap(({ reply }) => (reply === null || !reply.headersSent || reply.writableFinished || reply.destroyed ? [] : [reply]));
+    if (onTheirWay.length === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
+    await Promise.race([late, Promise.all(onTheirWay.map((reply) => new Promise<void>((resolve) => reply.once('close', resolve))))]);
+    clearTimeout(timer);
   }
 }
 

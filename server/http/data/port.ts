@@ -39,7 +39,7 @@ export interface DataPort {
 const GREETING = /^(?:\/w\/[^/?]+(?:\/[^/?]+)?)?(\/api\/hello|\/healthz|\/?)(?:\?.*)?$/;
 /** Changes that may wait for the ledger before it refuses more by itself. */
 const MOST_JOURNALED = 10_000;
-/** How long calls that were cut at the end of a drain have to settle. */
+/** How long calls that were cut at the end of a drain have to settle, and their clients to read why. */
 const SETTLE_MS = 2_000;
 
 export function createDataPort(services: Services): DataPort {
@@ -173,8 +173,13 @@ export function createDataPort(services: Services): DataPort {
       draining = true;
       server.closeIdleConnections();
       if (inFlight > 0) await idleWithin(drainMs);
+      const until = services.clock.monotonic() + SETTLE_MS;
       for (const exchange of services.onTheWire) exchange.drain();
+      // Those on the wire know already why their upload ends.
+      connections.failBodies(DRAINING);
       if (inFlight > 0) await idleWithin(SETTLE_MS);
+      // A closed connection takes with it what its client has not read yet.
+      await connections.delivered(Math.max(0, until - services.clock.monotonic()));
       clearInterval(sweep);
       strain.close();
       server.close();
@@ -243,6 +248,8 @@ class ReceivedCall implements Call {
   }
 
   refuse(refusal: Refusal, tags: readonly string[]): void {
+    // No further request is taken on any connection.
+    if (refusal.reason === 'draining') this.reply.shouldKeepAlive = false;
     sendRefusal(this.reply, refusal, this.id, tags);
   }
 }
