@@ -181,7 +181,14 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
             { labels: { percentile: 'p99.9' }, value: eventLoop.percentile(99.9) / 1e9 },
             { labels: { percentile: 'max' }, value: eventLoop.max / 1e9 },
           ],
-    memory: () => one(process.memoryUsage.rss()),
+    memory() {
+      try {
+        return one(process.memoryUsage.rss());
+      } catch {
+        // It is read from a file, and there may be no descriptor left to open one; all else can still be told.
+        return [];
+      }
+    },
     cpu() {
       const { user, system } = process.cpuUsage();
       return one((user + system) / 1e6);

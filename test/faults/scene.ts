@@ -48,6 +48,8 @@ export interface SceneOptions {
   /** `host:port` of the data port, where a test must know it beforehand. */
   readonly listen?: string;
   readonly env?: Record<string, string>;
+  /** How many files and connections the gateway may have open. */
+  readonly descriptors?: number;
 }
 
 /** Timeouts are those of a patient test: long enough for a busy machine, short enough to wait for. */
@@ -57,6 +59,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     config: sceneConfig(options.origin ?? standin.url, options),
     env: { PROVIDER_KEY, ...options.env },
     ...(options.listen === undefined ? {} : { listen: options.listen }),
+    ...(options.descriptors === undefined ? {} : { descriptors: options.descriptors }),
   });
   return {
     gateway,

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly dataDir?: string;
   /** `host:port` of the data port, where a test must know it beforehand. */
   readonly listen?: string;
+  /** How many files and connections it may have open, all together; as many as this process unless told. */
+  readonly descriptors?: number;
 }
 
 export interface RunningGateway {
@@ -42,7 +44,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const dataDir = options.dataDir ?? join(folder, 'data');
   const configFile = join(folder, 'tollgate.yaml');
   writeFileSync(configFile, typeof options.config === 'string' ? options.config : stringify(options.config));
-  const child = spawn(process.execPath, [entry, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', options.listen ?? '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
+  // Node takes as many as the hard limit lets it, which only a shell can lower; the gateway takes the shell's place.
+  const within = options.descriptors === undefined ? [] : ['/bin/sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh'];
+  const [command, ...args] = [...within, process.execPath, entry] as [string, ...string[]];
+  const child = spawn(command, [...args, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', options.listen ?? '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
     env: { PATH: process.env['PATH'] ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,9 +1,10 @@
 // test/http/overload.test.ts: too much of everything: what is refused, what is let go, and that health and metrics answer throughout.
 
-import { createServer } from 'node:http';
+import { readdirSync } from 'node:fs';
+import { Agent, createServer, request } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { admin, ask, eventually, heldUsd, metric, newSession, openScene, rowOf, type Scene } from '../faults/scene.ts';
+import { admin, ask, eventually, heldUsd, metric, newSession, openScene, question, rowOf, rowsOf, type Scene } from '../faults/scene.ts';
 import { closesAfter, refuseFor, refusesConnections, roomAfter, type Lateness, type Load } from '../../server/http/data/overload.ts';
 
 const calm: Load = { inFlight: 0, maxInFlight: 2_000, heldBodyBytes: 0, maxHeldBodyBytes: 256, connections: 0, maxConnections: 100, journal: 0, maxJournal: 10_000, room: Infinity, exhaustion: 0.1 };
@@ -61,8 +62,8 @@ const open: Scene[] = [];
 afterEach(async () => {
   for (const scene of open.splice(0)) await scene.close();
 });
-async function crowded(config: Record<string, unknown>, env: Record<string, string> = {}, origin?: string): Promise<Scene> {
-  const scene = await openScene({ config, env, ...(origin === undefined ? {} : { origin }), upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
+async function crowded(config: Record<string, unknown>, env: Record<string, string> = {}, origin?: string, descriptors?: number): Promise<Scene> {
+  const scene = await openScene({ config, env, ...(origin === undefined ? {} : { origin }), ...(descriptors === undefined ? {} : { descriptors }), upstream: { idle_timeout: '20s', stream_headers_timeout: '20s' } });
   open.push(scene);
   return scene;
 }
@@ -135,6 +136,62 @@ test.each([
   await eventually(() => metric(scene, 'tollgate_overload_total', { rung: 'accept' }), (n) => n === 1);
   for (const { socket } of ten) socket.destroy();
   expect((await eventually(() => ask(scene.gateway.dataUrl, {}), (seen) => seen.status !== null)).status).toBe(200);
+});
+
+/** Asks on one connection, which stays open, for as long as the test goes on. */
+async function onOneConnection(url: string): Promise<(path: string, options?: { method: string; headers: Record<string, string>; body: string }) => Promise<{ status: number; text: string }>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = (path: string, { method = 'GET', headers = {}, body = '' } = {}): Promise<{ status: number; text: string }> =>
+    new Promise((resolve, reject) => {
+      const asking = request(new URL(path, url), { agent, method, headers: { ...headers, ...(body === '' ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => resolve({ status: answer.statusCode!, text: Buffer.concat(chunks).toString() })).on('error', reject);
+      });
+      asking.on('error', reject).end(body);
+    });
+  await ask('/healthz');
+  return ask;
+}
+
+test.runIf(process.platform === 'linux')('with its table of files all but full, the gateway turns new connections away at once, counts them, serves those that it has, answers even when the table is full, and is as before once there is room', async () => {
+  const most = 300;
+  const scene = await crowded({}, {}, undefined, most);
+  const data = await onOneConnection(scene.gateway.dataUrl);
+  const adminPort = await onOneConnection(scene.gateway.adminUrl);
+  const open = (): number => readdirSync(`/proc/${scene.gateway.pid}/fd`).length;
+  const turnedAway = async (): Promise<number> => Number(/^tollgate_overload_total\{rung="accept"\} (\d+)$/m.exec((await adminPort('/metrics')).text)?.[1]);
+  const call = { method: 'POST', headers: { 'x-api-key': 'sk-ant-client', 'anthropic-version': '2023-06-01', 'content-type': 'application/json' }, body: question({ max_tokens: 50 }) };
+  const answers = async (): Promise<void> => {
+    expect((await data('/healthz')).status).toBe(200);
+    for (const path of ['/healthz', '/readyz', '/metrics', '/api/status', '/api/usage']) expect([path, (await adminPort(path)).status]).toEqual([path, 200]);
+  };
+  const crowd: Socket[] = [];
+  const crowdOn = (url: string): void => {
+    for (let i = 0; i < most; i++) crowd.push(connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined).resume());
+  };
+  try {
+    crowdOn(scene.gateway.dataUrl);
+    const away = await eventually(turnedAway, (n) => n > 0);
+    expect(away).toBeLessThan(most);
+    // Kept free for the provider's connections and for the ledger.
+    expect(open()).toBeLessThan(most * 0.96);
+    await answers();
+    expect((await data('/v1/messages', call)).status).toBe(200);
+    await eventually(() => scene.gateway.output(), (text) => text.includes('"reason":"accept"'));
+
+    // The admin port takes whoever comes.
+    crowdOn(scene.gateway.adminUrl);
+    await eventually(open, (n) => n >= most - 2);
+    await answers();
+  } finally {
+    for (const socket of crowd) socket.destroy();
+  }
+  await eventually(open, (n) => n < most / 2);
+  await answers();
+  const session = newSession();
+  await eventually(() => ask(scene.gateway.dataUrl, { session }), (seen) => seen.status === 200);
+  await eventually(() => rowsOf(scene, session), (rows) => rows.some((row) => row.outcome === 'ok'));
+  expect(await heldUsd(scene)).toBe('0.000000000');
 });
 
 test('a client that never reads is let go after the write stall, and its call is booked', async () => {

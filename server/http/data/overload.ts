@@ -1,6 +1,7 @@
 // server/http/data/overload.ts: what the gateway gives up first when there is too much of everything: idle connections, then new calls, then new connections.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
 import { OVERLOAD_RUNGS, type OverloadRung } from '../../domain/observer.ts';
 
@@ -101,6 +102,17 @@ export class Strain {
 
   get exhaustion(): number {
     return this.#exhaustion;
+  }
+
+  /**
+   * Whether a new connection has one of the last descriptors, which the provider's connections and the ledger need. The system gives out
+   * the lowest that is free, so its number tells how many are taken, at once: a crowd can fill the table between two looks, and from then
+   * on the system turns connections away itself, which nobody hears of.
+   */
+  takesOfTheLast(socket: Socket): boolean {
+    // Node does not document where it is. Where it is not, there are the looks.
+    const { fd = -1 } = (socket as Socket & { _handle?: { fd?: number } | null })._handle ?? {};
+    return fd >= this.#mostDescriptors * DESCRIPTORS_FULL;
   }
 
   close(): void {

@@ -64,7 +64,7 @@ export function createDataPort(services: Services): DataPort {
     requireHostHeader: false,
   });
   server.on('connection', (socket) => {
-    if (refusesConnections(load()) || !connections.opened(socket)) {
+    if (strain.takesOfTheLast(socket) || refusesConnections(load()) || !connections.opened(socket)) {
       overload.accept++;
       socket.destroy();
     }
