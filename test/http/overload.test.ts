@@ -159,7 +159,13 @@ test.runIf(process.platform === 'linux')('with its table of files all but full, 
   const data = await onOneConnection(scene.gateway.dataUrl);
   const adminPort = await onOneConnection(scene.gateway.adminUrl);
   const open = (): number => readdirSync(`/proc/${scene.gateway.pid}/fd`).length;
-  const turnedAway = async (): Promise<number> => Number(/^tollgate_overload_total\{rung="accept"\} (\d+)$/m.exec((await adminPort('/metrics')).text)?.[1]);
+  const told = async (sample: RegExp): Promise<number> => {
+    const { status, text } = await adminPort('/metrics');
+    expect([status, text]).toEqual([200, expect.stringMatching(sample)]);
+    return Number(sample.exec(text)![1]);
+  };
+  const turnedAway = (): Promise<number> => told(/^tollgate_overload_total\{rung="accept"\} (\d+)$/m);
+  const cpuSeconds = (): Promise<number> => told(/^process_cpu_seconds_total (\S+)$/m);
   const call = { method: 'POST', headers: { 'x-api-key': 'sk-ant-client', 'anthropic-version': '2023-06-01', 'content-type': 'application/json' }, body: question({ max_tokens: 50 }) };
   const answers = async (): Promise<void> => {
     expect((await data('/healthz')).status).toBe(200);
@@ -181,7 +187,11 @@ test.runIf(process.platform === 'linux')('with its table of files all but full, 
 
     // The admin port takes whoever comes.
     crowdOn(scene.gateway.adminUrl);
-    await eventually(open, (n) => n >= most - 2);
+    await eventually(open, (n) => n === most);
+    // A scrape can be a second old: one of now.
+    const before = await cpuSeconds();
+    await eventually(cpuSeconds, (seconds) => seconds > before);
+    expect(open()).toBeGreaterThan(most - 3);
     await answers();
   } finally {
     for (const socket of crowd) socket.destroy();
