@@ -45,9 +45,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const configFile = join(folder, 'tollgate.yaml');
   writeFileSync(configFile, typeof options.config === 'string' ? options.config : stringify(options.config));
   // Node takes as many as the hard limit lets it, which only a shell can lower; the gateway takes the shell's place.
-  const within = options.descriptors === undefined ? [] : ['/bin/sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh'];
-  const [command, ...args] = [...within, process.execPath, entry] as [string, ...string[]];
-  const child = spawn(command, [...args, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', options.listen ?? '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
+  const [command, ...before] = options.descriptors === undefined ? [process.execPath] as const : ['/bin/sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh', process.execPath] as const;
+  const child = spawn(command, [...before, entry, 'serve', '--config', configFile, '--data-dir', dataDir, '--listen', options.listen ?? '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], {
     env: { PATH: process.env['PATH'] ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
