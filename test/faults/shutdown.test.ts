@@ -2,13 +2,13 @@
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer, request, type IncomingMessage } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { startGateway } from '../flow/gateway.ts';
-import { admin, ask, eventually, newSession, openScene, rowsOf, sceneConfig, PROVIDER_KEY, type Row, type Scene, type Seen } from './scene.ts';
+import { admin, ask, eventually, newSession, openScene, question, rowsOf, sceneConfig, PROVIDER_KEY, type Row, type Scene, type Seen } from './scene.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -163,6 +163,28 @@ test('past the drain limit calls whose body is still on its way get a 503 too, a
     { outcome: 'refused', refusal: 'draining', status: 503, cost_usd: '0.000000000' },
     { outcome: 'refused', refusal: 'draining', status: 503, cost_usd: '0.000000000' },
   ]);
+});
+
+test('a client that has not read all of its answer when there is nothing else to wait for has its time for the rest', async () => {
+  // More than the kernel's buffers take.
+  const body = Buffer.from(JSON.stringify({ id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-haiku-4-5', content: [{ type: 'text', text: 'x'.repeat(7 * 1024 * 1024) }], stop_reason: 'end_turn', stop_sequence: null, usage: { input_tokens: 12, output_tokens: 34 } }));
+  const provider = createServer((asked, answer) => void asked.resume().on('end', () => answer.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)));
+  await new Promise<void>((listening) => provider.listen(0, '127.0.0.1', listening));
+  open.push({ close: async () => void provider.close() });
+  const at = await openScene({ ...PATIENT, origin: `http://127.0.0.1:${(provider.address() as AddressInfo).port}` });
+  open.unshift(at);
+  const session = newSession();
+  const asking = request(new URL('/v1/messages', at.gateway.dataUrl), { method: 'POST', agent: false, headers: { 'x-api-key': 'sk-ant-client', 'anthropic-version': '2023-06-01', 'content-type': 'application/json', 'x-tollgate-session': session } });
+  asking.end(question());
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+  // To the gateway the call is over: it handed over all there is.
+  await eventually(() => rowsOf(at, session), (rows) => rows.some((row) => row.outcome === 'ok'));
+  const stopped = at.gateway.stop('SIGTERM');
+  await eventually(() => readiness(at), ({ status }) => status === 503);
+  let got = 0;
+  for await (const chunk of answer) got += (chunk as Buffer).length;
+  expect(got).toBe(body.length);
+  expect(await stopped).toBe(0);
 });
 
 /** The rows of a session as a new start of the gateway on the same data shows them; nothing may be held or open then. */

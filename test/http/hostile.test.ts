@@ -212,7 +212,7 @@ test.each([
 ])('trailers of $name are not passed on, and the connection is right for the next call', async ({ stream, ends }) => {
   const body = stream ? BODY.replace('{', '{"stream":true,') : BODY;
   const one = message({ headers: ['x-standin-fault: trailers', 'TE: trailers'], body });
-  const heard = await say(scene.gateway.dataUrl, one, { then: { ends, bytes: message({ headers: ['Connection: close'] }) } });
+  const heard = await say(scene.gateway.dataUrl, one, { next: { ends, bytes: message({ headers: ['Connection: close'] }) } });
   expect(heard).toMatchObject({ statuses: [200, 200], closed: true });
   expect(scene.standin.log[0]!.response.headers).toHaveProperty('trailer');
   expect(heard.text).not.toMatch(/x-standin-trailer|^trailer:/im);

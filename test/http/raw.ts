@@ -10,8 +10,8 @@ export interface Heard {
   readonly closed: boolean;
 }
 
-/** Writes `bytes`, and what `then` has once what came `ends` so, and listens until the other side closes, or `until` has enough answers, or `waitMs` have passed, which is patience for a busy machine: nothing that is as it should be waits that long. */
-export function say(url: string, bytes: string | Buffer, { answers = Infinity, waitMs = 10_000, then }: { answers?: number; waitMs?: number; then?: { ends: RegExp; bytes: string } } = {}): Promise<Heard> {
+/** Writes `bytes`, and what `next` has once what came `ends` so, and listens until the other side closes, or `until` has enough answers, or `waitMs` have passed, which is patience for a busy machine: nothing that is as it should be waits that long. */
+export function say(url: string, bytes: string | Buffer, { answers = Infinity, waitMs = 10_000, next }: { answers?: number; waitMs?: number; next?: { ends: RegExp; bytes: string } } = {}): Promise<Heard> {
   return new Promise((resolve) => {
     const { hostname, port } = new URL(url);
     const chunks: Buffer[] = [];
@@ -24,12 +24,12 @@ export function say(url: string, bytes: string | Buffer, { answers = Infinity, w
       resolve({ text: text(), statuses: statuses(), closed });
     };
     const timer = setTimeout(() => finish(false), waitMs);
-    let next = then;
+    let waiting = next;
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
-      if (next?.ends.test(text())) {
-        socket.write(next.bytes);
-        next = undefined;
+      if (waiting?.ends.test(text())) {
+        socket.write(waiting.bytes);
+        waiting = undefined;
       }
       if (statuses().filter((status) => status >= 200).length >= answers && text().includes('\r\n\r\n')) setTimeout(() => finish(false), 30);
     });

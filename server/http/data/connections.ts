@@ -103,6 +103,11 @@ export class Connections {
     }
   }
 
+  /** Closes those that wait for their next request. Node's own function also closes those whose client has yet to read the end of its answer. */
+  closeIdle(): void {
+    for (const [socket, { request, reply }] of this.#lines) if (request?.complete === true && reply?.writableFinished === true) socket.destroy();
+  }
+
   /** Ends the wait for all bodies that somebody still reads. */
   failBodies(why: Refusal): void {
     for (const { request } of this.#lines.values()) if (request !== null && !request.complete) failBody(request, new BodyFault(why));

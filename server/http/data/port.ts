@@ -171,9 +171,9 @@ export function createDataPort(services: Services): DataPort {
     overload,
     async drain(drainMs) {
       draining = true;
-      server.closeIdleConnections();
+      const until = services.clock.monotonic() + drainMs + SETTLE_MS;
+      connections.closeIdle();
       if (inFlight > 0) await idleWithin(drainMs);
-      const until = services.clock.monotonic() + SETTLE_MS;
       for (const exchange of services.onTheWire) exchange.drain();
       // Those on the wire know already why their upload ends.
       connections.failBodies(DRAINING);
