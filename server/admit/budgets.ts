@@ -19,6 +19,8 @@ export interface Window {
   held: Nanodollars;
   /** How much less than that they will probably cost. */
   unlikely: Nanodollars;
+  /** See `Standing.refused`; null: none. */
+  refused: Standing['refused'] | null;
 }
 
 const NO_GRANTS: readonly Grant[] = [];
@@ -52,7 +54,7 @@ class Account {
   }
 
   open(period: Period, spent: Nanodollars): Window {
-    const window: Window = { account: this, period, spent, held: NO_MONEY, unlikely: NO_MONEY };
+    const window: Window = { account: this, period, spent, held: NO_MONEY, unlikely: NO_MONEY, refused: null };
     this.#windows.push(window);
     this.#windows.sort((a, b) => a.period.from - b.period.from);
     if (this.#windows.length > WINDOWS_KEPT) this.#windows.shift();
@@ -203,6 +205,12 @@ export class Budgets {
     for (const window of windows) window.spent = nanodollars(window.spent + cost);
   }
 
+  /** A call was refused because it would not have fitted into this budget either with nothing else in flight. */
+  refused(id: BudgetId, at: EpochMs): void {
+    const window = this.#accounts.get(id)?.at(at);
+    if (window !== undefined) window.refused = { calls: (window.refused?.calls ?? 0) + 1, lastAt: at };
+  }
+
   /** Puts temporary raises in force, in the place of all there were. Sums stay as they are. */
   grant(grants: readonly Grant[]): void {
     const byBudget = new Map<BudgetId, Grant[]>();
@@ -271,10 +279,11 @@ function join(account: Account, hold: BudgetHold): void {
   hold.windows.push(window);
 }
 
-function standingOf({ account, period, spent, held, unlikely }: Window, at: EpochMs): Standing {
+function standingOf({ account, period, spent, held, unlikely, refused }: Window, at: EpochMs): Standing {
   const { budget, grants } = account;
   const standing = grants.length === 0 ? { budget, period, spent, held } : { budget, period, spent, held, granted: sumInForce(grants, at) };
-  return budget.expected === undefined ? standing : { ...standing, expected: nanodollars(held - unlikely) };
+  if (budget.expected === undefined && refused == null) return standing;
+  return { ...standing, ...(budget.expected === undefined ? {} : { expected: nanodollars(held - unlikely) }), ...(refused == null ? {} : { refused }) };
 }
 
 const sameScope = (a: Scope, b: Scope): boolean =>

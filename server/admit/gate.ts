@@ -10,7 +10,7 @@ import { nanodollars, usdString, type Nanodollars } from '../domain/money.ts';
 import { granted, type Refusal, type Verdict } from '../domain/refusal.ts';
 import type { CheaperModels, Settings } from '../domain/settings.ts';
 import { budgetRefusal } from './budget-refusal.ts';
-import { Budgets, type Charge } from './budgets.ts';
+import { Budgets, type Charge, type Overrun } from './budgets.ts';
 import { Expectations } from './expectations.ts';
 import { layersOf, limitsIn, NO_LAYERS, type Layered, type Layers } from './layers.ts';
 import { LimitRules } from './limit-rules.ts';
@@ -119,7 +119,7 @@ class RunningGate implements ReloadableGate {
     const at = this.#clock.now();
     const likely = this.#expects ? this.#expectations.likely(caller, clearance.model, quote.ceiling) : quote.ceiling;
     const overrun = this.#budgets.overrun(this.#budgets.covering(subjectOf(caller, clearance.model), at), quote.ceiling, likely);
-    return overrun?.exhausted ? budgetRefusal(overrun, quote.ceiling, at) : null;
+    return overrun?.exhausted ? this.#exhausted(overrun, quote.ceiling, at) : null;
   }
 
   async admit(request: AdmissionRequest): Promise<Verdict<Admission>> {
@@ -211,7 +211,7 @@ class RunningGate implements ReloadableGate {
     const likely = this.#expects && shares === null ? this.#expectations.likely(caller, clearance.model, quote.ceiling) : quote.ceiling;
     const overrun = shares === null ? this.#budgets.overrun(standings, quote.ceiling, likely) : this.#budgets.overrunOf(charges);
     const ask = overrun !== null && 'ask' in overrun ? (overrun as Charge).ask : quote.ceiling;
-    if (overrun?.exhausted) return { kind: 'refused', refusal: budgetRefusal(overrun, ask, at) };
+    if (overrun?.exhausted) return { kind: 'refused', refusal: this.#exhausted(overrun, ask, at) };
     // A batch runs when the provider has room, and its own limits are others than those of calls.
     const inputTokens = free || shares !== null ? null : quote.likelyInputTokens;
     /** Limits that only rehearse, and would have refused: the call takes nothing from them, as it would not have. */
@@ -237,6 +237,11 @@ class RunningGate implements ReloadableGate {
     const budgetHolds = shares === null ? [this.#budgets.hold(subject, quote.ceiling, at, likely)] : shares.map((share) => this.#budgets.hold(share.subject, share.amount, at));
     const onCost = this.#expects && shares === null && !free ? (cost: Nanodollars): void => this.#expectations.learn(caller, clearance.model, quote.ceiling, cost) : null;
     return { kind: 'admitted', admission: new OpenAdmission(quote, decisions, at, { limitHolds, budgetHolds, standings, budgets: this.#budgets, clock: this.#clock, onFreed: this.#onFreed, onCost }) };
+  }
+
+  #exhausted(overrun: Overrun, ask: Nanodollars, at: EpochMs): Refusal {
+    this.#budgets.refused(overrun.standing.budget.id, at);
+    return budgetRefusal(overrun, ask, at);
   }
 
   readonly #onFreed = (): void => this.#waitingRoom.wake();

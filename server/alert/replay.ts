@@ -23,6 +23,7 @@ const OUTLOOK_EVERY_MS = 30 * MINUTE_MS;
 
 /** What the ledger does not hold, by rule. */
 export const GAPS: Replay['gaps'] = [
+  { rule: 'budget_refusing', whole: true, why: 'which budget a call did not fit into is not among what a replay reads of its row' },
   { rule: 'headroom', whole: false, why: "the provider's limit headers are not kept: only the share of calls answered with 429 is replayed" },
   { rule: 'provider_cap', whole: false, why: 'rows keep the status and the type of an error, not its code: only 402 is replayed' },
   { rule: 'key_unused', whole: false, why: "a key from the config counts from its first call, since its making is not known; secrets that a rotation has replaced are not told apart" },

@@ -6,7 +6,7 @@ import type { EpochMs } from '../domain/ids.ts';
 import type { Figures } from './figures.ts';
 import { fingerprintOf, step, stepGone, type AlertEvent } from './machine.ts';
 import { spendAnomaly } from './rules/anomaly.ts';
-import { budgetForecast, budgetThresholds, burnPace } from './rules/budgets.ts';
+import { budgetForecast, budgetRefusing, budgetThresholds, burnPace } from './rules/budgets.ts';
 import { leakingKeys, unusedKeys } from './rules/keys.ts';
 import { failingDelivery, ledgerTrouble, missingUsage, oldPrices, unpricedModels } from './rules/quality.ts';
 import { billDrift } from './rules/reconciliation.ts';
@@ -31,7 +31,7 @@ export interface Round {
 }
 
 export const readingsOf = (figures: Figures, channels: readonly string[]): readonly Reading[] => [
-  ...budgetThresholds(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
+  ...budgetThresholds(figures), ...budgetRefusing(figures), ...burnPace(figures), ...budgetForecast(figures), ...spendAnomaly(figures),
   ...errorBurn(figures), ...firstTokenBurn(figures), ...providerHeadroom(figures), ...providerCap(figures),
   ...unusedKeys(figures), ...leakingKeys(figures), ...noTraffic(figures), ...unpricedModels(figures), ...missingUsage(figures), ...ledgerTrouble(figures), ...oldPrices(figures), ...billDrift(figures),
   ...failingDelivery({ ...figures, channels }),

@@ -4,7 +4,7 @@ import type { EpochMs } from './ids.ts';
 import type { Silence, SilenceRequest } from './silence.ts';
 
 export const ALERT_RULES = [
-  'budget', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
+  'budget', 'budget_refusing', 'pace', 'forecast', 'anomaly', 'errors', 'first_token', 'headroom', 'provider_cap',
   'key_unused', 'key_leak', 'no_traffic', 'unpriced', 'usage_missing', 'ledger', 'price_book', 'reconciliation', 'delivery',
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];

@@ -1,7 +1,7 @@
 // server/domain/budget.ts: a limit in nano-dollars over a scope and a period, and the rule that decides whether a call fits.
 
 import type { PeriodKind, Period } from './calendar.ts';
-import type { BudgetId, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
+import type { BudgetId, EpochMs, KeyId, WorkflowId, WorkspaceId } from './ids.ts';
 import { nanodollars, type Nanodollars } from './money.ts';
 
 /** Every field given must match; all null is the organization. A model is compared with the id that is asked for, aliases resolved. */
@@ -71,6 +71,8 @@ export interface Standing {
   readonly expected?: Nanodollars;
   /** What grants in force add to the limit at this instant; absent is nothing. */
   readonly granted?: Nanodollars;
+  /** Calls of this period that did not fit into what was left of it, in flight or not, since the process began; absent is none. */
+  readonly refused?: { readonly calls: number; readonly lastAt: EpochMs };
 }
 
 /** The most that may be spent and held together: the limit, what is granted on top of it, and the tolerance. */

@@ -136,6 +136,7 @@ export interface AlertRuleSettings {
   /** `spent` of the budget at `factor` times the even pace. */
   readonly pace: { readonly enabled: boolean; readonly spent: number; readonly factor: number };
   readonly forecast: { readonly enabled: boolean };
+  readonly budgetRefusing: { readonly enabled: boolean };
   /** `objective`: the share of calls that goes well. Fewer bad calls than `leastBad` in a window are nobody's page. */
   readonly errors: { readonly enabled: boolean; readonly objective: number; readonly leastBad: number };
   readonly firstToken: { readonly enabled: boolean; readonly objective: number; readonly slowerThanMs: number; readonly leastBad: number };

@@ -128,6 +128,7 @@ function alertRulesOf(rules: Config['alerts']['rules']): Settings['alerts']['rul
   return {
     pace: { ...rules.pace, spent: rules.pace.spent / 1_000_000 },
     forecast: rules.forecast,
+    budgetRefusing: rules.budget_refusing,
     errors: { enabled: errors.enabled, objective: errors.objective / 1_000_000, leastBad: errors.least },
     firstToken: { enabled: first_token.enabled, objective: first_token.objective / 1_000_000, slowerThanMs: first_token.slower_than, leastBad: first_token.least },
     headroom: { enabled: headroom.enabled, warnBelow: headroom.warn_below / 1_000_000, criticalBelow: headroom.critical_below / 1_000_000, limitedRatio: headroom.limited / 1_000_000 },

@@ -229,6 +229,7 @@ export const configSchema = section({
         spent: percent('1%', '100%').prefault('50%').describe('The share of a budget that must be spent. Default: 50%.'),
         factor: whole(2, 100).prefault(2).describe('How many times faster than the even pace. Default: 2.'),
       }, 'A budget of a week or longer is spent too fast.'),
+      budget_refusing: rule({}, 'A hard budget refuses calls that can cost more than is left of it.'),
       forecast: rule({}, 'A budget will be exceeded before its period ends.'),
       errors: rule({
         objective: percent('50%', '99.99%').prefault('99%').describe('The share of calls that the provider should answer. Default: 99%.'),

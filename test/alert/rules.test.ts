@@ -33,6 +33,7 @@ const calm: Omit<Figures, 'now'> = {
 const standing = (spent: number, more: Partial<Standing> = {}): Standing => ({
   budget: budget('support-month', usd(400), { mode: 'soft', alertAt: [0.5, 0.8, 1] }), period: periodAt('month', epochMs(T0), 'UTC'), spent: usd(spent), held: usd(0), ...more,
 });
+const hard = budget('support-month', usd(400), { mode: 'hard', alertAt: [] });
 const outlook = (p50: number): Pick<Figures, 'standings' | 'outlooks'> => {
   const now = standing(100);
   const expected: Outlook = { p50: usd(p50), p90: usd(p50 * 1.2), reachesAt: p50 > 400 ? epochMs(T0 + 9 * DAY) : null };
@@ -70,6 +71,12 @@ interface Row {
 }
 
 const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
+  budget_refusing: [
+    { what: 'three calls can cost more than is left, and an hour after the last of them none came', figures: { standings: [standing(180, { budget: hard, refused: { calls: 3, lastAt: epochMs(T0) } })] }, minutes: 70, told: ['0: budget_refusing support-month fired warning', '60: budget_refusing support-month resolved warning'] },
+    { what: 'none was refused', figures: { standings: [standing(180, { budget: hard })] }, told: [] },
+    { what: 'all is spent, which a threshold tells', figures: { standings: [standing(400, { budget: { ...hard, alertAt: [1] }, refused: { calls: 3, lastAt: epochMs(T0) } })] }, told: ['0: budget support-month fired critical'] },
+    { what: 'a soft budget refuses nobody', figures: { standings: [standing(180, { budget: budget('support-month', usd(400), { mode: 'soft' }), refused: { calls: 3, lastAt: epochMs(T0) } })] }, told: [] },
+  ],
   budget: [
     { what: 'half is spent', figures: { standings: [standing(200)] }, told: ['0: budget support-month fired info'] },
     { what: 'half, then four fifths, then all is spent', figures: (m) => ({ standings: [standing([200, 320, 400][Math.min(m, 2)]!, { period: { kind: 'month', from: epochMs(T0 - 20 * DAY), to: epochMs(T0 + 10 * DAY) } })] }), told: ['0: budget support-month fired info', '1: budget support-month raised warning', '2: budget support-month raised critical'] },
@@ -222,7 +229,7 @@ test.each([
 ])('a budget that $name', ({ own, told: expected }) => {
   const figures = { ...outlook(450), ...calm, standings: [standing(330, { budget: budget('support-month', usd(400), { notify: own }) })], outlooks: outlook(450).outlooks, now: epochMs(T0), notify: ['mail'] };
   const readings = readingsOf(figures, CHANNELS).filter(({ scope }) => scope === 'support-month');
-  expect(readings.map(({ rule }) => rule)).toEqual(['budget', 'pace', 'forecast']);
+  expect(readings.map(({ rule }) => rule)).toEqual(['budget', 'budget_refusing', 'pace', 'forecast']);
   for (const { notify } of readings) expect(notify).toEqual(expected);
 });
 

@@ -30,7 +30,7 @@ export const settings = (more: Partial<Settings> = {}): Settings => ({
   limitRules: [],
   alerts: { channels: [], anomaly: { enabled: false, floorUsdPerHour: 5, mad: 4, weeks: 8, forMs: 1_200_000 }, notify: null, privateAddresses: false, dashboardUrl: null, gatherMs: 30_000,
     rules: {
-      pace: { enabled: true, spent: 0.5, factor: 2 }, forecast: { enabled: true }, errors: { enabled: true, objective: 0.99, leastBad: 10 },
+      pace: { enabled: true, spent: 0.5, factor: 2 }, forecast: { enabled: true }, budgetRefusing: { enabled: true }, errors: { enabled: true, objective: 0.99, leastBad: 10 },
       firstToken: { enabled: true, objective: 0.95, slowerThanMs: 10_000, leastBad: 20 }, headroom: { enabled: true, warnBelow: 0.2, criticalBelow: 0.1, limitedRatio: 0.01 },
       providerCap: { enabled: true }, keyUnused: { enabled: true, afterDays: [30, 90] }, keyLeak: { enabled: true }, noTraffic: { enabled: true, leastCalls: 50 }, unpriced: { enabled: true }, usageMissing: { enabled: true, above: 0.01, least: 5 }, ledger: { enabled: true },
       priceBook: { enabled: true, afterDays: 30 }, reconciliation: { enabled: true, above: 0.02, floorUsd: 1 }, delivery: { enabled: true },

@@ -57,6 +57,7 @@ const ALERT_DEFAULTS = {
   rules: {
     pace: { enabled: true, spent: 0.5, factor: 2 },
     forecast: { enabled: true },
+    budgetRefusing: { enabled: true },
     errors: { enabled: true, objective: 0.99, leastBad: 10 },
     firstToken: { enabled: true, objective: 0.95, slowerThanMs: 10_000, leastBad: 20 },
     headroom: { enabled: true, warnBelow: 0.2, criticalBelow: 0.1, limitedRatio: 0.01 },

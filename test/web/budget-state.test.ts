@@ -9,7 +9,7 @@ const usd = (dollars: number): string => dollars.toFixed(9);
 function budget(more: Partial<BudgetRow> = {}): BudgetRow {
   return {
     id: 'b', scope: { organization: true }, mode: 'hard', dry_run: false, period: { kind: 'month', from: '2026-11-01T00:00:00.000Z', to: '2026-12-01T00:00:00.000Z' }, limit_usd: usd(100), granted_usd: usd(0), grants: [],
-    tolerance_usd: usd(0), spent_usd: usd(40), held_usd: usd(0), hold: 'worst_case', expected_usd: usd(0), overshoot_usd: usd(0), at_risk_usd: usd(0), remaining_usd: usd(60), forecast_usd: null, alerts: [], notify: [], ...more,
+    tolerance_usd: usd(0), spent_usd: usd(40), held_usd: usd(0), hold: 'worst_case', expected_usd: usd(0), overshoot_usd: usd(0), at_risk_usd: usd(0), remaining_usd: usd(60), refused: null, forecast_usd: null, alerts: [], notify: [], ...more,
   };
 }
 const expected = { hold: 'expected', overshoot_usd: usd(25) } as const;
@@ -33,4 +33,11 @@ describe('calls in flight', () => {
   test('are no excuse for what is spent: a budget that is used up says so', () => {
     expect(stateOf(budget({ spent_usd: usd(100), held_usd: usd(5), expected_usd: usd(5) })).word).toBe('Used up, calls are refused');
   });
+});
+
+test.each([
+  { name: 'that refused a call just now', row: { refused: { calls: 3, last_at: new Date(Date.now() - 60_000).toISOString() } }, word: 'Refuses calls that can cost more than is left' },
+  { name: 'that refused one hours ago', row: { refused: { calls: 3, last_at: new Date(Date.now() - 7_200_000).toISOString() } }, word: 'On track' },
+])('a budget $name: $word', ({ row, word }) => {
+  expect(stateOf(budget(row)).word).toBe(word);
 });

@@ -86,7 +86,7 @@ describe('the forecast to the end of the month', () => {
 describe('a burn bar', () => {
   const budget = (more: Partial<BudgetRow>): BudgetRow => ({
     id: 'b', scope: { organization: true }, mode: 'hard', dry_run: false, period: { kind: 'day', from: day(0), to: day(1) }, limit_usd: usd(100), granted_usd: usd(0), grants: [], tolerance_usd: usd(0), spent_usd: usd(40), held_usd: usd(10), hold: 'worst_case', expected_usd: usd(10), overshoot_usd: usd(0), at_risk_usd: usd(0),
-    remaining_usd: usd(50), forecast_usd: null, alerts: [{ at: 0.8, state: 'ok', since: null }], notify: [], ...more,
+    remaining_usd: usd(50), refused: null, forecast_usd: null, alerts: [{ at: 0.8, state: 'ok', since: null }], notify: [], ...more,
   });
 
   test('ends at the limit and marks the pace by the time that has gone', () => {

@@ -35,7 +35,7 @@ function usage(more: Partial<UsageRow> & { cost?: number; input?: number }): Usa
 function budget(more: Partial<BudgetRow>): BudgetRow {
   return {
     id: 'b', scope: { workspace: 'support' }, mode: 'hard', period: { kind: 'week', from: new Date(monday).toISOString(), to: new Date(monday + 7 * dayMs).toISOString() }, limit_usd: usd(70), tolerance_usd: usd(0), spent_usd: usd(25), held_usd: usd(0),
-    remaining_usd: usd(45), forecast_usd: { p50: usd(65), p90: usd(105) }, alerts: [], notify: [], granted_usd: usd(0), grants: [], dry_run: false, hold: 'worst_case', expected_usd: usd(0), overshoot_usd: usd(0), at_risk_usd: usd(0), ...more,
+    remaining_usd: usd(45), refused: null, forecast_usd: { p50: usd(65), p90: usd(105) }, alerts: [], notify: [], granted_usd: usd(0), grants: [], dry_run: false, hold: 'worst_case', expected_usd: usd(0), overshoot_usd: usd(0), at_risk_usd: usd(0), ...more,
   };
 }
 

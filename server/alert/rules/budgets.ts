@@ -2,7 +2,7 @@
 
 import type { Reading } from '../../domain/alert.ts';
 import { limitOf, type Standing } from '../../domain/budget.ts';
-import { DAY_MS, MINUTE_MS } from '../../domain/durations.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { nanodollars, NO_MONEY, usdNumber } from '../../domain/money.ts';
 import type { Figures } from '../figures.ts';
 import { dollars, percent, ratioOf, when } from './show.ts';
@@ -28,6 +28,30 @@ export function budgetThresholds({ standings, zone, notify }: Figures): Reading[
       text: `${dollars(spent)} of ${dollars(limit)} are spent.${at >= 1 ? (budget.mode === 'hard' ? ' Calls that do not fit are refused until the period ends or the limit is raised.' : ' Calls go on: the budget is soft.') : ''}`,
       facts: [...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
       value: usdNumber(spent), threshold: usdNumber(limit) * at, unit: 'usd', notify: budget.notify ?? notify,
+    };
+  });
+}
+
+/**
+ * A hard budget turns calls away before it is spent: each could have cost more than is left. Its thresholds tell of what is spent, and may
+ * never be reached then. Where the whole limit is spent and a threshold says so, that is enough.
+ */
+export function budgetRefusing({ standings, now, zone, rules, notify }: Figures): Reading[] {
+  if (!rules.budgetRefusing.enabled) return [];
+  return standings.filter(({ budget }) => budget.mode === 'hard' && budget.dryRun !== true).map((standing) => {
+    const { budget, period, spent, refused } = standing;
+    const limit = limitOf(standing);
+    const told = spent >= limit && budget.alertAt.some((at) => at >= 1);
+    const fires = refused !== undefined && !told && now - refused.lastAt < HOUR_MS;
+    const left = nanodollars(limit > spent ? limit - spent : 0n);
+    const calls = refused?.calls ?? 0;
+    return {
+      rule: 'budget_refusing', scope: budget.id, period: period.from, basis: String(limit), tier: fires ? 1 : 0, keeps: fires ? 1 : 0,
+      severity: 'warning', forMs: 0, clearMs: 0, rearmMs: DAY_MS,
+      title: `Budget ${budget.id} refuses calls`,
+      text: `${calls === 1 ? 'A call was' : `${calls.toLocaleString('en-US')} calls were`} refused in this ${budget.period}, because ${calls === 1 ? 'it' : 'each'} can cost more than the ${dollars(left)} that are left. Calls that can cost less still pass; a lower \`max_tokens\`, a grant or a higher limit lets the others through.`,
+      facts: [{ label: 'Refused', value: calls.toLocaleString('en-US') }, ...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
+      value: calls, threshold: 1, unit: 'count', notify: budget.notify ?? notify,
     };
   });
 }

@@ -15,6 +15,7 @@ export function ruleYaml(rule: AlertRule, { alerts, budgets }: Pick<Settings, 'a
   }
   const thresholds = {
     pace: { enabled: rules.pace.enabled, spent: percent(rules.pace.spent), factor: rules.pace.factor },
+    budget_refusing: rules.budgetRefusing,
     forecast: rules.forecast,
     errors: { enabled: rules.errors.enabled, objective: percent(rules.errors.objective), least: rules.errors.leastBad },
     first_token: { enabled: rules.firstToken.enabled, objective: percent(rules.firstToken.objective), slower_than: seconds(rules.firstToken.slowerThanMs), least: rules.firstToken.leastBad },

@@ -215,6 +215,7 @@ function isEnabled(rule: AlertRule, { rules, anomaly }: Settings['alerts']): boo
     case 'key_unused': return rules.keyUnused.enabled;
     case 'key_leak': return rules.keyLeak.enabled;
     case 'no_traffic': return rules.noTraffic.enabled;
+    case 'budget_refusing': return rules.budgetRefusing.enabled;
     case 'usage_missing': return rules.usageMissing.enabled;
     case 'price_book': return rules.priceBook.enabled;
     default: return rules[rule].enabled;

@@ -37,11 +37,15 @@ export function flightOf(budget: BudgetRow): Flight {
   };
 }
 
+/** For so long a refusal is news. */
+const HOUR_MS = 3_600_000;
+
 type State = { tone: 'good' | 'warn' | 'bad'; sign: string; word: string };
 export function stateOf(budget: BudgetRow): State {
   const limit = limitOf(budget);
   const flight = flightOf(budget);
   if (nanos(budget.spent_usd) >= limit) return { tone: 'bad', sign: '✕', word: budget.mode === 'hard' && budget.dry_run ? 'Used up; a dry run only records' : budget.mode === 'hard' ? 'Used up, calls are refused' : 'Over its limit' };
+  if (budget.refused && Date.now() - Date.parse(budget.refused.last_at) < HOUR_MS) return { tone: 'bad', sign: '✕', word: 'Refuses calls that can cost more than is left' };
   if (flight.full) return { tone: 'warn', sign: '!', word: 'Held up by calls in flight' };
   if (flight.atRisk > 0n && flight.bound !== null) return { tone: 'warn', sign: '!', word: 'Calls in flight may pass its limit' };
   if (budget.forecast_usd && nanos(budget.forecast_usd.p50) > limit) return { tone: 'warn', sign: '!', word: 'Will not last at this pace' };

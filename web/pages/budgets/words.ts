@@ -6,6 +6,7 @@ import { scopeWords } from './card.tsx';
 
 export const RULE_WORDS: Readonly<Record<AlertFiring['rule'], { name: string; when: string }>> = {
   budget: { name: 'Budget threshold', when: 'a share of a budget is spent' },
+  budget_refusing: { name: 'Refuses calls', when: 'a call can cost more than is left of a hard budget' },
   pace: { name: 'Spent too fast', when: 'a budget goes faster than its even pace' },
   forecast: { name: 'Will not last', when: 'a budget will be exceeded before its period ends' },
   anomaly: { name: 'Unusual spend', when: 'an hour costs far more than that hour of the week does' },
@@ -32,6 +33,7 @@ export function callsBehind(alert: AlertFiring, budgets: readonly BudgetRow[]): 
   const since = alert.since === null ? 'now-24h' : new Date(Date.parse(alert.since) - HOUR_MS).toISOString();
   const over = { from: since, to: alert.resolved_at };
   switch (alert.rule) {
+    case 'budget_refusing': return addressWith({ [FILTERS.policy]: `budget:${alert.scope}`, [FILTERS.outcome]: 'refused', ...over }, 'requests');
     case 'budget': case 'pace': case 'forecast': {
       const budget = budgets.find((one) => one.id === alert.scope);
       return budget ? addressWith({ ...scopeWords(budget.scope).filter, from: budget.period.from, to: null }, 'requests') : null;

@@ -54,6 +54,7 @@ export const BudgetRow = z.object({
   overshoot_usd: Money.describe('how far a hard budget lets the worst case of calls in flight stand above the limit: its tolerance, and with `hold: expected` its overshoot'),
   at_risk_usd: Money.describe('by how much the limit would be passed if every call in flight cost the most it can'),
   remaining_usd: Money.describe('limit and grants less spent and expected; negative when overspent'),
+  refused: z.object({ calls: z.int().positive(), last_at: Instant }).nullable().describe('calls of this period that can cost more than was left of it, since the gateway started; null: none'),
   forecast_usd: z.object({ p50: Money, p90: Money }).nullable().describe('at the end of the period; null while there is too little to go by'),
   alerts: z.array(AlertState),
   notify: z.array(z.string()).describe('channels that are told; empty: nobody is'),
