@@ -223,7 +223,7 @@ test('budgets show what is left and which thresholds were reached', async () => 
   const [row] = (await get<wire.BudgetsAnswer>('/api/budgets')).rows;
   expect(row).toEqual({
     id: 'support-month', scope: { workspace: 'support' }, mode: 'hard', dry_run: false, period: { kind: 'month', from: '2026-02-28T23:00:00.000Z', to: '2026-03-31T22:00:00.000Z' },
-    limit_usd: '400.000000000', granted_usd: '0.000000000', grants: [], tolerance_usd: '0.000000000', spent_usd: '330.000000000', held_usd: '0.024000000', hold: 'worst_case', expected_usd: '0.024000000', overshoot_usd: '0.000000000', at_risk_usd: '0.000000000', remaining_usd: '69.976000000', forecast_usd: null,
+    limit_usd: '400.000000000', granted_usd: '0.000000000', grants: [], tolerance_usd: '0.000000000', spent_usd: '330.000000000', held_usd: '0.024000000', hold: 'worst_case', expected_usd: '0.024000000', overshoot_usd: '0.000000000', at_risk_usd: '0.000000000', remaining_usd: '69.976000000', refused: null, forecast_usd: null,
     alerts: [{ at: 0.5, state: 'firing', since: '2026-03-04T10:20:30.000Z' }, { at: 0.8, state: 'firing', since: '2026-03-04T10:20:30.000Z' }, { at: 1, state: 'ok', since: null }], notify: ['ops-slack'],
   });
 });

@@ -64,6 +64,14 @@ test('usage is exported as the table shows it', async () => {
   expect(rows.map((row) => [row['user']?.replace(/^'/, ''), row['requests'], row['cost_usd']])).toEqual(table.map((row) => [row.user, String(row.requests), row.cost_usd]));
 });
 
+test('a day and a month are written as their zone has them, with the offset: a spreadsheet must not file them a day or a month early', async () => {
+  const query = 'from=now-1d&group_by=day,month';
+  const [row] = records((await request(gateway.port.app).get(`/api/export/usage.csv?${query}`)).text);
+  const [shown] = ((await request(gateway.port.app).get(`/api/usage?${query}`)).body as UsageAnswer).rows;
+  expect(row).toMatchObject({ day: '2026-03-04T00:00:00.000+01:00', month: '2026-03-01T00:00:00.000+01:00' });
+  expect([row!['day'], row!['month']].map((text) => new Date(text!).toISOString())).toEqual([shown!.day, shown!.month]);
+});
+
 test('actions are exported as the table shows them', async () => {
   const query = 'from=now-1d&group_by=workspace,workflow';
   const rows = records((await request(gateway.port.app).get(`/api/export/actions.csv?${query}`)).text);

@@ -1,12 +1,12 @@
 // test/cli/gateway.test.ts: the verbs that ask a running gateway, against a real one in a process of its own.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GrantAnswer, KeysAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import type { BackupAnswer, GrantAnswer, KeysAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { start, tollgate, type Ended } from './tollgate.ts';
 
 const TOKEN = 'an-admin-token-of-some-length';
@@ -166,6 +166,12 @@ test('a backup is a copy of the ledger, where it is asked for, and never over an
   expect(await ask('backup', file)).toMatchObject({ code: 0, out: expect.stringMatching(/copy\.db: \d+ bytes in \d+ ms\n$/) });
   expect(readFileSync(file).subarray(0, 15).toString()).toBe('SQLite format 3');
   expect(await ask('backup', file)).toMatchObject({ code: 1, err: expect.stringContaining('never overwrites') });
+  expect(await ask('backup', join(folder, 'nowhere', 'copy.db'))).toMatchObject({ code: 1, err: expect.stringContaining('ENOENT); nothing was copied') });
+  // One copy, where it was asked for; those that name no place stay with the gateway.
+  const kept = join(folder, 'data', 'backups');
+  expect(readdirSync(kept)).toEqual([]);
+  const { file: named } = JSON.parse((await ask('backup', '--json')).out) as BackupAnswer;
+  expect(readdirSync(kept).map((name) => join(kept, name))).toEqual([named]);
 });
 
 test('a wrong token, or none, ends with 1 and says where the token is', async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GrantAnswer, RequestAnswer } from '../../server/http/admin/wire.ts';
+import type { GrantAnswer, RequestAnswer, StatementAnswer } from '../../server/http/admin/wire.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
 import { startGateway, type RunningGateway } from './gateway.ts';
 import { PROVIDER_KEY, SECRETS, apiHeaders, ask, baseConfig, budgetsOf, hello, ledgerRows, scrape, count, send, settled, type Sent } from './scene.ts';
@@ -51,6 +51,9 @@ test('a grant is in force for the next call and after kill -9, leaves usage as i
   await settled(gateway);
   const before = (await budgetsOf(gateway)).rows[0]!;
   expect(before).toMatchObject({ limit_usd: '0.000001000', granted_usd: '5.000000000', grants: [grant] });
+  // The month's statement says the same of what is left.
+  const { budgets } = await ask<StatementAnswer>(gateway, '/api/statement?workspace=engineering');
+  expect(budgets).toEqual([{ id: 'tight', limit_usd: before.limit_usd, granted_usd: before.granted_usd, left_usd: before.remaining_usd }]);
 
   await gateway.stop('SIGKILL');
   gateway = await start();

@@ -3,7 +3,8 @@
 import type { Statement, StatementLine } from '../../bill/statement.ts';
 import type { Budget } from '../../domain/budget.ts';
 import type { Period } from '../../domain/calendar.ts';
-import type { EpochMs } from '../../domain/ids.ts';
+import { wasInForce, type Grant } from '../../domain/grant.ts';
+import { epochMs, type EpochMs } from '../../domain/ids.ts';
 import { nanodollars, picodollars, usdString, type Nanodollars } from '../../domain/money.ts';
 import { priceKind } from '../../domain/price.ts';
 import type { ActionFigures } from '../../domain/reports.ts';
@@ -24,12 +25,13 @@ interface Told {
   readonly statement: Statement;
   readonly actions: ActionFigures | null;
   readonly budgets: readonly Budget[];
+  readonly grants: readonly Grant[];
   readonly trend: readonly { readonly month: EpochMs; readonly cost: Nanodollars }[];
 }
 
 const cents = (amount: bigint): string => `${amount / 100n}.${(amount % 100n).toString().padStart(2, '0')}`;
 
-export function statementAnswer({ workspace, month, to, now, timezone, rowsFrom, statement, actions, budgets, trend }: Told): wire.StatementAnswer {
+export function statementAnswer({ workspace, month, to, now, timezone, rowsFrom, statement, actions, budgets, grants, trend }: Told): wire.StatementAnswer {
   const { total, estimated } = statement;
   return {
     workspace,
@@ -49,7 +51,11 @@ export function statementAnswer({ workspace, month, to, now, timezone, rowsFrom,
     cache_savings_usd: usdString(statement.cacheSavings),
     price_versions: statement.priceVersions.map((version) => ({ version, kind: priceKind(version) })),
     actions: actions && actions.actions > 0 ? { actions: actions.actions, per_action_usd: usdString(nanodollars(actions.cost / BigInt(actions.actions))) } : null,
-    budgets: budgets.map((budget) => ({ id: budget.id, limit_usd: usdString(budget.limit), left_usd: usdString(nanodollars(budget.limit - total)) })),
+    budgets: budgets.map((budget) => {
+      // Those that held when the month ended, or hold now.
+      const granted = grants.filter((grant) => grant.budget === budget.id && wasInForce(grant, epochMs(to - 1))).reduce((sum, { amount }) => sum + amount, 0n);
+      return { id: budget.id, limit_usd: usdString(budget.limit), granted_usd: usdString(nanodollars(granted)), left_usd: usdString(nanodollars(budget.limit + granted - total)) };
+    }),
     trend: trend.map((one) => ({ month: monthName(one.month, timezone), cost_usd: usdString(one.cost) })),
   };
 }

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { stringify } from 'csv-stringify';
+import { DateTime } from 'luxon';
 import { FOCUS_COLUMNS, type FocusRow } from '../../bill/focus.ts';
 import type { ActionGrouping, Grouping, VerdictGrouping } from '../../domain/reports.ts';
 import type { ActionsRow, RequestRow, SavingRow, UsageRow, StatementAnswer, StatementLine, VerdictRow } from './wire.ts';
@@ -102,9 +103,16 @@ export function writeActions(groupBy: readonly ActionGrouping[], rows: readonly 
 
 const VERDICT_COLUMNS: Readonly<Record<string, (row: VerdictRow) => Cell>> = { policy: (r) => r.policy, verdict: (r) => r.verdict, calls: (r) => r.calls };
 
-export function writeVerdicts(groupBy: readonly VerdictGrouping[], rows: readonly VerdictRow[], to: Writable): Promise<void> {
-  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: VerdictRow): Cell => row[name] ?? null]));
+export function writeVerdicts({ group_by: groupBy, timezone, rows }: { readonly group_by: readonly VerdictGrouping[]; readonly timezone: string; readonly rows: readonly VerdictRow[] }, to: Writable): Promise<void> {
+  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: VerdictRow): Cell => inZone(name, row[name] ?? null, timezone)]));
   return write({ ...groups, ...VERDICT_COLUMNS }, rows, to);
+}
+
+const TIMES: ReadonlySet<string> = new Set(['hour', 'day', 'month'] satisfies Grouping[]);
+
+/** A bucket of time begins at an instant, which is written as its own zone has it, with the offset: in UTC, many a day would be the one before. */
+function inZone(name: string, value: Cell, zone: string): Cell {
+  return TIMES.has(name) && typeof value === 'string' ? (DateTime.fromISO(value, { zone }).toISO() ?? value) : value;
 }
 
 const SAVING_COLUMNS: Readonly<Record<string, (row: SavingRow) => Cell>> = {
@@ -166,8 +174,8 @@ export function writeFocus(rows: AsyncIterable<FocusRow>, told: { readonly accou
 
 export const writeRequests = (rows: AsyncIterable<RequestRow>, to: Writable): Promise<void> => write(REQUEST_COLUMNS, rows, to);
 
-export function writeUsage(groupBy: readonly Grouping[], rows: readonly UsageRow[], to: Writable): Promise<void> {
-  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: UsageRow): Cell => row[name] ?? null]));
+export function writeUsage({ group_by: groupBy, timezone, rows }: { readonly group_by: readonly Grouping[]; readonly timezone: string; readonly rows: readonly UsageRow[] }, to: Writable): Promise<void> {
+  const groups = Object.fromEntries(groupBy.map((name) => [name, (row: UsageRow): Cell => inZone(name, row[name] ?? null, timezone)]));
   return write({ ...groups, ...USAGE_COLUMNS }, rows, to);
 }
 

@@ -15,5 +15,8 @@ export function monthAt(name: string | undefined, now: EpochMs, zone: string): P
 
 export const monthName = (at: EpochMs, zone: string): string => DateTime.fromMillis(at, { zone }).toFormat('yyyy-MM');
 
+/** An instant's day, e.g. `2026-11-01`. */
+export const dayName = (at: number | string, zone: string): string => (typeof at === 'string' ? DateTime.fromISO(at, { zone }) : DateTime.fromMillis(at, { zone })).toFormat('yyyy-MM-dd');
+
 /** For the name of a file: what a header and a file system take. */
 export const addressable = (text: string): string => text.replaceAll(/[^a-z0-9._-]/gi, '_').slice(0, 64);

@@ -43,7 +43,7 @@ async function statement({ services, query, now }: Asked): Promise<wire.Statemen
   const trend = await services.reports.usage({ filter: only(trendFrom, to), groupBy: ['month'], limit: TREND_MONTHS + 1 });
   const own = budgets.filter(({ scope, period }) => period === 'month' && scope.workspace === workspace && scope.workflow === null && scope.key === null && scope.user === null && scope.model === null);
   return statementAnswer({
-    workspace, month, to, now, timezone, rowsFrom: (past?.total.requests ?? 0) > 0 ? rowsFrom : null, statement: open.close(), actions, budgets: own,
+    workspace, month, to, now, timezone, rowsFrom: (past?.total.requests ?? 0) > 0 ? rowsFrom : null, statement: open.close(), actions, budgets: own, grants: services.grants.list(),
     trend: trend.rows.map((row) => ({ month: epochMs(Number(row.group.month)), cost: row.cost })),
   });
 }

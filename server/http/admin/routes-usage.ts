@@ -6,6 +6,7 @@ import { promptAnswer } from './encode-prompt.ts';
 import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
 import { writeActions, writeRequests, writeUsage, writeVerdicts } from './export-csv.ts';
+import { dayName } from './month.ts';
 import { actionGroupingsOf, filterOf, groupingsOf, rangeOf, reasonGroupingsOf, verdictGroupingsOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
 import * as wire from './wire.ts';
@@ -192,8 +193,8 @@ export const usageRoutes: readonly Route[] = [
       // Everything that can be refused is refused before the first byte.
       const answer = await usage({ ...input, query: { ...input.query, limit: input.query.limit ?? wire.LIMITS.usage } });
       await audited(input, 'export.usage', answer);
-      attach(input.res, `tollgate-usage-${answer.from.slice(0, 10)}.csv`);
-      await writeUsage(answer.group_by, answer.rows, input.res);
+      attach(input.res, `tollgate-usage-${dayName(answer.from, input.services.settings().timezone)}.csv`);
+      await writeUsage(answer, input.res);
     },
   }),
   raw({
@@ -205,7 +206,7 @@ export const usageRoutes: readonly Route[] = [
     async handle(input) {
       const answer = await actions(input);
       await audited(input, 'export.actions', answer);
-      attach(input.res, `tollgate-actions-${answer.from.slice(0, 10)}.csv`);
+      attach(input.res, `tollgate-actions-${dayName(answer.from, input.services.settings().timezone)}.csv`);
       await writeActions(answer.group_by, answer.rows, input.res);
     },
   }),
@@ -218,8 +219,8 @@ export const usageRoutes: readonly Route[] = [
     async handle(input) {
       const answer = await verdicts(input);
       await audited(input, 'export.verdicts', answer);
-      attach(input.res, `tollgate-verdicts-${answer.from.slice(0, 10)}.csv`);
-      await writeVerdicts(answer.group_by, answer.rows, input.res);
+      attach(input.res, `tollgate-verdicts-${dayName(answer.from, input.services.settings().timezone)}.csv`);
+      await writeVerdicts({ ...answer, timezone: input.services.settings().timezone }, input.res);
     },
   }),
   raw({
@@ -231,7 +232,7 @@ export const usageRoutes: readonly Route[] = [
     async handle(input) {
       const filter = filterOf(input.query, input.now, input.services.settings().timezone);
       await audited(input, 'export.requests', { from: iso(filter.from), to: iso(filter.to) });
-      attach(input.res, `tollgate-requests-${iso(filter.from).slice(0, 10)}.csv`);
+      attach(input.res, `tollgate-requests-${dayName(filter.from, input.services.settings().timezone)}.csv`);
       await writeRequests(rows(input.services.reports.everyRequest(filter, 'newest')), input.res);
     },
   }),

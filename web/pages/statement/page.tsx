@@ -112,7 +112,7 @@ function Notes({ answer }: { answer: StatementAnswer }) {
         {answer.actions && <div><dt>User actions</dt><dd>{whole(answer.actions.actions)} <span class="muted light">{money(nanos(answer.actions.per_action_usd))} each on average</span></dd></div>}
         <div><dt>Exact</dt><dd>{answer.exact_ratio === null ? '–' : percent(answer.exact_ratio)} {estimated > 0n && <span class="muted light">{shortMoney(estimated)} is estimated: answers that broke off before their usage came</span>}</dd></div>
         {saved !== 0n && <div><dt>Caching, net</dt><dd>{shortMoney(saved)} <span class="muted light">{saved < 0n ? 'more than without it' : 'less than without it, in the total already'}</span></dd></div>}
-        {answer.budgets.map((budget) => <div key={budget.id}><dt>Budget {budget.id}</dt><dd>{shortMoney(nanos(budget.limit_usd))} <span class="muted light">{nanos(budget.left_usd) < 0n ? `overspent by ${shortMoney(-nanos(budget.left_usd))}` : `${shortMoney(nanos(budget.left_usd))} left`}</span></dd></div>)}
+        {answer.budgets.map((budget) => <div key={budget.id}><dt>Budget {budget.id}</dt><dd>{shortMoney(nanos(budget.limit_usd))}{nanos(budget.granted_usd) > 0n && ` + ${shortMoney(nanos(budget.granted_usd))} granted`} <span class="muted light">{nanos(budget.left_usd) < 0n ? `overspent by ${shortMoney(-nanos(budget.left_usd))}` : `${shortMoney(nanos(budget.left_usd))} left`}</span></dd></div>)}
       </dl>
       <div>
         {answer.trend.length > 1 && (

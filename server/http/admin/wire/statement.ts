@@ -41,7 +41,7 @@ export const StatementAnswer = z.object({
   cache_savings_usd: Money,
   price_versions: z.array(z.object({ version: z.string(), kind: z.enum(['list', 'contract', 'ceiling']) })),
   actions: z.object({ actions: Count, per_action_usd: Money.describe('the mean') }).nullable(),
-  budgets: z.array(z.object({ id: z.string(), limit_usd: Money, left_usd: Money.describe('negative when overspent') })).describe('monthly ones of exactly this workspace, as they are now'),
+  budgets: z.array(z.object({ id: z.string(), limit_usd: Money, granted_usd: Money.describe('what grants added at the end of the month, or add now'), left_usd: Money.describe('of both; negative when overspent') })).describe('monthly ones of exactly this workspace, as they are now'),
   trend: z.array(z.object({ month: z.string(), cost_usd: Money })).describe('up to six months, this one last'),
 });
 export type StatementAnswer = z.infer<typeof StatementAnswer>;
