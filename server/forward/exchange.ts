@@ -161,7 +161,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     const lastByteAt = this.#options.monotonic();
     const reading = this.#meter === null ? null : this.#meter.close(true);
     // What is not foreseen is heard by whoever waits for the result: here nobody would.
-    if (reading instanceof Promise) reading.then((read) => this.#onEnd(read, lastByteAt)).catch(this.#reject);
+    if (reading instanceof Promise) reading.then((read) => this.#onEnd(read, lastByteAt)).catch(this.#fail);
     else this.#onEnd(reading, lastByteAt);
   }
 
@@ -170,7 +170,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     if (this.#head?.status === 304 && this.#responseBytes === 0 && error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return this.onComplete();
     const lastByteAt = this.#options.monotonic();
     const reading = this.#meter === null ? null : this.#meter.close(false);
-    if (reading instanceof Promise) reading.then((read) => this.#onBreak(error, read, lastByteAt)).catch(this.#reject);
+    if (reading instanceof Promise) reading.then((read) => this.#onBreak(error, read, lastByteAt)).catch(this.#fail);
     else this.#onBreak(error, reading, lastByteAt);
   }
 
@@ -321,11 +321,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
 
   #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number, keptBack: readonly Buffer[] | null = null): void {
     if (this.#settled) return;
-    this.#settled = true;
-    if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
-    this.#drain?.end();
-    this.#dropWaiting();
-    this.#delivery.release();
+    this.#letGo();
     const result: ExchangeResult = {
       stop,
       head: this.#head,
@@ -340,6 +336,21 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
       lastByteAt,
     };
     this.#resolve(keptBack === null ? result : { ...result, release: () => this.#sendAfterAll(result, keptBack) });
+  }
+
+  /** Of what nobody foresaw. */
+  readonly #fail = (error: unknown): void => {
+    if (!this.#settled) this.#letGo();
+    this.#reject(error);
+  };
+
+  /** What it holds of what all calls share. */
+  #letGo(): void {
+    this.#settled = true;
+    if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
+    this.#drain?.end();
+    this.#dropWaiting();
+    this.#delivery.release();
   }
 
   #sendAfterAll(result: ExchangeResult, chunks: readonly Buffer[]): ExchangeResult {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { granted, refused, tooLarge, type Verdict } from '../../domain/refusal.ts';
 import { askForBody } from '../../forward/upload.ts';
 import { BodyFault } from './connections.ts';
+import { overloaded } from './overload.ts';
 
 /** Bytes of request bodies held in memory by calls in flight, all together. */
 export class BodyBudget {
@@ -45,8 +46,6 @@ export interface HeldBody {
 /** Bodies up to this size come in one piece or a few, and are cheaper to put together at the end. */
 const GATHERED_BYTES = 256 * 1024;
 
-const OVERLOADED = 'The gateway holds as many request bodies as it has room for. Try again in a second.';
-
 /**
  * The body, whole: the model can be its last field. Refuses with `too_large` by `content-length` before a byte is read, and
  * again while counting; with `malformed` when the client cuts it short; with what a `BodyFault` says when we wait for it no longer.
@@ -55,7 +54,7 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
   if (declaredBytes > limitBytes) return Promise.resolve(tooLarge(limitBytes));
-  if (!budget.take(declaredBytes)) return Promise.resolve(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
+  if (!budget.take(declaredBytes)) return Promise.resolve({ ok: false, refusal: overloaded('held_bodies') });
 
   askForBody(request, reply);
   return new Promise((resolve) => {
@@ -84,7 +83,7 @@ export function readBody(request: IncomingMessage, reply: ServerResponse, limitB
       if (received > taken) {
         if (!budget.take(received - taken)) {
           request.pause();
-          return finish(refused('overloaded', OVERLOADED, { retryAfterSeconds: 1 }));
+          return finish({ ok: false, refusal: overloaded('held_bodies') });
         }
         taken = received;
       }

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { getHeapStatistics } from 'node:v8';
 import { OVERLOAD_RUNGS, type OverloadRung } from '../../domain/observer.ts';
+import type { Refusal } from '../../domain/refusal.ts';
 
 /** How much there is of what can run out. */
 export interface Load {
@@ -25,8 +26,20 @@ export interface Load {
 const CLOSE_ABOVE = 0.8;
 const JOURNAL_FULL = 0.8;
 
+/** Rungs on which a call is refused. */
+type RefusingRung = Exclude<OverloadRung, 'close' | 'accept'>;
+
+const TOO_MUCH = {
+  in_flight: 'The gateway serves as many calls at once as `max_in_flight` allows.',
+  held_bodies: 'The gateway holds as many bytes of request bodies as `body.held` allows.',
+  journal: 'The ledger is behind with its writing.',
+  loop_lag: 'The gateway has more to do than it can.',
+} as const satisfies Record<RefusingRung, string>;
+
+export const overloaded = (rung: RefusingRung): Refusal => ({ reason: 'overloaded', message: `${TOO_MUCH[rung]} Try again in a second.`, rule: null, retryAfterSeconds: 1 });
+
 /** The reason to refuse a new call; null when there is none. Pure. */
-export function refuseFor(load: Load): Exclude<OverloadRung, 'close' | 'accept'> | null {
+export function refuseFor(load: Load): RefusingRung | null {
   if (load.inFlight >= load.maxInFlight) return 'in_flight';
   if (load.heldBodyBytes >= load.maxHeldBodyBytes) return 'held_bodies';
   if (load.journal >= load.maxJournal * JOURNAL_FULL) return 'journal';

@@ -14,7 +14,7 @@ import { newCallId } from './call-id.ts';
 import { answerClientError, answerRaw } from './client-error.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { framingFault } from './framing.ts';
-import { closesAfter, noOverloads, refuseFor, refusesConnections, Strain, type Load } from './overload.ts';
+import { closesAfter, noOverloads, overloaded, refuseFor, refusesConnections, Strain, type Load } from './overload.ts';
 import { sendRefusal } from './refusal-reply.ts';
 import { matchRoute, type Matched } from './routes.ts';
 
@@ -105,7 +105,7 @@ export function createDataPort(services: Services): DataPort {
     }
     if (tooMuch !== null) {
       overload[tooMuch]++;
-      return turnAway({ reason: 'overloaded', message: `${TOO_MUCH[tooMuch]} Try again in a second.`, rule: null, retryAfterSeconds: 1 });
+      return turnAway(overloaded(tooMuch));
     }
     const matched = matchRoute(request.method ?? '', url);
     if (matched === 'malformed') {
@@ -284,12 +284,6 @@ const internalError = (id: string): string => JSON.stringify({ type: 'error', er
 const firstFrame = (error: unknown): string => (error instanceof Error ? (error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))?.trim() ?? '') : '');
 
 const DRAINING: Refusal = { reason: 'draining', message: 'The gateway is shutting down. Try again.', rule: null, retryAfterSeconds: 1 };
-const TOO_MUCH = {
-  in_flight: 'The gateway serves as many calls at once as `max_in_flight` allows.',
-  held_bodies: 'The gateway holds as many bytes of request bodies as `body.held` allows.',
-  journal: 'The ledger is behind with its writing.',
-  loop_lag: 'The gateway has more to do than it can.',
-} as const satisfies Record<NonNullable<ReturnType<typeof refuseFor>>, string>;
 const LOOP: Refusal = { reason: 'loop', message: 'This call has passed this gateway already, or one gateway too many: `upstream.origin` of one of them leads back.', rule: null, retryAfterSeconds: null };
 const MALFORMED_PATH: Refusal = { reason: 'malformed', message: 'The path holds something that no path of the API can: an encoded or double slash, a dot segment, or bytes outside printable ASCII.', rule: null, retryAfterSeconds: null };
 const UNKNOWN_PATH: Refusal = { reason: 'unknown_path', message: 'This gateway does not serve that method and path. It serves the Claude API: /v1/messages, /v1/models, /v1/files and so on, also behind /w/{workspace}/{workflow}.', rule: null, retryAfterSeconds: null };
