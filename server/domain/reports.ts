@@ -342,7 +342,8 @@ export interface Reports {
   hourlySpend(scope: Scope, from: EpochMs, to: EpochMs): Promise<readonly { hour: EpochMs; cost: Nanodollars }[]>;
   /** Of the newest `most` calls those that tell what such calls cost. */
   heldAndCost(query: { readonly most: number }): Promise<readonly HeldAndCost[]>;
-  audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditEntry & { readonly id: number }>>;
+  /** `action`, `actor`: any of them, or all where there is none. */
+  audit(query: { limit: number; cursor: string | null; action?: readonly string[]; actor?: readonly string[] }): Promise<Page<AuditEntry & { readonly id: number }>>;
   /** The distinct values of the filter fields in a time range, for pickers; at most `limit` each, the busiest first. */
   facets(range: { from: EpochMs; to: EpochMs }, limit: number): Promise<Readonly<Record<'workspace' | 'workflow' | 'user' | 'model' | 'key' | 'outcome' | 'policy', readonly string[]>>>;
   close(): Promise<void>;

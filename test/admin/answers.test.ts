@@ -267,6 +267,14 @@ describe('keys', () => {
     expect([turned.status, turned.body.secret === secret]).toEqual([200, false]);
     const gone = await send('delete', '/api/keys/mobile');
     expect([gone.status, gone.body.key.state]).toEqual([200, 'revoked']);
+    const found = await get<wire.KeysAnswer>('/api/keys?workspace=support&workflow=triage');
+    expect(found.rows.map(({ id, workflow }) => ({ id, workflow }))).toContainEqual({ id: 'mobile', workflow: 'triage' });
+    expect(found.rows.every(({ workspace, workflow }) => workspace === 'support' && workflow === 'triage')).toBe(true);
+    expect((await get<wire.KeysAnswer>('/api/keys?key=mobile&key=nobody')).rows.every(({ id }) => id === 'mobile')).toBe(true);
+    expect((await get<wire.KeysAnswer>('/api/keys?workspace=nowhere')).rows).toEqual([]);
+    const revocations = await get<wire.AuditAnswer>('/api/audit?action=key.revoke&action=key.rotate');
+    expect(new Set(revocations.rows.map(({ action }) => action))).toEqual(new Set(['key.revoke', 'key.rotate']));
+    expect((await get<wire.AuditAnswer>('/api/audit?actor=stranger')).rows).toEqual([]);
     const { rows } = await get<wire.AuditAnswer>('/api/audit?limit=3');
     expect(rows.map((row) => [row.action, row.subject, row.actor])).toEqual([['key.revoke', 'mobile', 'local'], ['key.rotate', 'mobile', 'local'], ['key.create', 'mobile', 'local']]);
     expect(JSON.stringify(rows)).not.toContain(secret);

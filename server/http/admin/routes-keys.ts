@@ -3,6 +3,7 @@
 import { epochMs, NAME_PATTERN, type KeyId, type WorkflowId, type WorkspaceId } from '../../domain/ids.ts';
 import { keyRow } from './encode.ts';
 import { AdminError, badBody, badQuery } from './errors.ts';
+import { isAsked, NO_SUBJECT } from './list.ts';
 import { json, type Route } from './route.ts';
 import * as wire from './wire.ts';
 
@@ -19,7 +20,7 @@ export const keyRoutes: readonly Route[] = [
       const { cursor, limit = 1_000 } = query;
       if (cursor !== undefined && !NAME_PATTERN.test(cursor)) throw badQuery('cursor: expected the next_cursor of the page before');
       // A rotated key is listed twice while its old secret lives; a page never parts the two.
-      const sorted = [...(await services.keys.list())].filter((key) => cursor === undefined || key.id > cursor).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+      const sorted = [...(await services.keys.list())].filter((key) => (cursor === undefined || key.id > cursor) && isAsked({ ...NO_SUBJECT, workspace: key.workspace, workflow: key.workflow, key: key.id }, query)).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
       let end = Math.min(limit, sorted.length);
       while (end < sorted.length && sorted[end]?.id === sorted[end - 1]?.id) end++;
       const page = sorted.slice(0, end);

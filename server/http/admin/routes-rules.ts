@@ -144,7 +144,7 @@ export const ruleRoutes: readonly Route[] = [
     name: 'Audit',
     answer: wire.AuditAnswer,
     async handle({ services, query }) {
-      const page = await services.reports.audit({ limit: query.limit ?? 100, cursor: query.cursor ?? null });
+      const page = await services.reports.audit({ limit: query.limit ?? 100, cursor: query.cursor ?? null, action: query.action ?? [], actor: query.actor ?? [] });
       return {
         rows: page.rows.map(({ id, at, actor, action, subject, detail }) => ({ id, at: iso(at), actor, action, subject, detail: auditDetail(detail) })),
         next_cursor: page.nextCursor,

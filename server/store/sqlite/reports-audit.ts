@@ -6,9 +6,10 @@ import { BadQuery, type Page } from '../../domain/reports.ts';
 import type { Source } from './reports-source.ts';
 
 /** @throws BadQuery for a cursor that is not one of ours */
-export function audit(source: Source, { limit, cursor }: { limit: number; cursor: string | null }): Page<AuditEntry & { readonly id: number }> {
+export function audit(source: Source, { limit, cursor, action = [], actor = [] }: { limit: number; cursor: string | null; action?: readonly string[]; actor?: readonly string[] }): Page<AuditEntry & { readonly id: number }> {
   const before = cursor === null ? Number.MAX_SAFE_INTEGER : idIn(cursor);
-  const found = source.all('SELECT id, at, actor, action, subject, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?', [before, limit + 1]);
+  const oneOf = (column: string, values: readonly string[]): string => (values.length === 0 ? '' : ` AND ${column} IN (${values.map(() => '?').join(', ')})`);
+  const found = source.all(`SELECT id, at, actor, action, subject, detail FROM audit WHERE id < ?${oneOf('action', action)}${oneOf('actor', actor)} ORDER BY id DESC LIMIT ?`, [before, ...action, ...actor, limit + 1]);
   const rows = found.slice(0, limit).map(([id, at, actor, action, subject, detail]) => ({
     id: Number(id),
     at: epochMs(Number(at)),

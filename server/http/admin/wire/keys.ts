@@ -2,9 +2,10 @@
 
 import { z } from 'zod';
 import { Instant, Name, When } from './atoms.ts';
-import { LIMITS, cursor, limit } from './queries.ts';
+import { LIMITS, cursor, limit, scopes } from './queries.ts';
 
-export const KeysQuery = z.strictObject({ limit: limit(LIMITS.keys, 1_000), cursor });
+const { workspace, workflow, key } = scopes;
+export const KeysQuery = z.strictObject({ workspace, workflow, key: key.describe('id of a key; may be repeated, any of them matches'), limit: limit(LIMITS.keys, 1_000), cursor });
 export type KeysQuery = z.input<typeof KeysQuery>;
 export const KeyRow = z.object({
   id: z.string(),

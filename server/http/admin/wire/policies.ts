@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { Count, Instant, Money } from './atoms.ts';
 import { LIMITS, NextCursor, cursor, limit, page, scopes } from './queries.ts';
 
-export const AuditQuery = z.strictObject({ limit: limit(LIMITS.audit, 100), cursor });
+const anyOf = (what: string) => z.array(z.string().min(1).max(256)).max(200).optional().describe(`${what}; may be repeated, any of them matches`);
+export const AuditQuery = z.strictObject({ action: anyOf('what was done, e.g. `key.create`'), actor: anyOf('who did it'), limit: limit(LIMITS.audit, 100), cursor });
 export type AuditQuery = z.input<typeof AuditQuery>;
 const { workspace, workflow, model, key } = scopes;
 export const PoliciesQuery = z.strictObject({ ...page, workspace, workflow, model: model.describe('model, or a class of models, that a row of `limits` is about; empty for rows that are about none; may be repeated, any of them matches'), key });
