@@ -66,6 +66,9 @@ export interface Asked<Answer> {
   readonly retry: () => void;
 }
 
+/** True when the very question in force is answered, or will not be. */
+export const settled = ({ data, stale, failure }: Asked<unknown>): boolean => !stale && (data !== null || failure !== null);
+
 type Question = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** The address of a question. Times are appended by `useAsk`, so that a moving present is not a new question. */

@@ -19,9 +19,6 @@ export function useUsage(groupBy: string, over: Range | null, name: string, more
   return useAsk<UsageAnswer>(over && address('/api/usage', question, over), address(`${name}:${periodKey.value}`, question));
 }
 
-/** The same rows as a file; the server writes it and notes who took it. */
-export const usageCsv = (groupBy: string, over: Range): string => address('/api/export/usage.csv', { ...filterQuestion(), group_by: groupBy }, over);
-
 /** Figures of actions; asked once per question: where no fold knows them they are read from single calls. */
 export function useActions(groupBy: string, over: Range | null, name: string, more: Readonly<Record<string, readonly string[]>> = {}): Asked<ActionsAnswer> {
   const question = { ...filterQuestion(), ...more, group_by: groupBy };
@@ -46,5 +43,3 @@ export function useVerdicts(groupBy: string, over: Range, name: string, more: Re
 }
 
 export const verdictsCsv = (groupBy: string, over: Range, more: Readonly<Record<string, readonly string[]>>): string => address('/api/export/verdicts.csv', { ...filterQuestion(), ...more, group_by: groupBy }, over);
-
-export const actionsCsv = (groupBy: string, over: Range): string => address('/api/export/actions.csv', { ...filterQuestion(), group_by: groupBy }, over);

@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { rowKeys } from '../shell/keyboard.ts';
 import { addressWith, go, parameter } from '../state/location.ts';
+import { csvOf, save, type CsvCell } from './csv.ts';
 
 export interface Column<Row> {
   readonly key: string;
@@ -16,6 +17,8 @@ export interface Column<Row> {
   readonly by?: (row: Row) => number | bigint | string | null;
   readonly cell: (row: Row) => ComponentChildren;
   readonly title?: (row: Row) => string | undefined;
+  /** What a file has of it, by the names that its columns have there; left out where the column only leads somewhere. */
+  readonly csv?: Readonly<Record<string, (row: Row) => CsvCell>>;
 }
 
 interface ListingProps<Row> {
@@ -45,6 +48,12 @@ function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], orde
   });
 }
 
+/** The order that the address asks for, where it names a column that sorts. */
+function orderInForce<Row>(columns: readonly Column<Row>[], order: string): string {
+  const asked = parameter('sort');
+  return asked && columns.some((column) => column.by && column.key === asked.replace(/^-/, '')) ? asked : order;
+}
+
 export function Listing<Row>({ caption, columns, rows, idOf, order = '', open = null, close, main = false }: ListingProps<Row>) {
   const table = useRef<HTMLTableElement>(null);
   const closing = useRef(close);
@@ -63,8 +72,7 @@ export function Listing<Row>({ caption, columns, rows, idOf, order = '', open = 
       rowKeys.value = null;
     };
   }, [main]);
-  const asked = main ? parameter('sort') : null;
-  const inForce = asked && columns.some((column) => column.by && column.key === asked.replace(/^-/, '')) ? asked : order;
+  const inForce = main ? orderInForce(columns, order) : order;
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label={caption}>
       <table class="listing stacks" ref={table}>
@@ -102,7 +110,19 @@ export function Listing<Row>({ caption, columns, rows, idOf, order = '', open = 
   );
 }
 
-/** The link that takes a page's main table along; `e` follows it. */
+interface TableExportProps<Row> extends Pick<ListingProps<Row>, 'columns' | 'rows' | 'order'> {
+  readonly name: string;
+  /** False while some of its figures are still on their way. */
+  readonly ready?: boolean;
+}
+
+/** Takes the main table of a page along: the same columns and rows in the same order, those that the screen has no room for too. `e` presses it. */
+export function TableExport<Row>({ columns, rows, order = '', name, ready = true }: TableExportProps<Row>) {
+  const take = () => save(name, csvOf(Object.assign({}, ...columns.map((column) => column.csv)), sorted(rows, columns, orderInForce(columns, order))));
+  return <button type="button" onClick={take} disabled={!ready} title="This table" data-export>CSV</button>;
+}
+
+/** The link to a file that the server writes; `e` follows it. */
 export function Export({ to, name }: { to: string; name: string }) {
   return <a class="button" href={to} download={name} data-export>CSV</a>;
 }

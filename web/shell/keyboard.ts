@@ -73,7 +73,7 @@ const SIMPLE: Readonly<Record<string, () => void>> = {
   ']': () => shiftPeriod(1),
   x: toggleCompare,
   // The first export on the page is that of its main table.
-  e: () => document.querySelector<HTMLAnchorElement>('a[data-export]')?.click(),
+  e: () => document.querySelector<HTMLElement>('[data-export]')?.click(),
   t: () => (tablesShown.value = !tablesShown.value),
   l: toggleLive,
   j: () => rowKeys.value?.move(1),

@@ -2,10 +2,10 @@
 
 import type { LimitsAnswer, ReasonsAnswer, ReconciliationAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { billWords, compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
-import { usageCsv, useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
-import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
+import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { useAsk, type Asked } from '../../server.ts';
+import { settled, useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodParameters, range, zone } from '../../state/period.ts';
@@ -30,7 +30,7 @@ export function Limits({ status }: PageProps) {
       <Course asked={limits} />
       <Troubles asked={usage} />
       <div class="columns even">
-        <Panel title="What failed" asked={failed} skeleton="list" aside={<Export to={usageCsv(`outcome,${bucketUnit.value}`, range.value)} name="outcomes.csv" />}>
+        <Panel title="What failed" asked={failed} skeleton="list" aside={failed.data && failed.data.rows.length > 0 && <TableExport columns={FAILURE_COLUMNS} rows={failuresOf(failed.data.rows)} name="failures.csv" ready={settled(failed)} />}>
           {(answer) => <Failures answer={answer} />}
         </Panel>
         <Gateway status={status} shapes={shapes} bill={bill.data} />
@@ -89,15 +89,16 @@ function Own({ answer }: { answer: LimitsAnswer }) {
   return <Listing caption="Your own limits, as a table" columns={columns} rows={answer.own.toSorted((a, b) => share(a) - share(b))} idOf={(row) => `${row.scope} ${row.dimension}`} />;
 }
 
+const FAILURE_COLUMNS: readonly Column<Failure>[] = [
+  { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...(one.type === null ? {} : one.outcome === 'refused' ? { [FILTERS.refusal]: one.type } : { [FILTERS.error]: one.type }), ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span>, csv: { outcome: (one) => one.outcome, status: (one) => one.status, type: (one) => one.type || null } },
+  { key: 'side', name: 'Whose', cell: (one) => one.side, csv: { whose: (one) => one.side } },
+  { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count), csv: { calls: (one) => one.count } },
+];
+
 function Failures({ answer }: { answer: ReasonsAnswer }) {
   const failures = failuresOf(answer.rows);
   if (failures.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> No call failed or was refused.</p>;
-  const columns: Column<Failure>[] = [
-    { key: 'what', name: 'What', cell: (one) => <span class="mixed"><a href={addressWith({ [FILTERS.outcome]: one.outcome, ...(one.type === null ? {} : one.outcome === 'refused' ? { [FILTERS.refusal]: one.type } : { [FILTERS.error]: one.type }), ...periodParameters() }, 'requests')} onClick={follow}>{outcomeWord(one.outcome)}</a>{one.status !== null && <span class="muted"> {one.status}</span>}{one.type && <> <code>{one.type}</code></>}</span> },
-    { key: 'side', name: 'Whose', cell: (one) => one.side },
-    { key: 'count', name: 'Calls', figure: true, cell: (one) => whole(one.count) },
-  ];
-  return <Listing caption="What failed, as a table" columns={columns} rows={failures} idOf={(one) => `${one.outcome} ${one.status} ${one.type}`} />;
+  return <Listing caption="What failed, as a table" columns={FAILURE_COLUMNS} rows={failures} idOf={(one) => `${one.outcome} ${one.status} ${one.type}`} />;
 }
 
 function bytes(count: number): string {

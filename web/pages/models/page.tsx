@@ -7,12 +7,12 @@ import { Lines } from '../../charts/lines.tsx';
 import { colourOf, slotsFor } from '../../charts/palette.ts';
 import { costOf } from '../../figures.ts';
 import { compact, duration, exactMoney, fromNow, fullDay, money, nanos, percent, shortMoney, whole } from '../../format.ts';
-import { usageCsv, useShapes, useUsage } from '../../parts/ask-usage.ts';
-import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { useShapes, useUsage } from '../../parts/ask-usage.ts';
+import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Snippet, Swatch } from '../../parts/marks.tsx';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { useAsk, type Asked } from '../../server.ts';
+import { settled, useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { shade } from '../../shell/theme.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
@@ -47,7 +47,7 @@ export function Models({ status }: PageProps) {
                 <OutputSizes asked={shapes} />
               </div>
             )}
-            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(shapes.data?.speeds ?? [])} priced={prices.data !== null} />
+            <Table all={all.filter((one) => one.model !== null)} speeds={speedsOf(shapes.data?.speeds ?? [])} priced={prices.data !== null} ready={[usage, outcomes, prices, shapes].every(settled)} />
             <Matrix asked={cells} models={used.map((one) => one.model!)} />
             <Prices used={used} prices={prices} aliases={policies.data} />
           </>
@@ -155,23 +155,23 @@ function OutputSizes({ asked }: { asked: Asked<ShapesAnswer> }) {
 
 const requestsOf = (model: string | null): string => addressWith({ [FILTERS.model]: model ?? '', ...periodParameters() }, 'requests');
 
-/** @param priced whether the price book is known yet */
-function Table({ all, speeds, priced }: { all: readonly ModelFigures[]; speeds: ReadonlyMap<string, Speed>; priced: boolean }) {
+/** @param priced whether the price book is known yet @param ready whether all figures are */
+function Table({ all, speeds, priced, ready }: { all: readonly ModelFigures[]; speeds: ReadonlyMap<string, Speed>; priced: boolean; ready: boolean }) {
   const slots = new Map(slotsFor('model', all.map((one) => one.model!)).map((slot, i) => [all[i]!.model, slot]));
   const columns: Column<ModelFigures>[] = [
-    { key: 'model', name: 'Model', by: (one) => one.model, cell: (one) => <span class="named" title={one.model!}><Swatch slot={slots.get(one.model)!} /> <a href={requestsOf(one.model)} onClick={follow}>{one.model}</a></span> },
-    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => <span class="metered"><Meter share={one.spendShare} /><span>{shortMoney(one.cost)}</span></span> },
-    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => <span class="metered"><Meter share={one.requestShare} /><span>{compact(one.requests)}</span></span> },
-    { key: 'good', name: 'Per 1,000 good', figure: true, by: (one) => one.perThousandGood, cell: (one) => (one.perThousandGood === null ? '–' : shortMoney(one.perThousandGood)) },
-    { key: 'ttft', name: 'First token', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.ttft.p50, cell: (one) => (one.ttft.p50 === null ? '–' : `${duration(one.ttft.p50)} / ${duration(one.ttft.p95)}`) },
-    { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`) },
-    { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; of streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; } },
-    { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)) },
-    { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{!priced ? '…' : one.cost > 0n ? 'no price' : 'no call billed'}</span> },
+    { key: 'model', name: 'Model', by: (one) => one.model, cell: (one) => <span class="named" title={one.model!}><Swatch slot={slots.get(one.model)!} /> <a href={requestsOf(one.model)} onClick={follow}>{one.model}</a></span>, csv: { model: (one) => one.model } },
+    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => <span class="metered"><Meter share={one.spendShare} /><span>{shortMoney(one.cost)}</span></span>, csv: { cost_usd: (one) => one.cost, cost_share: (one) => one.spendShare } },
+    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => <span class="metered"><Meter share={one.requestShare} /><span>{compact(one.requests)}</span></span>, csv: { requests: (one) => one.requests, request_share: (one) => one.requestShare } },
+    { key: 'good', name: 'Per 1,000 good', figure: true, by: (one) => one.perThousandGood, cell: (one) => (one.perThousandGood === null ? '–' : shortMoney(one.perThousandGood)), csv: { per_1000_good_usd: (one) => one.perThousandGood } },
+    { key: 'ttft', name: 'First token', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.ttft.p50, cell: (one) => (one.ttft.p50 === null ? '–' : `${duration(one.ttft.p50)} / ${duration(one.ttft.p95)}`), csv: { ttft_p50_ms: (one) => one.ttft.p50, ttft_p95_ms: (one) => one.ttft.p95 } },
+    { key: 'duration', name: 'Whole call', figure: true, wide: true, title: () => 'p50 / p95', by: (one) => one.duration.p50, cell: (one) => (one.duration.p50 === null ? '–' : `${duration(one.duration.p50)} / ${duration(one.duration.p95)}`), csv: { duration_p50_ms: (one) => one.duration.p50, duration_p95_ms: (one) => one.duration.p95 } },
+    { key: 'speed', name: 'Tokens/s', figure: true, wide: true, title: () => 'Half write faster / one in twenty slower than; of streamed answers', by: (one) => speeds.get(one.model!)?.p50 ?? null, cell: (one) => { const speed = speeds.get(one.model!); return speed ? `${Math.round(speed.p50)} / ${Math.round(speed.p95)}` : '–'; }, csv: { tokens_per_second_p50: (one) => speeds.get(one.model!)?.p50 ?? null, tokens_per_second_p95: (one) => speeds.get(one.model!)?.p95 ?? null } },
+    { key: 'output', name: 'Output', figure: true, wide: true, by: (one) => one.outputEach, title: () => 'Output tokens per call', cell: (one) => compact(Math.round(one.outputEach)), csv: { output_tokens_per_call: (one) => one.outputEach } },
+    { key: 'price', name: 'In / out per MTok', figure: true, by: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), title: (one) => one.price?.version, cell: (one) => one.price ? `${money(nanos(one.price.usd_per_mtok.standard.input))} / ${money(nanos(one.price.usd_per_mtok.standard.output))}` : <span class="muted">{!priced ? '…' : one.cost > 0n ? 'no price' : 'no call billed'}</span>, csv: { input_usd_per_mtok: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.input) : null), output_usd_per_mtok: (one) => (one.price ? nanos(one.price.usd_per_mtok.standard.output) : null), price_version: (one) => one.price?.version ?? null } },
   ];
   return (
     <section class="panel models" aria-label="Models">
-      <header class="panel-head"><h2>All models</h2><Export to={usageCsv('model', range.value)} name="models.csv" /></header>
+      <header class="panel-head"><h2>All models</h2><TableExport columns={columns} rows={all} order="-cost" name="models.csv" ready={ready} /></header>
       <Listing caption="Models, as a table" columns={columns} rows={all} idOf={(one) => one.model!} order="-cost" main />
       <p class="note muted">A good answer ended by itself: not cut, not failed, not refused. First token and whole call: half take less, one in twenty takes more. Tokens a second: half of the streamed answers are faster, one in twenty is slower than the second figure. Names that were only ever asked for and refused stand here without a price.</p>
     </section>

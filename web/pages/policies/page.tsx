@@ -3,14 +3,15 @@
 import type { BudgetsAnswer, KeyRow, KeysAnswer, PoliciesAnswer, ReasonRow, ReasonsAnswer, SessionAnswer } from '../../../server/http/admin/wire.ts';
 import { TableSwitch } from '../../charts/chart.tsx';
 import { bucketLabelFormats, compact, fromNow, fullTime, percent, reasonWord, whole } from '../../format.ts';
-import { Listing, type Column } from '../../parts/listing.tsx';
+import { Listing, TableExport, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
 import { useReasons, useVerdicts } from '../../parts/ask-usage.ts';
 import { Panel } from '../../parts/panel.tsx';
-import { address, filterQuestion, useAsk } from '../../server.ts';
+import { address, filterQuestion, settled, useAsk, type Asked } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, now, periodParameters, range, reportingZone, zone } from '../../state/period.ts';
+import { dayText } from '../../state/zone.ts';
 import { Audit } from './audit.tsx';
 import { VerdictBars } from './blocks.tsx';
 import { checksOf, refusedBy, spokenBy, type Check, type Refused, type Spoken } from './figures.ts';
@@ -33,8 +34,8 @@ export function Policies({ status }: PageProps) {
       <Panel title={`Refused calls per ${bucketUnit.value}, by rule`} asked={said} skeleton="chart" class="low" aside={<TableSwitch />}>
         {(answer) => <Refusals spoken={spokenBy(answer.rows, REFUSED)} />}
       </Panel>
-      <Panel title="Why" asked={refused} skeleton="list" aside={<a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv" data-export>CSV</a>}>
-        {(answer) => <Reasons answer={answer} where={where.data?.rows ?? []} />}
+      <Panel title="Why" asked={refused} skeleton="list" aside={refused.data && <WhyFiles asked={refused} where={where} />}>
+        {(answer) => <Reasons rows={refusedBy(answer.rows)} columns={reasonColumns(where.data?.rows ?? [])} />}
       </Panel>
       <Trial asked={said} policies={policies.data} budgets={budgets.data} />
       <section class="panel" aria-label="Good use">
@@ -66,21 +67,36 @@ function Lead({ answer, checks }: { answer: ReasonsAnswer; checks: readonly Chec
   );
 }
 
-function Reasons({ answer, where }: { answer: ReasonsAnswer; where: readonly ReasonRow[] }) {
-  const reasons = refusedBy(answer.rows);
-  if (reasons.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> Nothing was refused.</p>;
+function Reasons({ rows, columns }: { rows: readonly Refused[]; columns: readonly Column<Refused>[] }) {
+  if (rows.length === 0) return <p class="calm"><span aria-hidden="true">✓</span> Nothing was refused.</p>;
+  return <Listing caption="Reasons, as a table" columns={columns} rows={rows} idOf={(one) => one.reason ?? ''} main />;
+}
+
+/** The table as a file, and the calls that it counts. */
+function WhyFiles({ asked, where }: { asked: Asked<ReasonsAnswer>; where: Asked<ReasonsAnswer> }) {
+  const rows = refusedBy(asked.data?.rows ?? []);
+  if (rows.length === 0) return null;
+  return (
+    <div class="panel-tools">
+      <TableExport columns={reasonColumns(where.data?.rows ?? [])} rows={rows} name="refused-why.csv" ready={settled(asked) && settled(where)} />
+      <a class="button" href={address('/api/export/requests.csv', { ...filterQuestion(), outcome: ['refused'] }, range.value)} download="refused.csv">Calls as CSV</a>
+    </div>
+  );
+}
+
+/** @param where refused calls by reason, workspace and workflow */
+function reasonColumns(where: readonly ReasonRow[]): Column<Refused>[] {
   const unit = bucketUnit.value;
   const shownIn = unit === 'hour' ? zone.value : reportingZone.value;
   // The rows come with the most frequent first.
   const most = (reason: string | null) => where.find((row) => row.reason === reason);
   const last = (rows: readonly ReasonRow[]) => Math.max(...rows.map((row) => Date.parse(row[unit] ?? '')));
-  const columns: Column<Refused>[] = [
-    { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', ...(one.reason === null ? {} : { [FILTERS.refusal]: one.reason }), ...periodParameters() }, 'requests')} onClick={follow} title="Open these calls">{reasonWord(one.reason)}</a> },
-    { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls) },
-    { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.reason) ? `${most(one.reason)!.workspace} / ${most(one.reason)!.workflow}` : '–'}</span> },
-    { key: 'last', name: 'Last', figure: true, cell: (one) => bucketLabelFormats[unit](last(one.rows), shownIn) },
+  return [
+    { key: 'reason', name: 'Reason', cell: (one) => <a href={addressWith({ [FILTERS.outcome]: 'refused', ...(one.reason === null ? {} : { [FILTERS.refusal]: one.reason }), ...periodParameters() }, 'requests')} onClick={follow} title="Open these calls">{reasonWord(one.reason)}</a>, csv: { reason: (one) => one.reason } },
+    { key: 'calls', name: 'Calls', figure: true, cell: (one) => whole(one.calls), csv: { calls: (one) => one.calls } },
+    { key: 'who', name: 'Most in', cell: (one) => <span class="muted">{most(one.reason) ? `${most(one.reason)!.workspace} / ${most(one.reason)!.workflow}` : '–'}</span>, csv: { most_in_workspace: (one) => most(one.reason)?.workspace ?? null, most_in_workflow: (one) => most(one.reason)?.workflow ?? null } },
+    { key: 'last', name: 'Last', figure: true, cell: (one) => bucketLabelFormats[unit](last(one.rows), shownIn), csv: { [`last_${unit}`]: (one) => (unit === 'hour' ? new Date(last(one.rows)).toISOString() : dayText(last(one.rows), reportingZone.value)) } },
   ];
-  return <Listing caption="Reasons, as a table" columns={columns} rows={reasons} idOf={(one) => one.reason ?? ''} main />;
 }
 
 const STATES = { pass: { sign: '✓', word: 'kept', tone: 'good' }, warn: { sign: '!', word: 'look', tone: 'warn' }, unknown: { sign: '–', word: 'not known', tone: 'neutral' } } as const;

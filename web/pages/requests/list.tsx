@@ -52,7 +52,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
       aside={
         <div class="panel-tools">
           <span class="wide-only"><TokensLegend /></span>
-          <a class="button" href={exportTo} download="requests.csv" data-export>CSV</a>
+          <a class="button" href={exportTo} download="requests.csv" data-export>Calls as CSV</a>
         </div>
       }
     >

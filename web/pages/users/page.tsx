@@ -3,11 +3,12 @@
 import { TableSwitch } from '../../charts/chart.tsx';
 import { Lines } from '../../charts/lines.tsx';
 import { compact, exactMoney, fullTime, money, nanos, percent, shortMoney, weekday, whole } from '../../format.ts';
-import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
-import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { useUsage } from '../../parts/ask-usage.ts';
+import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Snippet } from '../../parts/marks.tsx';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
+import { settled } from '../../server.ts';
 import type { PageProps } from '../../shell/pages.tsx';
 import { addressWith, FILTERS, follow, go, parameter } from '../../state/location.ts';
 import { periodParameters, range, zone } from '../../state/period.ts';
@@ -37,7 +38,7 @@ export function Users({ status }: PageProps) {
               </div>
             )}
             {open && <AlertOn user={open.user!} spend={open.cost} />}
-            <Table all={all} open={open} />
+            <Table all={all} open={open} ready={settled(usage)} />
           </>
         );
       }}
@@ -92,22 +93,23 @@ function Facts({ spread, all }: { spread: Spread; all: readonly UserFigures[] })
 
 const requestsOf = (user: string | null): string => addressWith({ [FILTERS.user]: user ?? '', ...periodParameters() }, 'requests');
 
-function Table({ all, open }: { all: readonly UserFigures[]; open: UserFigures | null }) {
+/** @param ready whether the figures are of the period and the filters in force */
+function Table({ all, open, ready }: { all: readonly UserFigures[]; open: UserFigures | null; ready: boolean }) {
   const most = Math.max(...all.map((one) => one.share), 0.0001);
   const columns: Column<UserFigures>[] = [
-    { key: 'user', name: 'User', by: (one) => one.user ?? '', cell: (one) => <a href={requestsOf(one.user)} onClick={follow} title="Open the requests">{one.user ?? <em>no user</em>}</a> },
-    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost) },
-    { key: 'share', name: 'Share', figure: true, by: (one) => one.share, cell: (one) => <span class="metered"><Meter share={one.share / most} /><span>{percent(one.share)}</span></span> },
-    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests) },
-    { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)) },
-    { key: 'refused', name: 'Refused', figure: true, by: (one) => one.refused, cell: (one) => one.refused > 0 ? <a href={addressWith({ [FILTERS.user]: one.user ?? '', [FILTERS.outcome]: 'refused', ...periodParameters() }, 'requests')} onClick={follow} aria-label={`${one.refused} refused requests of ${one.user ?? 'no user'}`}>{whole(one.refused)}</a> : '0' },
-    { key: 'state', name: 'State', by: (one) => (stuck(one) ? 0 : 1), cell: (one) => (stuck(one) ? <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>stuck?</span> : <span class="muted">–</span>) },
-    { key: 'last', name: 'Last seen', by: (one) => one.lastAt, title: (one) => (one.lastAt === null ? undefined : fullTime(one.lastAt, zone.value)), cell: (one) => (one.lastAt === null ? '–' : weekday(one.lastAt, zone.value)) },
+    { key: 'user', name: 'User', by: (one) => one.user ?? '', cell: (one) => <a href={requestsOf(one.user)} onClick={follow} title="Open the requests">{one.user ?? <em>no user</em>}</a>, csv: { user: (one) => one.user } },
+    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost), csv: { cost_usd: (one) => one.cost } },
+    { key: 'share', name: 'Share', figure: true, by: (one) => one.share, cell: (one) => <span class="metered"><Meter share={one.share / most} /><span>{percent(one.share)}</span></span>, csv: { cost_share: (one) => one.share } },
+    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests), csv: { requests: (one) => one.requests } },
+    { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)), csv: { failed: (one) => one.failed } },
+    { key: 'refused', name: 'Refused', figure: true, by: (one) => one.refused, cell: (one) => one.refused > 0 ? <a href={addressWith({ [FILTERS.user]: one.user ?? '', [FILTERS.outcome]: 'refused', ...periodParameters() }, 'requests')} onClick={follow} aria-label={`${one.refused} refused requests of ${one.user ?? 'no user'}`}>{whole(one.refused)}</a> : '0', csv: { refused: (one) => one.refused } },
+    { key: 'state', name: 'State', by: (one) => (stuck(one) ? 0 : 1), cell: (one) => (stuck(one) ? <span class="outcome warn"><span class="outcome-sign" aria-hidden="true">!</span>stuck?</span> : <span class="muted">–</span>), csv: { state: (one) => (stuck(one) ? 'stuck' : null) } },
+    { key: 'last', name: 'Last seen', by: (one) => one.lastAt, title: (one) => (one.lastAt === null ? undefined : fullTime(one.lastAt, zone.value)), cell: (one) => (one.lastAt === null ? '–' : weekday(one.lastAt, zone.value)), csv: { last_seen_at: (one) => (one.lastAt === null ? null : new Date(one.lastAt).toISOString()) } },
     { key: 'alert', name: 'Hold', cell: (one) => one.user === null ? <span class="muted">–</span> : <a href={addressWith({ open: one.user, sort: parameter('sort') })} onClick={follow} aria-label={`Budget as YAML for ${one.user}`}>Budget as YAML</a> },
   ];
   return (
     <section class="panel" aria-label="Users">
-      <header class="panel-head"><h2>All users</h2><Export to={usageCsv('user', range.value)} name="users.csv" /></header>
+      <header class="panel-head"><h2>All users</h2><TableExport columns={columns} rows={all} order="-cost" name="users.csv" ready={ready} /></header>
       <Listing caption="Users, as a table" columns={columns} rows={all.slice(0, MOST)} idOf={(one) => one.user ?? '\u0000none'} order="-cost" open={open?.user ?? null} close={() => parameter('open') && go(addressWith({ open: null }))} main />
       {all.length > MOST && <p class="note muted">The {MOST} dearest of {whole(all.length)}; the CSV file has them all.</p>}
     </section>

@@ -3,12 +3,12 @@
 import type { BudgetsAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
 import { slotsFor } from '../../charts/palette.ts';
 import { change, compact, exactMoney, percent, shortMoney, whole } from '../../format.ts';
-import { Export, Listing, Meter, type Column } from '../../parts/listing.tsx';
+import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Snippet, Swatch } from '../../parts/marks.tsx';
 import { NoMatch } from '../../parts/no-match.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { usageCsv, useUsage } from '../../parts/ask-usage.ts';
-import { useAsk, type Asked } from '../../server.ts';
+import { useUsage } from '../../parts/ask-usage.ts';
+import { settled, useAsk, type Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow } from '../../state/location.ts';
 import { bucketUnit, compared, comparedName, now, periodParameters, range, reportingZone } from '../../state/period.ts';
 import type { PageProps } from '../../shell/pages.tsx';
@@ -38,7 +38,7 @@ export function Workspaces({ status }: PageProps) {
             {all.length === 1 && all[0]!.name === 'default' && status.data && <OnlyDefault baseUrl={status.data.base_url} />}
             <Icicle all={all} total={totalOf(all)} />
             <Multiples all={all} asked={perBucket} />
-            <Table all={all} budgets={budgets} days={days} compares={past.data !== null && past.data.total.requests > 0 && compared.value !== null} total={totalOf(all)} />
+            <Table all={all} usage={usage} budgets={budgets} days={days} past={past} total={totalOf(all)} />
           </>
         );
       }}
@@ -62,24 +62,26 @@ function Lead({ all, budgets }: { all: readonly WorkspaceFigures[]; budgets: boo
 
 export const overviewOf = (workspace: string): string => addressWith({ [FILTERS.workspace]: workspace, ...periodParameters() }, 'overview');
 
-function Table({ all, budgets, days, compares, total }: { all: readonly WorkspaceFigures[]; budgets: Asked<BudgetsAnswer>; days: Asked<UsageAnswer>; compares: boolean; total: bigint }) {
+function Table({ all, usage, budgets, days, past, total }: { all: readonly WorkspaceFigures[]; usage: Asked<UsageAnswer>; budgets: Asked<BudgetsAnswer>; days: Asked<UsageAnswer>; past: Asked<UsageAnswer>; total: bigint }) {
+  const compares = past.data !== null && past.data.total.requests > 0 && compared.value !== null;
+  const ready = [usage, budgets, days, ...(compared.value === null ? [] : [past])].every(settled);
   const unless = (asked: Asked<unknown>, otherwise: string) => <span class="muted">{asked.data !== null ? otherwise : asked.failure ? 'not loaded' : '…'}</span>;
   const slots = new Map(slotsFor('workspace', all.map((one) => one.name)).map((slot, i) => [all[i]!.name, slot]));
   const columns: Column<WorkspaceFigures>[] = [
-    { key: 'name', name: 'Workspace', by: (one) => one.name, cell: (one) => <span class="named" title={one.name}><Swatch slot={slots.get(one.name)!} /> <a href={overviewOf(one.name)} onClick={follow}>{one.name}</a></span> },
-    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost) },
-    ...(compares ? [{ key: 'change', name: 'Change', figure: true, by: (one: WorkspaceFigures) => (one.before === null ? null : one.cost - one.before), title: (one: WorkspaceFigures) => `${exactMoney(one.before ?? 0n)} in ${comparedName.value}`, cell: (one: WorkspaceFigures) => <Moved now={one.cost} before={one.before ?? 0n} /> }] : []),
-    { key: 'forecast', name: 'Month end', figure: true, by: (one) => one.forecast?.p50 ?? null, title: (one) => (one.forecast ? `up to ${exactMoney(one.forecast.p90)} at 90%` : undefined), cell: (one) => (one.forecast ? shortMoney(one.forecast.p50) : unless(days, 'too early')) },
-    { key: 'budget', name: 'Budget used', figure: true, by: (one) => (one.budget ? usedOf(one.budget) : null), title: (one) => one.budget?.id, cell: (one) => one.budget ? <a class="metered" href={addressWith({}, 'budgets')} onClick={follow}><Meter share={usedOf(one.budget)} alarm={usedOf(one.budget) >= 1} /><span>{percent(usedOf(one.budget))}</span></a> : unless(budgets, 'none') },
-    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests) },
-    { key: 'thousand', name: 'Per 1,000', figure: true, wide: true, by: (one) => one.perThousand, title: (one) => (one.perThousand === null ? undefined : exactMoney(one.perThousand)), cell: (one) => (one.perThousand === null ? '–' : shortMoney(one.perThousand)) },
-    { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)) },
-    { key: 'cached', name: 'From cache', figure: true, wide: true, by: (one) => one.cached, cell: (one) => (one.cached === null ? '–' : percent(one.cached)) },
+    { key: 'name', name: 'Workspace', by: (one) => one.name, cell: (one) => <span class="named" title={one.name}><Swatch slot={slots.get(one.name)!} /> <a href={overviewOf(one.name)} onClick={follow}>{one.name}</a></span>, csv: { workspace: (one) => one.name } },
+    { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost), csv: { cost_usd: (one) => one.cost } },
+    ...(compares ? [{ key: 'change', name: 'Change', figure: true, by: (one: WorkspaceFigures) => (one.before === null ? null : one.cost - one.before), title: (one: WorkspaceFigures) => `${exactMoney(one.before ?? 0n)} in ${comparedName.value}`, cell: (one: WorkspaceFigures) => <Moved now={one.cost} before={one.before ?? 0n} />, csv: { before_usd: (one: WorkspaceFigures) => one.before ?? 0n, change_usd: (one: WorkspaceFigures) => one.cost - (one.before ?? 0n) } }] : []),
+    { key: 'forecast', name: 'Month end', figure: true, by: (one) => one.forecast?.p50 ?? null, title: (one) => (one.forecast ? `up to ${exactMoney(one.forecast.p90)} at 90%` : undefined), cell: (one) => (one.forecast ? shortMoney(one.forecast.p50) : unless(days, 'too early')), csv: { month_end_p50_usd: (one) => one.forecast?.p50 ?? null, month_end_p90_usd: (one) => one.forecast?.p90 ?? null } },
+    { key: 'budget', name: 'Budget used', figure: true, by: (one) => (one.budget ? usedOf(one.budget) : null), title: (one) => one.budget?.id, cell: (one) => one.budget ? <a class="metered" href={addressWith({}, 'budgets')} onClick={follow}><Meter share={usedOf(one.budget)} alarm={usedOf(one.budget) >= 1} /><span>{percent(usedOf(one.budget))}</span></a> : unless(budgets, 'none'), csv: { budget: (one) => one.budget?.id ?? null, budget_used: (one) => (one.budget ? usedOf(one.budget) : null) } },
+    { key: 'requests', name: 'Requests', figure: true, by: (one) => one.requests, title: (one) => whole(one.requests), cell: (one) => compact(one.requests), csv: { requests: (one) => one.requests } },
+    { key: 'thousand', name: 'Per 1,000', figure: true, wide: true, by: (one) => one.perThousand, title: (one) => (one.perThousand === null ? undefined : exactMoney(one.perThousand)), cell: (one) => (one.perThousand === null ? '–' : shortMoney(one.perThousand)), csv: { per_1000_requests_usd: (one) => one.perThousand } },
+    { key: 'failed', name: 'Failed', figure: true, by: (one) => one.failed, cell: (one) => (one.failed === null ? '–' : percent(one.failed)), csv: { failed: (one) => one.failed } },
+    { key: 'cached', name: 'From cache', figure: true, wide: true, by: (one) => one.cached, cell: (one) => (one.cached === null ? '–' : percent(one.cached)), csv: { from_cache: (one) => one.cached } },
     { key: 'statement', name: 'Bill', figure: true, cell: (one) => <a href={addressWith({ [FILTERS.workspace]: one.name, from: null, to: null }, 'statement')} onClick={follow} aria-label={`Statement of ${one.name}`}>Statement</a> },
   ];
   return (
     <section class="panel" aria-label="Workspaces">
-      <header class="panel-head"><h2>All workspaces</h2><div class="panel-tools"><span class="muted">{shortMoney(total)} in all</span><Export to={usageCsv('workspace', range.value)} name="workspaces.csv" /></div></header>
+      <header class="panel-head"><h2>All workspaces</h2><div class="panel-tools"><span class="muted">{shortMoney(total)} in all</span><TableExport columns={columns} rows={all} order="-cost" name="workspaces.csv" ready={ready} /></div></header>
       <Listing caption="Workspaces, as a table" columns={columns} rows={all} idOf={(one) => one.name} order="-cost" main />
       <p class="note muted">Budget used and month end are of the running period, whatever period is chosen above. Per 1,000: spend by 1,000 requests. From cache: the share of prompt tokens read from the cache.</p>
     </section>
