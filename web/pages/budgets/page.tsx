@@ -10,7 +10,7 @@ import { Firing } from './firing.tsx';
 import { History } from './history.tsx';
 import { Rules } from './rules.tsx';
 import { Silences } from './silences.tsx';
-import { byUrgency, stateOf } from './state.ts';
+import { byUrgency, nobodysYet, stateOf } from './state.ts';
 import { Suggestions } from './suggestions.tsx';
 
 export function Budgets() {
@@ -43,12 +43,13 @@ export function Budgets() {
 /** The page's question, answered in a sentence or two. */
 function Lead({ budgets, alerts }: { budgets: BudgetsAnswer; alerts: AlertsAnswer }) {
   const troubled = budgets.rows.filter((budget) => stateOf(budget).tone !== 'good').toSorted(byUrgency);
-  const open = alerts.firing.filter((one) => one.state === 'firing' && one.silenced === null && one.severity !== 'info').length;
+  const open = alerts.firing.filter(nobodysYet);
+  const urgent = open.filter((one) => one.severity !== 'info').length;
   const names = troubled.slice(0, 3).map((budget, i) => <span key={budget.id}>{i > 0 && (i === Math.min(troubled.length, 3) - 1 && troubled.length <= 3 ? ' and ' : ', ')}<strong>{budget.id}</strong></span>);
   return (
     <p class="lead">
       {budgets.rows.length === 0 ? 'No budget holds the spend. ' : troubled.length === 0 ? `All ${budgets.rows.length} budgets are on track. ` : <>{names}{troubled.length > 3 && ` and ${troubled.length - 3} more`} of {budgets.rows.length} {budgets.rows.length === 1 ? 'budget' : 'budgets'} {troubled.length === 1 ? 'needs' : 'need'} a look. </>}
-      {open === 0 ? 'Nothing urgent fires that nobody has taken on. ' : <><strong>{open}</strong> {open === 1 ? 'alert fires' : 'alerts fire'} that nobody has taken on. </>}
+      {open.length === 0 ? 'Nothing fires that nobody has taken on. ' : <><strong>{open.length}</strong> {open.length === 1 ? 'alert fires' : 'alerts fire'} that nobody has taken on{urgent === open.length ? '' : urgent === 0 ? ', only to know' : `, ${open.length - urgent} of them only to know`}. </>}
       {alerts.channels.length === 0 ? 'No channel is set, so nobody is told.' : `Told: ${alerts.channels.map((one) => one.id).join(', ')}.`}
     </p>
   );

@@ -1,6 +1,6 @@
 // web/pages/budgets/state.ts: how a budget stands, in a word; and what calls in flight may do to it.
 
-import type { BudgetRow } from '../../../server/http/admin/wire.ts';
+import type { AlertFiring, BudgetRow } from '../../../server/http/admin/wire.ts';
 import { nanos, percent } from '../../format.ts';
 import { limitOf } from './scale.ts';
 
@@ -39,6 +39,9 @@ export function flightOf(budget: BudgetRow): Flight {
 
 /** For so long a refusal is news. */
 const HOUR_MS = 3_600_000;
+
+/** Fires, and nobody has taken it on or silenced it: what the mark beside the page's name counts. */
+export const nobodysYet = (alert: Pick<AlertFiring, 'state' | 'silenced'>): boolean => alert.state === 'firing' && alert.silenced === null;
 
 type State = { tone: 'good' | 'warn' | 'bad'; sign: string; word: string };
 export function stateOf(budget: BudgetRow): State {

@@ -8,6 +8,7 @@ import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
 import { periodName } from '../../state/period.ts';
 import { limitOf } from '../budgets/scale.ts';
+import { nobodysYet } from '../budgets/state.ts';
 
 type Weight = 'bad' | 'warn' | 'note';
 interface Matter {
@@ -44,7 +45,7 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
     }
   }
   for (const alert of alerts?.firing ?? []) {
-    if (alert.state !== 'firing' || alert.silenced !== null || TOLD_ELSEWHERE.includes(alert.rule)) continue;
+    if (!nobodysYet(alert) || TOLD_ELSEWHERE.includes(alert.rule)) continue;
     matters.push({ weight: alert.severity === 'critical' ? 'bad' : alert.severity === 'warning' ? 'warn' : 'note', what: alert.title, detail: alert.text, action: { name: 'Open alerts', to: addressWith({}, 'budgets') } });
   }
   if (status?.ledger.trouble) matters.push({ weight: 'bad', what: 'The ledger has trouble', detail: status.ledger.trouble, action: { copy: status.ledger.trouble, what: 'the message' } });
