@@ -24,7 +24,7 @@ const answer = (rows: UsageRow[]): UsageAnswer => ({ from: '', to: '', timezone:
 const day = (n: number): string => new Date(monday + n * dayMs).toISOString();
 
 describe('the main chart', () => {
-  const buckets = bucketsOf({ from: monday, to: monday + 2 * dayMs }, 'day', 'UTC', false);
+  const buckets = bucketsOf({ from: monday, to: monday + 2 * dayMs }, 'day', 'UTC', null);
 
   test('shows the seven biggest and the rest as Other, and its columns add up to the total', () => {
     const rows = Array.from({ length: 10 }, (_, i) => [0, 1].map((n) => usage({ workspace: `w${i}`, day: day(n), cost: i + 1 + n / 10 }))).flat();

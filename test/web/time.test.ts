@@ -35,7 +35,7 @@ test('buckets follow each other without a gap and cover the whole range', () => 
   fc.assert(
     fc.property(instants, fc.integer({ min: 1, max: 40 * 24 }), zones, fc.constantFrom('hour' as const, 'day' as const, 'month' as const), (from, hours, zone, unit) => {
       const range = { from, to: from + hours * hourMs };
-      const buckets = bucketsOf(range, unit, zone, true);
+      const buckets = bucketsOf(range, unit, zone, range.to);
       expect(buckets[0]!.from).toBeLessThanOrEqual(range.from);
       expect(buckets.at(-1)!.to).toBeGreaterThanOrEqual(range.to);
       for (let i = 1; i < buckets.length; i++) expect(buckets[i]!.from).toBe(buckets[i - 1]!.to);
@@ -43,4 +43,15 @@ test('buckets follow each other without a gap and cover the whole range', () => 
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  { name: 'the last one where the range ends at the present', to: 29.5, now: 29.5, running: [28] },
+  { name: 'the one of today where the range ends in the future', to: 40, now: 29.5, running: [28] },
+  { name: 'none where the range ended before, even on the same day', to: 29.2, now: 29.5, running: [] },
+  { name: 'none where no part of the day has gone', to: 29, now: 29, running: [] },
+])('the bucket that is still filling is $name', ({ to, now, running }) => {
+  const first = Date.UTC(2026, 9, 1);
+  const buckets = bucketsOf({ from: first, to: first + (to - 1) * 24 * hourMs }, 'day', 'UTC', first + (now - 1) * 24 * hourMs);
+  expect(buckets.flatMap((bucket, i) => (bucket.running ? [i] : []))).toEqual(running);
 });

@@ -17,12 +17,15 @@ export interface Bucket extends Range {
   readonly running: boolean;
 }
 
-/** Every bucket of a range, empty ones too, whole even where the range begins or ends inside one. `open`: the range ends at the present. */
-export function bucketsOf({ from, to }: Range, unit: BucketUnit, cutIn: string, open: boolean): Bucket[] {
+/**
+ * Every bucket of a range, empty ones too, whole even where the range begins or ends inside one.
+ * @param now the bucket it lies in is still filling, if the range reaches so far; null where none is
+ */
+export function bucketsOf({ from, to }: Range, unit: BucketUnit, cutIn: string, now: number | null): Bucket[] {
   const buckets: Bucket[] = [];
   for (let start = startOf(unit, from, cutIn); start < to; start = next(unit, start, cutIn)) {
     const end = next(unit, start, cutIn);
-    buckets.push({ key: start, from: start, to: end, running: open && end > to });
+    buckets.push({ key: start, from: start, to: end, running: now !== null && now <= to && start < now && now < end });
   }
   return buckets;
 }

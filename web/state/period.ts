@@ -75,15 +75,12 @@ export const range = computed<Range>(() => {
   return { from: addDays(startOf('day', now.value, reportingZone.value), 1 - PERIODS[name].days, reportingZone.value), to: now.value };
 });
 
-/** True while the period ends at the present, so that its last bucket is still filling. */
-const running = computed(() => parameter('to') === null);
-
 export const bucketUnit = computed<BucketUnit>(() => {
   const length = range.value.to - range.value.from;
   return length <= 3 * dayMs ? 'hour' : length <= 120 * dayMs ? 'day' : 'month';
 });
 
-export const buckets = computed(() => bucketsOf(range.value, bucketUnit.value, reportingZone.value, running.value));
+export const buckets = computed(() => bucketsOf(range.value, bucketUnit.value, reportingZone.value, now.value));
 
 export type Comparison = 'previous' | 'month' | 'off';
 /** What the period is compared with. */

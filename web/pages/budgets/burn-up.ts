@@ -27,7 +27,7 @@ export function burnUnit(budget: BudgetRow): BucketUnit {
  */
 export function burnUpOf(budget: BudgetRow, rows: readonly UsageRow[], now: number, zone: string): BurnUp {
   const unit = burnUnit(budget);
-  const buckets = bucketsOf({ from: Date.parse(budget.period.from), to: Date.parse(budget.period.to) }, unit, zone, false);
+  const buckets = bucketsOf({ from: Date.parse(budget.period.from), to: Date.parse(budget.period.to) }, unit, zone, null);
   const present = buckets.findIndex((bucket) => now >= bucket.from && now < bucket.to);
   const byKey = new Map(rows.map((row) => [Date.parse(row[unit] ?? ''), costOf(row)]));
   let sum = 0n;

@@ -39,8 +39,8 @@ export function Cards({ usage, before, budgets }: { usage: UsageAnswer; before: 
   const enough = total.requests >= FEW && (past?.requests ?? 0) >= FEW;
   const line = (of: (figures: UsageFigures) => number | null) => {
     const rows = new Map(usage.rows.map((row) => [Date.parse(row[bucketUnit.value] ?? ''), row]));
-    // The bucket that is still filling would read as a fall.
-    const full = buckets.value.filter((bucket) => !bucket.running);
+    // The bucket that is still filling would read as a fall, and what is to come as nothing.
+    const full = buckets.value.filter((bucket) => !bucket.running && bucket.from < now.value);
     return (full.length > 1 ? full : buckets.value).map((bucket) => {
       const row = rows.get(bucket.key);
       return row ? of(row) : 0;

@@ -10,7 +10,7 @@ import { Swatch } from '../../parts/marks.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, go, parameter } from '../../state/location.ts';
-import { bucketsOf } from '../../state/buckets.ts';
+import { bucketsOf, type BucketUnit } from '../../state/buckets.ts';
 import { bucketName, buckets, bucketUnit, compared, comparedName, periodName, reportingZone, timeOf, zone } from '../../state/period.ts';
 import { firstTokens, group, groupKinds, GROUPS, GROUP_WORDS, MEASURES, perBucket, toDraw, type Group, type Grouped, type Measure, type MeasureName } from './measures.ts';
 
@@ -66,7 +66,7 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
         const all = other ? [...shown, other] : shown;
         const total = totals.reduce((a, b) => a + b, 0n);
         if (total === 0n) return <p class="empty small">{measureName() === 'errors' ? 'No errors in this period.' : 'Nothing in this period.'}</p>;
-        const past = before && compared.value ? perBucket(before.rows, bucketsOf(compared.value, unit, reportingZone.value, false), unit, measure) : null;
+        const past = before && compared.value ? perBucket(before.rows, bucketsOf(compared.value, unit, reportingZone.value, null), unit, measure) : null;
         const pastTotal = past?.reduce((a, b) => a + b, 0n) ?? null;
         const peak = totals.reduce((best, amount, i) => (amount > totals[best]! ? i : best), 0);
         const difference = pastTotal !== null ? change(Number(total), Number(pastTotal), true) : null;
@@ -98,7 +98,8 @@ export function MainChart({ usage, before, grouped }: { usage: UsageAnswer; befo
   );
 }
 
-function Legend({ all, other, total, measure, by, before, unit }: { all: readonly Grouped[]; other: Grouped | null; total: bigint; measure: Measure; by: Group | null; before: boolean; unit: string }) {
+function Legend({ all, other, total, measure, by, before, unit }: { all: readonly Grouped[]; other: Grouped | null; total: bigint; measure: Measure; by: Group | null; before: boolean; unit: BucketUnit }) {
+  const filling = buckets.value.find((bucket) => bucket.running);
   return (
     <div class="legend-block">
       <ul class="legend">
@@ -117,7 +118,7 @@ function Legend({ all, other, total, measure, by, before, unit }: { all: readonl
       </ul>
       <p class="muted note">
         {before ? <><span class="dash" aria-hidden="true" /> dashed: {comparedName.value}. </> : compared.value ? `No requests from ${comparedName.value} to compare with. ` : ''}
-        Per {unit}, {reportingZone.value}.{buckets.value.at(-1)?.running && ' The last bar is still filling.'}
+        Per {unit}, {reportingZone.value}.{filling && (filling === buckets.value.at(-1) ? ' The last bar is still filling.' : ` The bar of ${bucketName(filling, unit, unit === 'hour' ? zone.value : reportingZone.value)} is still filling.`)}
       </p>
     </div>
   );
