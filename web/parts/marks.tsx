@@ -83,6 +83,13 @@ export function OutcomeMark({ outcome, status }: { outcome: string | null; statu
   );
 }
 
+/** A sentence of the server's, in which what stands between backticks is code. */
+export function Prose({ text }: { text: string }) {
+  // Every other part stood between two; a backtick without a partner stays one.
+  const parts = text.split(/`([^`]+)`/);
+  return <>{parts.map((part, i) => (i % 2 === 1 ? <code key={i} class="wraps">{part}</code> : part))}</>;
+}
+
 export function Copy({ text, what, label = 'Copy' }: { text: string; what: string; label?: string }) {
   const [done, setDone] = useState<'no' | 'yes' | 'failed'>('no');
   const copy = async () => {

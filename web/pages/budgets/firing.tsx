@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 import type { AcknowledgeAnswer, AlertFiring, AlertsAnswer, BudgetRow } from '../../../server/http/admin/wire.ts';
 import { dayAndTime, fromNow, fullTime } from '../../format.ts';
+import { Prose } from '../../parts/marks.tsx';
 import { ask, Failure, refresh } from '../../server.ts';
 import { follow } from '../../state/location.ts';
 import { now, zone } from '../../state/period.ts';
@@ -34,7 +35,7 @@ function Alert({ alert, budgets }: { alert: AlertFiring; budgets: readonly Budge
       <div>
         <p class="matter-what">{alert.title}</p>
         <p class="muted">
-          {alert.text} <span aria-hidden="true">·</span> {RULE_WORDS[alert.rule].name.toLowerCase()}
+          <Prose text={alert.text} /> <span aria-hidden="true">·</span> {RULE_WORDS[alert.rule].name.toLowerCase()}
           {alert.since && <> <span aria-hidden="true">·</span> <time dateTime={alert.since} title={fullTime(Date.parse(alert.since), zone.value)}>{fromNow(Date.parse(alert.since), now.value)}</time></>}
           {alert.state === 'acked' && <> <span aria-hidden="true">·</span> <strong>{alert.acknowledged_by} looks after it</strong></>}
           {alert.silenced && <> <span aria-hidden="true">·</span> silenced until <time dateTime={alert.silenced.until} title={fullTime(Date.parse(alert.silenced.until), zone.value)}>{dayAndTime(Date.parse(alert.silenced.until), zone.value)}</time></>}

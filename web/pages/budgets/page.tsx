@@ -48,7 +48,7 @@ function Lead({ budgets, alerts }: { budgets: BudgetsAnswer; alerts: AlertsAnswe
   const names = troubled.slice(0, 3).map((budget, i) => <span key={budget.id}>{i > 0 && (i === Math.min(troubled.length, 3) - 1 && troubled.length <= 3 ? ' and ' : ', ')}<strong>{budget.id}</strong></span>);
   return (
     <p class="lead">
-      {budgets.rows.length === 0 ? 'No budget holds the spend. ' : troubled.length === 0 ? `All ${budgets.rows.length} budgets are on track. ` : <>{names}{troubled.length > 3 && ` and ${troubled.length - 3} more`} of {budgets.rows.length} {budgets.rows.length === 1 ? 'budget' : 'budgets'} {troubled.length === 1 ? 'needs' : 'need'} a look. </>}
+      {budgets.rows.length === 0 ? 'No budget holds the spend. ' : troubled.length === 0 ? `${budgets.rows.length === 1 ? 'The one budget is' : budgets.rows.length === 2 ? 'Both budgets are' : `All ${budgets.rows.length} budgets are`} on track. ` : <>{names}{troubled.length > 3 && ` and ${troubled.length - 3} more`} of {budgets.rows.length} {budgets.rows.length === 1 ? 'budget' : 'budgets'} {troubled.length === 1 ? 'needs' : 'need'} a look. </>}
       {open.length === 0 ? 'Nothing fires that nobody has taken on. ' : <><strong>{open.length}</strong> {open.length === 1 ? 'alert fires' : 'alerts fire'} that nobody has taken on{urgent === open.length ? '' : urgent === 0 ? ', only to know' : `, ${open.length - urgent} of them only to know`}. </>}
       {alerts.channels.length === 0 ? 'No channel is set, so nobody is told.' : `Told: ${alerts.channels.map((one) => one.id).join(', ')}.`}
     </p>

@@ -2,7 +2,7 @@
 
 import type { AlertsAnswer, BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
 import { nanos, percent, shortMoney, whole } from '../../format.ts';
-import { Copy } from '../../parts/marks.tsx';
+import { Copy, Prose } from '../../parts/marks.tsx';
 import { Skeleton } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
 import { addressWith, FILTERS, follow, parameter } from '../../state/location.ts';
@@ -92,7 +92,7 @@ export function Attention({ matters, from }: { matters: readonly Matter[]; from:
               <span class={`sign ${matter.weight}`} title={WORDS[matter.weight]}><span aria-hidden="true">{SIGNS[matter.weight]}</span><span class="unseen">{WORDS[matter.weight]}: </span></span>
               <div>
                 <p class="matter-what">{matter.what}</p>
-                <p class="muted">{matter.detail}</p>
+                <p class="muted"><Prose text={matter.detail} /></p>
               </div>
               {'to' in matter.action ? <a class="button" href={matter.action.to} onClick={follow}>{matter.action.name}</a> : <Copy text={matter.action.copy} what={matter.action.what} />}
             </li>
