@@ -35,6 +35,25 @@ export function money(amount: bigint): string {
   return `${sign}$${grouped.format(cents / 100n)}.${(cents % 100n).toString().padStart(2, '0')}`;
 }
 
+/** More places than a column of money is given: a column lines up, and its titles tell the rest. */
+const MOST_PLACES = 6;
+
+/**
+ * Money for a column, all with as many places behind the point: as many as `money` gives the one that takes the most.
+ * @param amounts all of the column; null where a row has none
+ */
+export function moneyColumn(amounts: readonly (bigint | null)[]): (amount: bigint) => string {
+  const texts = amounts.flatMap((amount) => (amount === null ? [] : [money(amount)])).filter((text) => !text.includes('<'));
+  const places = Math.min(MOST_PLACES, Math.max(2, ...texts.map((text) => text.split('.')[1]?.length ?? 0)));
+  const unit = 10n ** BigInt(9 - places);
+  return (amount) => {
+    const size = amount < 0n ? -amount : amount;
+    if (size < 100_000n) return money(amount);
+    const rounded = ((size + unit / 2n) / unit) * unit;
+    return `${amount < 0n ? '−' : ''}$${grouped.format(rounded / 1_000_000_000n)}.${(rounded % 1_000_000_000n).toString().padStart(9, '0').slice(0, places)}`;
+  };
+}
+
 /** For cards and totals: whole cents, and `<$0.01` where cents would lie. Above $100,000 without cents. */
 export function shortMoney(amount: bigint): string {
   const size = amount < 0n ? -amount : amount;
@@ -48,11 +67,14 @@ export function shortMoney(amount: bigint): string {
 /** Keeps two places: `0.5000` reads `0.50`. */
 const trimZeros = (text: string): string => text.replace(/(\.\d\d\d*?)0+$/, '$1');
 
-/** A tick of a money axis. */
-export function axisMoney(dollars: number): string {
-  if (dollars === 0) return '$0';
-  if (dollars >= 1000) return `$${compact(dollars)}`;
-  return `$${Number(dollars.toPrecision(3))}`;
+/** A tick of a money axis, with as many places as all of them: none, or cents, or as many as the finest takes. */
+export function axisMoney(dollars: number, ticks: readonly number[]): string {
+  const notation = ticks.some((tick) => Math.abs(tick) >= 10_000) ? 'compact' : 'standard';
+  // Six digits are more than a tick has, and fewer than the noise of floats.
+  const bare = new Intl.NumberFormat('en-US', { notation, maximumSignificantDigits: 6 });
+  const finest = Math.max(...ticks.map((tick) => bare.formatToParts(tick).find((part) => part.type === 'fraction')?.value.length ?? 0));
+  const places = notation === 'standard' && finest === 1 ? 2 : finest;
+  return `$${new Intl.NumberFormat('en-US', { notation, minimumFractionDigits: places, maximumFractionDigits: places }).format(dollars)}`;
 }
 
 const compactFormat = new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 });
@@ -107,12 +129,20 @@ export function fullTime(at: number, zone: string): string {
 export const zoneName = (at: number, zone: string): string =>
   clock(zone, { timeZoneName: 'short' }).formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? zone;
 
+/** How long something lasts, in round words: `42 s`, `7 min`, `5 h`, `3 days`. */
+const roughly = (ms: number): string =>
+  ms < 59_500 ? `${Math.round(ms / 1000)} s` : ms < 3_570_000 ? `${Math.round(ms / 60_000)} min` : ms < 48 * 3_600_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
+
+/** `20:38, for 42 s` of today, and with the day where that was another: `27 Nov, 20:38, for 3 days`. */
+export const upSince = (at: number, lastedMs: number, zone: string): string =>
+  `${(dayMonth(at, zone) === dayMonth(at + lastedMs, zone) && lastedMs < 86_400_000 ? hourMinute : dayAndTime)(at, zone)}, for ${roughly(lastedMs)}`;
+
 /** How far off an instant is: `in 9 days`, `3 h ago`, `now`. */
 export function fromNow(at: number, now: number): string {
   const ms = Math.abs(at - now);
   // What came since the screen's last second, or by another clock, is not in the future.
   if (ms < 1_500) return 'now';
-  const text = ms < 60_000 ? `${Math.round(ms / 1000)} s` : ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : ms < 48 * 3_600_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`;
+  const text = roughly(ms);
   return at > now ? `in ${text}` : `${text} ago`;
 }
 

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { billWords, change, compact, duration, exactMoney, fromNow, fullTime, money, nanos, percent, shortMoney } from '../../web/format.ts';
+import { axisMoney, billWords, change, compact, duration, exactMoney, fromNow, fullTime, money, moneyColumn, nanos, percent, shortMoney, upSince } from '../../web/format.ts';
 
 describe('money', () => {
   test('is read exactly from its decimal string and written exactly again', () => {
@@ -37,6 +37,28 @@ describe('money', () => {
     { dollars: '-0.250000000', text: '−$0.25' },
   ])('of $dollars reads $text', ({ dollars, text }) => {
     expect(money(nanos(dollars))).toBe(text);
+  });
+
+  test.each([
+    { amounts: ['0.000540000', '0.000541000', '12.304567891'], texts: ['$0.000540', '$0.000541', '$12.304568'] },
+    { amounts: ['0.500000000', '0.250000000', '-3.000000000'], texts: ['$0.50', '$0.25', '−$3.00'] },
+    { amounts: ['0.012345678', '0.000000000', '0.000000001'], texts: ['$0.01235', '$0', '<$0.0001'] },
+    { amounts: ['0.000123456', '0.999999999'], texts: ['$0.000123', '$1.000000'] },
+  ])('of a column has as many places everywhere: $texts', ({ amounts, texts }) => {
+    const column = moneyColumn([null, ...amounts.map(nanos)]);
+    expect(amounts.map((amount) => column(nanos(amount)))).toEqual(texts);
+  });
+
+  test.each([
+    { ticks: [0, 7.5, 15, 22.5, 30], texts: ['$0.00', '$7.50', '$15.00', '$22.50', '$30.00'] },
+    { ticks: [0, 37.5, 75, 112.5, 150], texts: ['$0.00', '$37.50', '$75.00', '$112.50', '$150.00'] },
+    { ticks: [0, 20, 40], texts: ['$0', '$20', '$40'] },
+    { ticks: [0, 0.1 + 0.2, 0.6], texts: ['$0.00', '$0.30', '$0.60'] },
+    { ticks: [0, 0.000125, 0.00025], texts: ['$0.000000', '$0.000125', '$0.000250'] },
+    { ticks: [0, 375, 750, 1125, 1500], texts: ['$0', '$375', '$750', '$1,125', '$1,500'] },
+    { ticks: [0, 12_500, 25_000], texts: ['$0.0', '$12.5K', '$25.0K'] },
+  ])('of an axis has as many places at every tick: $texts', ({ ticks, texts }) => {
+    expect(ticks.map((tick) => axisMoney(tick, ticks))).toEqual(texts);
   });
 
   test('smaller than a cent reads so on a card', () => {
@@ -106,4 +128,14 @@ test.each([
   { off: 9 * 86_400_000, said: 'in 9 days' },
 ])('an instant $off ms off is said to be $said', ({ off, said }) => {
   expect(fromNow(1_000_000_000_000 + off, 1_000_000_000_000)).toBe(said);
+});
+
+test.each([
+  { lasted: 41_600, text: '20:38, for 42 s' },
+  { lasted: 59_700, text: '20:38, for 1 min' },
+  { lasted: 3 * 3_600_000, text: '20:38, for 3 h' },
+  { lasted: 5 * 3_600_000, text: '30 Nov, 20:38, for 5 h' },
+  { lasted: 12 * 86_400_000, text: '30 Nov, 20:38, for 12 days' },
+])('up since $text', ({ lasted, text }) => {
+  expect(upSince(Date.UTC(2026, 10, 30, 20, 38), lasted, 'UTC')).toBe(text);
 });

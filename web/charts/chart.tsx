@@ -165,7 +165,7 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
         },
         y: {
           type: 'linear', beginAtZero: true, stacked: true, border: { display: false }, grid: { color: css('--grid') },
-          ticks: { color: muted, font, maxTicksLimit: 5, precision: measure === 'count' ? 0 : undefined, callback: (value) => (measure === 'money' ? axisMoney(Number(value)) : compact(Number(value))) },
+          ticks: { color: muted, font, maxTicksLimit: 5, precision: measure === 'count' ? 0 : undefined, callback: (value, _, ticks) => (measure === 'money' ? axisMoney(Number(value), ticks.map((tick) => tick.value)) : compact(Number(value))) },
         },
       },
       plugins: {

@@ -3,6 +3,7 @@
 import { useId, useState } from 'preact/hooks';
 import { shade } from '../shell/theme.ts';
 import { tablesShown } from './chart.tsx';
+import { limitNameAt } from './limit-name.ts';
 import { colourOf, type Slot } from './palette.ts';
 
 interface Line {
@@ -25,7 +26,8 @@ interface LinesProps {
   readonly limit?: { readonly value: number; readonly name: string } | null;
   /** A filled stretch between two rows of values. */
   readonly band?: { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[]; readonly name: string } | null;
-  readonly tick: (value: number) => string;
+  /** How a tick of the scale reads among all of them. */
+  readonly tick: (value: number, ticks: readonly number[]) => string;
   readonly top?: number;
   readonly summary: string;
   readonly height?: 'tall' | 'low';
@@ -51,6 +53,7 @@ export function Lines(props: LinesProps) {
   const x = (index: number) => (points.length > 1 ? (index / (points.length - 1)) * 100 : 50);
   const y = (value: number) => TALL - (Math.min(value, top) / top) * TALL;
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => part * top);
+  const named = limit ? limitNameAt(limit.value / top, [...lines.map((line) => line.values), ...(band ? [band.low, band.high] : [])].map((values) => values.map((value) => (value === null ? null : value / top)))) : null;
   const step = Math.max(1, Math.ceil(points.length / 7));
   const onKey = (event: KeyboardEvent) => {
     const last = points.length - 1;
@@ -71,7 +74,7 @@ export function Lines(props: LinesProps) {
   return (
     <div class="chart">
       <div class={`lines ${props.height ?? 'tall'}`}>
-        <div class="lines-ticks" aria-hidden="true">{ticks.map((value) => <span key={value} style={{ bottom: `${(value / top) * 100}%` }}>{tick(value)}</span>)}</div>
+        <div class="lines-ticks" aria-hidden="true">{ticks.map((value) => <span key={value} style={{ bottom: `${(value / top) * 100}%` }}>{tick(value, ticks)}</span>)}</div>
         <div
           class={`lines-field ${props.onPick ? 'picks' : ''}`}
           role="img"
@@ -91,7 +94,7 @@ export function Lines(props: LinesProps) {
             {limit && <line class="lines-limit" x1="0" x2="100" y1={y(limit.value)} y2={y(limit.value)} vector-effect="non-scaling-stroke" />}
             {at !== null && <line class="lines-cross" x1={x(at)} x2={x(at)} y1="0" y2={TALL} vector-effect="non-scaling-stroke" />}
           </svg>
-          {limit && <span class={`lines-limit-name ${y(limit.value) < 12 ? 'below' : ''}`} style={{ top: `${y(limit.value)}%` }} aria-hidden="true">{limit.name}</span>}
+          {limit && named && <span class={`lines-limit-name ${named.side} ${named.below ? 'below' : ''}`} style={{ top: `${y(limit.value)}%` }} aria-hidden="true">{limit.name}</span>}
           {at !== null && reading && points[at] && (
             <div class={`lines-tip ${x(at) > 50 ? 'left' : ''}`} style={{ left: `${x(at)}%` }} aria-hidden="true">
               <strong>{points[at].name}</strong>

@@ -1,7 +1,7 @@
 // web/pages/limits/page.tsx: is there room left; and is it us or the provider?
 
 import type { LimitsAnswer, ReasonsAnswer, ReconciliationAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { billWords, compact, dayAndTime, duration, fromNow, fullTime, outcomeWord, percent, whole } from '../../format.ts';
+import { billWords, compact, duration, fromNow, fullTime, outcomeWord, percent, upSince, whole } from '../../format.ts';
 import { useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -117,7 +117,7 @@ function Gateway({ status, shapes, bill }: { status: Asked<StatusAnswer>; shapes
         return (
           <dl class="facts roomy">
             <Fact name="Ready" value={one.ready ? 'yes' : one.not_ready_because.join('; ')} bad={!one.ready} />
-            <Fact name="Up since" value={`${dayAndTime(Date.parse(one.started_at), zone.value)}, ${duration(one.uptime_ms)}`} />
+            <Fact name="Up since" value={upSince(Date.parse(one.started_at), one.uptime_ms, zone.value)} />
             <Fact name="In flight" value={whole(one.in_flight)} />
             <Fact name="Added per call" value={overhead ? `${duration(overhead.p50)}, p95 ${duration(overhead.p95)}` : '–'} note="of served calls in the period" />
             <Fact name="Ledger" value={one.ledger.trouble ?? (one.ledger.writable ? 'writes' : 'cannot be written')} bad={one.ledger.trouble !== null || !one.ledger.writable} note={`${whole(one.ledger.queued)} waiting, last write took ${duration(one.ledger.last_commit_ms)}`} />

@@ -2,7 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import type { RequestRow, RequestsAnswer } from '../../../server/http/admin/wire.ts';
-import { dayMonth, duration, exactMoney, fullTime, money, nanos, timeOfDay, zoneName } from '../../format.ts';
+import { dayMonth, duration, exactMoney, fullTime, moneyColumn, nanos, timeOfDay, zoneName } from '../../format.ts';
 import { OutcomeMark, TokensBar, TokensLegend } from '../../parts/marks.tsx';
 import { tokenSum } from '../../parts/tokens.ts';
 import { NoMatch } from '../../parts/no-match.tsx';
@@ -60,6 +60,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
         if (answer.rows.length === 0 && !paged) return <NoMatch what="requests" />;
         const most = answer.rows.reduce((top, row) => Math.max(top, tokenSum(row.tokens)), 1);
         const after = parameter('after');
+        const money = moneyColumn(answer.rows.map((row) => nanos(row.cost_usd)));
         return (
           <>
             <table class="requests stacks">
@@ -77,7 +78,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
                   <th scope="col" class="figure wide-only">Tries</th>
                 </tr>
               </thead>
-              <tbody>{answer.rows.map((row) => <Row key={row.id} row={row} most={most} after={after} />)}</tbody>
+              <tbody>{answer.rows.map((row) => <Row key={row.id} row={row} most={most} after={after} money={money} />)}</tbody>
             </table>
             <nav class="pager" aria-label="Pages of the list">
               {paged && <a class="button" href={addressWith({ after: null })} onClick={follow}>Newest</a>}
@@ -91,7 +92,7 @@ export function RequestList({ asked, exportTo }: { asked: Asked<RequestsAnswer>;
   );
 }
 
-function Row({ row, most, after }: { row: RequestRow; most: number; after: string | null }) {
+function Row({ row, most, after, money }: { row: RequestRow; most: number; after: string | null; money: (amount: bigint) => string }) {
   const at = Date.parse(row.admitted_at);
   const open = parameter('row') === row.id;
   const cost = nanos(row.cost_usd);

@@ -2,7 +2,7 @@
 
 import type { ActionsAnswer } from '../../../server/http/admin/wire.ts';
 import { slotsFor } from '../../charts/palette.ts';
-import { change, compact, exactMoney, money, percent, shortMoney, whole } from '../../format.ts';
+import { change, compact, exactMoney, money, moneyColumn, percent, shortMoney, whole } from '../../format.ts';
 import { useActions, useUsage } from '../../parts/ask-usage.ts';
 import { Listing, TableExport, type Column } from '../../parts/listing.tsx';
 import { Delta, Swatch } from '../../parts/marks.tsx';
@@ -62,11 +62,12 @@ function Lead({ all, answer, compares }: { all: readonly WorkflowFigures[]; answ
 /** @param ready whether all figures are known */
 function Table({ all, open, ready }: { all: readonly WorkflowFigures[]; open: WorkflowFigures; ready: boolean }) {
   const slots = new Map(slotsFor('workflow', all.map((one) => one.workflow)).map((slot, i) => [all[i]!.key, slot]));
+  const each = moneyColumn(all.map((one) => one.action?.mean ?? null));
   const columns: Column<WorkflowFigures>[] = [
     { key: 'name', name: 'Workflow', by: (one) => one.key, cell: (one) => <span class="named" title={one.key}><Swatch slot={slots.get(one.key)!} /><span class="mixed"><span class="muted">{one.workspace} / </span><a href={addressWith({ open: one.key, sort: parameter('sort') })} onClick={follow} aria-label={`${one.key}, show in detail`}>{one.workflow}</a></span></span>, csv: { workspace: (one) => one.workspace, workflow: (one) => one.workflow } },
     { key: 'cost', name: 'Spend', figure: true, by: (one) => one.cost, title: (one) => exactMoney(one.cost), cell: (one) => shortMoney(one.cost), csv: { cost_usd: (one) => one.cost } },
     { key: 'actions', name: 'Actions', figure: true, by: (one) => one.action?.actions ?? null, title: (one) => `${whole(one.requests)} calls`, cell: (one) => <a href={callsOf(one)} onClick={follow} aria-label={`${compact(one.action?.actions ?? one.requests)} actions of ${one.key}`}>{one.action === null ? '–' : compact(one.action.actions)}</a>, csv: { requests: (one) => one.requests, actions: (one) => one.action?.actions ?? null } },
-    { key: 'each', name: 'Per action', figure: true, by: (one) => one.action?.mean ?? null, title: (one) => (one.action === null ? undefined : exactMoney(one.action.mean)), cell: (one) => (one.action === null ? '–' : <strong>{money(one.action.mean)}</strong>), csv: { per_action_usd: (one) => one.action?.mean ?? null } },
+    { key: 'each', name: 'Per action', figure: true, by: (one) => one.action?.mean ?? null, title: (one) => (one.action === null ? undefined : exactMoney(one.action.mean)), cell: (one) => (one.action === null ? '–' : <strong>{each(one.action.mean)}</strong>), csv: { per_action_usd: (one) => one.action?.mean ?? null } },
     ...(all.some((one) => one.actionBefore !== null) ? [{ key: 'change', name: 'Change', figure: true, by: (one: WorkflowFigures) => (one.action === null || !one.actionBefore ? null : Number(one.action.mean) / Number(one.actionBefore.mean)), cell: (one) => (one.action === null || one.actionBefore === null ? <span class="muted">–</span> : <Delta {...change(Number(one.action.mean), Number(one.actionBefore.mean), Math.min(one.action.actions, one.actionBefore.actions) >= FEW)} good="down" detail={`${money(one.actionBefore.mean)} per action from ${comparedName.value}`} />), csv: { per_action_before_usd: (one) => one.actionBefore?.mean ?? null, per_action_change_usd: (one) => (one.action === null || one.actionBefore === null ? null : one.action.mean - one.actionBefore.mean) } } satisfies Column<WorkflowFigures>] : []),
     { key: 'spread', name: 'Half below / p95', figure: true, wide: true, by: (one) => one.action?.p95 ?? null, title: (one) => (one.action === null ? undefined : `${exactMoney(one.action.p50)} / ${exactMoney(one.action.p95)}`), cell: (one) => (one.action === null ? '–' : `${money(one.action.p50)} / ${money(one.action.p95)}`), csv: { per_action_p50_usd: (one) => one.action?.p50 ?? null, per_action_p95_usd: (one) => one.action?.p95 ?? null } },
     { key: 'calls', name: 'Calls each', figure: true, by: (one) => (one.action ? one.action.calls / one.action.actions : null), cell: (one) => (one.action === null ? '–' : (one.action.calls / one.action.actions).toFixed(1)), csv: { calls_per_action: (one) => (one.action ? one.action.calls / one.action.actions : null) } },
