@@ -59,17 +59,18 @@ export function checksOf({ policies, keys, budgets, status, signInRequired }: { 
   const hard = budgets.rows.filter((one) => one.mode === 'hard');
   const silent = budgets.rows.filter((one) => one.notify.length === 0);
   const list = (names: readonly string[]) => (names.length > 4 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more` : names.join(', '));
-  const check = (name: string, good: boolean, proof: string): Check => ({ name, state: good ? 'pass' : 'warn', proof });
+  // A rule that is not kept is named by what is missing: a warning beside the rule itself would assert what is not so.
+  const check = (name: string, missing: string, good: boolean, proof: string): Check => ({ name: good ? name : missing, state: good ? 'pass' : 'warn', proof });
   return [
-    check('Every call needs a key of ours', policies.access === 'keys', policies.access === 'keys' ? `${active.length} active keys` : 'access is open: who reaches the port may call'),
-    check('Keys end', active.length > 0 && endless.length === 0, active.length === 0 ? 'no key is active' : endless.length === 0 ? 'every active key has a last day' : `without a last day: ${list(endless.map((key) => key.id))}`),
-    check('Uses are kept apart', named.length > 0, named.length > 0 ? `${named.length} ${named.length === 1 ? 'workspace' : 'workspaces'}` : 'everything is in one workspace'),
-    check('Models are chosen', policies.workspaces.length > 0 && unbounded.length === 0, unbounded.length === 0 && policies.workspaces.length > 0 ? 'every workspace allows or denies by name' : `any model in: ${list(unbounded.map((one) => one.id)) || 'default'}`),
-    check('Spend is bounded', hard.length > 0, hard.length > 0 ? `${hard.length} hard ${hard.length === 1 ? 'budget' : 'budgets'}` : 'no hard budget: nothing refuses a runaway'),
-    check('Somebody is told', budgets.rows.length > 0 && silent.length === 0, budgets.rows.length === 0 ? 'no budget, so no alert' : silent.length === 0 ? 'every budget tells a channel' : `tell nobody: ${list(silent.map((one) => one.id))}`),
-    check('Rates are bounded', policies.workspaces.length > 0 && unlimited.length === 0, unlimited.length === 0 && policies.workspaces.length > 0 ? 'every workspace has limits' : `no limits in: ${list(unlimited.map((one) => one.id)) || 'default'}`),
-    signInRequired === null ? { name: 'The dashboard is locked', state: 'unknown', proof: 'not known' } : check('The dashboard is locked', signInRequired, signInRequired ? 'it asks for the admin token' : 'no admin token is set'),
-    status.pricing.exact_ratio === null ? { name: 'Costs are exact', state: 'unknown', proof: 'no cost in the last 7 days' } : check('Costs are exact', status.pricing.exact_ratio >= 0.95 && status.pricing.ceiling_priced === 0, `${percent(status.pricing.exact_ratio)} of the last 7 days' cost`),
+    check('Every call needs a key of ours', 'Calls need no key of ours', policies.access === 'keys', policies.access === 'keys' ? `${active.length} active keys` : 'access is open: who reaches the port may call'),
+    check('Keys end', active.length === 0 ? 'No key is in force' : 'Keys without an end', active.length > 0 && endless.length === 0, active.length === 0 ? 'no key is active' : endless.length === 0 ? 'every active key has a last day' : `without a last day: ${list(endless.map((key) => key.id))}`),
+    check('Uses are kept apart', 'Uses are not kept apart', named.length > 0, named.length > 0 ? `${named.length} ${named.length === 1 ? 'workspace' : 'workspaces'}` : 'everything is in one workspace'),
+    check('Models are chosen', 'Models are not chosen everywhere', policies.workspaces.length > 0 && unbounded.length === 0, unbounded.length === 0 && policies.workspaces.length > 0 ? 'every workspace allows or denies by name' : `any model in: ${list(unbounded.map((one) => one.id)) || 'default'}`),
+    check('Spend is bounded', 'Nothing bounds the spend', hard.length > 0, hard.length > 0 ? `${hard.length} hard ${hard.length === 1 ? 'budget' : 'budgets'}` : 'no hard budget: nothing refuses a runaway'),
+    check('Somebody is told', budgets.rows.length === 0 ? 'Nobody is told' : 'Budgets that tell nobody', budgets.rows.length > 0 && silent.length === 0, budgets.rows.length === 0 ? 'no budget, so no alert' : silent.length === 0 ? 'every budget tells a channel' : `tell nobody: ${list(silent.map((one) => one.id))}`),
+    check('Rates are bounded', 'Rates are not bounded everywhere', policies.workspaces.length > 0 && unlimited.length === 0, unlimited.length === 0 && policies.workspaces.length > 0 ? 'every workspace has limits' : `no limits in: ${list(unlimited.map((one) => one.id)) || 'default'}`),
+    signInRequired === null ? { name: 'Is the dashboard locked?', state: 'unknown', proof: 'not known' } : check('The dashboard is locked', 'The dashboard is not locked', signInRequired, signInRequired ? 'it asks for the admin token' : 'no admin token is set'),
+    status.pricing.exact_ratio === null ? { name: 'Are costs exact?', state: 'unknown', proof: 'no cost in the last 7 days' } : check('Costs are exact', 'Costs are in part estimates', status.pricing.exact_ratio >= 0.95 && status.pricing.ceiling_priced === 0, `${percent(status.pricing.exact_ratio)} of the last 7 days' cost`),
     { name: 'No text is stored', state: 'pass', proof: `prompts and answers are never kept; rows of calls for ${policies.requests_retention_days} days` },
   ];
 }
