@@ -1,7 +1,9 @@
 // test/browser/pages.test.ts: every page of the built dashboard in a real browser: with traffic, without any, by keyboard, and in the face of hostile names.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
@@ -35,7 +37,7 @@ let receiver: Awaited<ReturnType<typeof startReceiver>>;
 let gateway: RunningGateway;
 const closing: (() => Promise<unknown>)[] = [];
 
-async function started(): Promise<RunningGateway> {
+async function started(more: Record<string, unknown> = {}): Promise<RunningGateway> {
   const one = await startGateway({
     config: {
       access: 'open', timezone: 'Europe/Berlin', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') },
@@ -46,6 +48,7 @@ async function started(): Promise<RunningGateway> {
         { id: 'tiny-month', scope: { workspace: 'support' }, limit_usd: 0.0001, period: 'month', mode: 'soft', alert_at: ['50%'], notify: ['ops'] },
       ],
       alerts: { private_addresses: true, group: '1s', channels: { ops: { type: 'webhook', url: receiver.url } } },
+      ...more,
     },
   });
   closing.push(() => one.close());
@@ -467,8 +470,7 @@ describe('with traffic', () => {
   test('the period moves back and forth by key, and the export holds the filter', async () => {
     const { page } = await open(gateway, '/workspaces?ws=catalog');
     await page.locator('table.listing').waitFor();
-    const csv = await (await fetch(gateway.adminUrl + (await page.locator('a[data-export]').getAttribute('href')))).text();
-    expect(csv.trim().split('\r\n').slice(1).map((line) => line.split(',')[0])).toEqual(['catalog']);
+    expect((await exported(page)).map((line) => line['workspace'])).toEqual(['catalog']);
     await page.keyboard.press('[');
     await page.getByRole('heading', { name: 'No requests match' }).waitFor();
     expect(new URL(page.url()).searchParams.has('to')).toBe(true);
@@ -505,6 +507,8 @@ test('an alert shows on an open page without a reload, is silenced there, and is
   expect(await page.locator('p.unseen[role=status]').textContent()).toMatch(/^Alert.*: Budget tiny-month has reached/);
 
   await page.locator('.nav-groups a[href^="/budgets"]').click();
+  // The page counts as the mark beside its name does.
+  await page.locator('.lead').getByText('1 alert fires that nobody has taken on, only to know.').waitFor();
   await page.getByRole('button', { name: /^Silence: Budget tiny-month/ }).click();
   const dialog = page.getByRole('dialog', { name: 'Silence alerts' });
   await dialog.getByRole('button', { name: '1 day' }).click();
@@ -557,7 +561,97 @@ test('a background call that waits for the provider is on the limits page, with 
   }
 });
 
+/** Presses the key for the export of the page's main table, and reads the file that the browser keeps. */
+async function exported(page: Page): Promise<Record<string, string>[]> {
+  await page.locator('[data-export]:enabled').first().waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('e')]);
+  const [head, ...lines] = readFileSync(await download.path(), 'utf8').trimEnd().split('\r\n').map((line) => line.split(','));
+  return lines.map((cells) => Object.fromEntries(head!.map((name, i) => [name, cells[i]!])));
+}
+
+describe('a table as a file', () => {
+  test.each([
+    { path: '/workspaces', caption: 'Workspaces, as a table', first: 'workspace', columns: ['workspace', 'cost_usd', 'month_end_p50_usd', 'month_end_p90_usd', 'budget', 'budget_used', 'requests', 'per_1000_requests_usd', 'failed', 'from_cache'] },
+    { path: '/workflows', caption: 'Workflows, as a table', first: 'workflow', columns: ['workspace', 'workflow', 'cost_usd', 'requests', 'actions', 'per_action_usd', 'per_action_p50_usd', 'per_action_p95_usd', 'calls_per_action', 'prompt_tokens_per_call', 'output_tokens_per_call', 'truncated', 'retried'] },
+    { path: '/users', caption: 'Users, as a table', first: 'user', columns: ['user', 'cost_usd', 'cost_share', 'requests', 'failed', 'refused', 'state', 'last_seen_at'] },
+    { path: '/models', caption: 'Models, as a table', first: 'model', columns: ['model', 'cost_usd', 'cost_share', 'requests', 'request_share', 'per_1000_good_usd', 'ttft_p50_ms', 'ttft_p95_ms', 'duration_p50_ms', 'duration_p95_ms', 'tokens_per_second_p50', 'tokens_per_second_p95', 'output_tokens_per_call', 'input_usd_per_mtok', 'output_usd_per_mtok', 'price_version'] },
+    { path: '/limits', caption: 'What failed, as a table', first: null, columns: ['outcome', 'status', 'type', 'whose', 'calls'] },
+    { path: '/policies', caption: 'Reasons, as a table', first: null, columns: ['reason', 'calls', 'most_in_workspace', 'most_in_workflow', 'last_day'] },
+  ])('of $path has the columns and the rows of the screen, in its order and with exact amounts', async ({ path, caption, first, columns }) => {
+    const { page, complaints } = await open(gateway, path);
+    const table = page.getByRole('region', { name: caption });
+    await table.waitFor();
+    const file = await exported(page);
+    expect(Object.keys(file[0]!)).toEqual(columns);
+    expect(file).toHaveLength(await table.locator('tbody tr').count());
+    const column = async (name: string): Promise<string[]> => table.locator(`tbody [data-name="${name}"]`).allTextContents();
+    if (first === null) expect(file.map((line) => line['calls'])).toEqual(await column('Calls'));
+    else {
+      expect(file.map((line) => line[first] || 'no user')).toEqual(await table.locator('tbody th a').allTextContents());
+      const amounts = await table.locator('tbody [data-name="Spend"]').evaluateAll((cells) => cells.map((cell) => (cell as HTMLElement).title));
+      expect(file.map((line) => `$${line['cost_usd']}`)).toEqual(amounts);
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  test('follows the order of the screen, and what holds single calls says so', async () => {
+    const { page } = await open(gateway, '/users?sort=user');
+    await page.getByRole('region', { name: 'Users, as a table' }).waitFor();
+    expect((await exported(page)).map((line) => line['user'])).toEqual(['', 'u-1', 'u-2']);
+    for (const path of ['/policies', '/requests']) {
+      await page.goto(gateway.adminUrl + path);
+      const calls = page.getByRole('link', { name: 'Calls as CSV', exact: true });
+      expect(await calls.getAttribute('href')).toMatch(/^\/api\/export\/requests\.csv\?/);
+    }
+  });
+});
+
+test('the bar of today is still filling where the period ends in the future', async () => {
+  const [from, to] = [-3, 3].map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
+  const { page, complaints } = await open(gateway, `/?from=${from}&to=${to}`);
+  await page.getByText(/The bar of .* is still filling\./).waitFor();
+  await page.keyboard.press('t');
+  const bars = page.getByRole('region', { name: 'Spend by workspace, as a table' }).locator('tbody th');
+  expect((await bars.allTextContents()).map((name) => name.endsWith('(still filling)'))).toEqual([false, false, false, true, false, false, false]);
+  expect(complaints).toEqual([]);
+});
+
+test('a single budget is spoken of as one, and what an alert tells to type stands as code', async () => {
+  const prices = join(mkdtempSync(join(tmpdir(), 'tollgate-prices-')), 'prices.yaml');
+  writeFileSync(prices, readFileSync(fileOf('config/prices.yaml'), 'utf8').replaceAll(/verified: [\d-]+/g, 'verified: 2025-01-01'));
+  const own = await started({ prices: { file: prices }, budgets: [{ id: 'support-month', scope: { workspace: 'support' }, limit_usd: 100, period: 'month', mode: 'hard', alert_at: ['50%'] }] });
+  const { page, complaints } = await open(own, '/budgets');
+  await page.getByText('The price book is old').first().waitFor();
+  expect(await page.locator('.lead').innerText()).toBe('The one budget is on track. 1 alert fires that nobody has taken on. Told: ops.');
+  const told = page.locator('.firing .matters li', { hasText: 'The price book is old' });
+  expect(await told.locator('code').allTextContents()).toEqual(['verified']);
+  expect(await told.innerText()).not.toContain('`');
+  await page.goto(`${own.adminUrl}/policies`);
+  const unkept = page.locator('.checks li', { has: page.locator('.warn') });
+  await unkept.first().waitFor();
+  // Beside a warning no heading asserts what is not so.
+  expect(await unkept.locator('> span:last-child').allInnerTexts()).toEqual(expect.arrayContaining([expect.stringMatching(/^The dashboard is not locked\n/), expect.stringMatching(/^Calls need no key of ours\n/)]));
+  expect(complaints).toEqual([]);
+});
+
 describe('on an empty install', () => {
+  test('every page fits a phone, and code scrolls in its own box', async () => {
+    const empty = await started({ budgets: [] });
+    for (const width of [390, 320]) {
+      const { page } = await open(empty, '/', { width });
+      for (const path of ['/', '/requests', '/statement', ...PAGES.map((one) => one.path)]) {
+        await page.goto(empty.adminUrl + path);
+        await page.locator('main .panel, main .empty').first().waitFor();
+        await page.locator('main .skeleton').first().waitFor({ state: 'detached' });
+        const out = await page.evaluate(() => ({
+          page: document.documentElement.scrollWidth - innerWidth,
+          boxes: [...document.querySelectorAll('main .panel .snippet')].filter((box) => box.getBoundingClientRect().right > box.closest('.panel')!.getBoundingClientRect().right).length,
+        }));
+        expect({ path, width, ...out }).toEqual({ path, width, page: expect.toSatisfy((over: number) => over <= 0), boxes: 0 });
+      }
+    }
+  });
+
   test('every page says what it is for and how to begin, without an error', async () => {
     const empty = await started();
     const { page, complaints } = await open(empty, '/');
