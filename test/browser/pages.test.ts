@@ -610,6 +610,9 @@ test('the bar of today is still filling where the period ends in the future', as
   const [from, to] = [-3, 3].map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
   const { page, complaints } = await open(gateway, `/?from=${from}&to=${to}`);
   await page.getByText(/The bar of .* is still filling\./).waitFor();
+  // Nor is a whole week held against the part of one that has gone.
+  const day = (days: number): string => new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', day: 'numeric', month: 'short' }).format(Date.now() + days * 86_400_000);
+  await page.getByText(`No requests from ${day(-10)} to ${day(-7)} to compare with.`).waitFor();
   await page.keyboard.press('t');
   const bars = page.getByRole('region', { name: 'Spend by workspace, as a table' }).locator('tbody th');
   expect((await bars.allTextContents()).map((name) => name.endsWith('(still filling)'))).toEqual([false, false, false, true, false, false, false]);

@@ -133,7 +133,7 @@ function config(props: TimeBarsProps, readable: () => TimeBarsProps): ChartConfi
       datasets: [
         ...(before
           ? [{
-              type: 'line' as const, label: 'before', data: buckets.map((bucket, i) => ({ x: middle(bucket), y: before[i] ?? 0 })), borderColor: muted, borderWidth: 1.5, borderDash: [4, 4],
+              type: 'line' as const, label: 'before', data: buckets.slice(0, before.length).map((bucket, i) => ({ x: middle(bucket), y: before[i]! })), borderColor: muted, borderWidth: 1.5, borderDash: [4, 4],
               pointRadius: 0, pointHoverRadius: 0, stack: 'before', order: 0, tension: 0,
             }]
           : []),

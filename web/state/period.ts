@@ -93,14 +93,16 @@ export const comparison = computed<Comparison>(() => {
 export const compared = computed<Range | null>(() => {
   if (comparison.value === 'off') return null;
   const { from, to } = range.value;
+  // What is to come has nothing to be compared: of a period that goes on, only as much as has gone of it.
+  const end = from < now.value ? Math.min(to, now.value) : to;
   const zone = reportingZone.value;
   if (comparison.value === 'month' || periodName.value === 'month') {
     // As far back as the period is long: three months are not compared with a part of themselves.
     const months = Math.max(1, Math.ceil((to - from) / (31 * dayMs) - 0.05));
-    return { from: addMonths(from, -months, zone), to: addMonths(to, -months, zone) };
+    return { from: addMonths(from, -months, zone), to: addMonths(end, -months, zone) };
   }
   const shiftDays = Math.max(1, Math.ceil((to - from) / (7 * dayMs) - 0.05)) * 7;
-  return { from: addDays(from, -shiftDays, zone), to: addDays(to, -shiftDays, zone) };
+  return { from: addDays(from, -shiftDays, zone), to: addDays(end, -shiftDays, zone) };
 });
 
 /** `vs Mon 10 Nov to Sun 16 Nov`. */
