@@ -134,10 +134,10 @@ export class Outbox {
     return [...this.lines.keys()].flatMap((channel) => (['delivered', 'retry', 'dead', 'collapsed', 'silenced'] as const).map((result) => ({ channel, result, count: this.counts.get(`${channel}\n${result}`) ?? 0 })));
   }
 
-  /** Per channel: what was given up in the last day and not made good by a later success, and how long the oldest message is tried already. */
+  /** Per channel: what was given up in the last day and not made good by a later success, and how long the oldest message is tried already. Tests are not counted: whoever asked for one has its answer. */
   failing(now: EpochMs): { channel: string; dead: number; waitingMs: number }[] {
     return [...this.lines.keys()].map((channel) => {
-      const own = this.deliveries.filter((d) => d.channel === channel);
+      const own = this.deliveries.filter((d) => d.channel === channel && !isTest(d));
       const lastGood = Math.max(0, ...own.filter((d) => d.result === 'delivered').map(({ at }) => at));
       const dead = own.filter((d) => d.result === 'dead' && d.at > Math.max(lastGood, now - DAY_MS)).length;
       const tried = [...this.messages.values()].filter((m) => m.channel === channel && m.attempts > 0);
@@ -163,7 +163,7 @@ export class Outbox {
   async test(channel: string, notice: Notice, print: boolean): Promise<{ payload: string; delivery: Delivery | null } | null> {
     const line = this.lines.get(channel);
     if (line === undefined) return null;
-    const message: OutboxMessage = { id: messageId(), channel, state: 'sending', createdAt: notice.at, dueAt: notice.at, attempts: 0, fellBack: true, notices: [notice] };
+    const message: OutboxMessage = { id: messageId(TEST), channel, state: 'sending', createdAt: notice.at, dueAt: notice.at, attempts: 0, fellBack: true, notices: [notice] };
     const payload = line.sender.show(this.letter(message));
     if (print) return { payload, delivery: null };
     const { sent, ms } = await this.timed(line, message);
@@ -279,7 +279,10 @@ export class Outbox {
   }
 }
 
-const messageId = (): string => `msg_${randomUUID().replaceAll('-', '')}`;
+/** How the id of a test begins: all that is kept of a message is its tries, and they have to tell. */
+const TEST = 'test_';
+const messageId = (prefix: string = 'msg_'): string => `${prefix}${randomUUID().replaceAll('-', '')}`;
+const isTest = ({ message }: Delivery): boolean => message.startsWith(TEST);
 const isGood = ({ status }: Sent): boolean => status !== null && status >= 200 && status < 300;
 
 /** 200 characters, on one line, without any of the channel's secrets: receivers like to quote what they got. */
