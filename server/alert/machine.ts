@@ -41,7 +41,7 @@ export const acknowledged = (state: AlertState, by: string, now: EpochMs): Alert
 /** The state before, with the clock's steps taken out: nothing has begun later than now. */
 function takeUp(before: AlertState | null, reading: Reading, now: EpochMs): AlertState {
   const past = (at: EpochMs | null): EpochMs | null => (at === null ? null : epochMs(Math.min(at, now)));
-  const { rule, scope, period, basis, tier, keeps, forMs, clearMs, rearmMs, excessPerHour: _excess, ...text } = reading;
+  const { rule, scope, period, basis, tier, keeps, forMs, clearMs, rearmMs, excessPerHour: _excess, ends: _ends, ...text } = reading;
   if (before === null) {
     return {
       fingerprint: fingerprintOf(reading), rule, scope, period, state: 'pending', tier: 0, notified: 0, announced: false, basis, pendingSince: null, sightings: 0,
@@ -82,10 +82,12 @@ function whileActive(known: AlertState, reading: Reading, now: EpochMs): Step {
     };
     return { state, event: told ? 'raised' : null };
   }
-  if (reading.keeps > 0) return { state: { ...known, peak, tier: Math.min(known.tier, Math.max(reading.keeps, reading.tier)), clearSince: null }, event: null };
+  const end = reading.ends?.[known.tier - 1];
+  const keeps = end?.holds === true ? known.tier : Math.max(reading.keeps, reading.tier);
+  if (keeps > 0) return { state: { ...known, peak, tier: Math.min(known.tier, keeps), clearSince: null }, event: null };
   const clearSince = known.clearSince ?? now;
-  if (now - clearSince < reading.clearMs) return { state: { ...known, peak, clearSince }, event: null };
-  return resolved({ ...known, peak }, now);
+  if (now - clearSince < (end?.clearMs ?? reading.clearMs)) return { state: { ...known, peak, clearSince }, event: null };
+  return resolved({ ...known, peak, text: { ...known.text, ...end?.text } }, now);
 }
 
 function whileCalm(known: AlertState, reading: Reading, now: EpochMs, incident: () => string): Step {

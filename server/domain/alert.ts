@@ -36,6 +36,16 @@ export interface AlertText {
   readonly notify: readonly string[] | null;
 }
 
+/** How an alert that stands at a tier ends. */
+export interface TierEnd {
+  /** That it is not over for an alert that stands there, though it would be for one that stood higher. */
+  readonly holds: boolean;
+  /** In place of the reading's. */
+  readonly clearMs: number;
+  /** What the message about the end says: how things are then, not how they were when it fired. */
+  readonly text: Pick<AlertText, 'title' | 'text' | 'facts' | 'value'>;
+}
+
 /** What a rule saw of one scope. Rule, scope and period are its fingerprint. */
 export interface Reading extends AlertText {
   readonly rule: AlertRule;
@@ -54,6 +64,8 @@ export interface Reading extends AlertText {
   readonly clearMs: number;
   /** What an hour like the last costs beyond the usual, in dollars; absent where the rule is not about spend. */
   readonly excessPerHour?: number;
+  /** How each tier ends, from tier 1, where that is not the same for all. */
+  readonly ends?: readonly TierEnd[];
   /** After so long a calm the same tier is told again; null: not in this period. */
   readonly rearmMs: number | null;
 }

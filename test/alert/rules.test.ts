@@ -117,8 +117,30 @@ const CASES: Readonly<Record<AlertRule, readonly Row[]>> = {
     { what: 'it is over since five minutes', figures: { errors: windows({ m5: share(100, 0), h1: share(1000, 0.2) }) }, told: [] },
     { what: 'one call of four fails', figures: { errors: windows({ m5: share(4, 0.25), h1: share(4, 0.25), m30: share(4, 0.25), h6: share(4, 0.25) }) }, told: [] },
     { what: 'one in two hundred fails', figures: { errors: windows({ m5: share(10_000, 0.005), h1: share(100_000, 0.005), h2: share(100_000, 0.005), d1: share(100_000, 0.005), h6: share(100_000, 0.005), d3: share(100_000, 0.005) }) }, told: [] },
+    {
+      // The short window of the slowest pair falls below its rate at every calm hour.
+      what: 'one and a half in a hundred fail for days, and every other hour fewer', figures: (m) => ({ errors: windows({ h6: share(5000, Math.floor(m / 60) % 2 === 0 ? 0.02 : 0.005), d3: share(60_000, 0.015) }) }), minutes: 2_000,
+      told: ['0: errors gateway fired warning'],
+    },
+    {
+      what: 'fewer fail than fired it, then at last for six hours fewer than the hysteresis', figures: (m) => ({ errors: windows({ h6: share(5000, m < 60 ? 0.02 : 0.005), d3: share(60_000, m < 60 ? 0.0101 : m < 120 || m === 300 ? 0.0096 : 0.0094) }) }), minutes: 800,
+      told: ['0: errors gateway fired warning', '661: errors gateway resolved warning'],
+    },
+    {
+      what: 'a fifth of the calls of an hour fail, in waves', figures: (m) => ({ errors: windows({ m5: share(100, m % 20 < 5 ? 0.2 : 0.1), h1: share(1000, m < 60 ? 0.2 : 0.13) }) }), minutes: 120,
+      told: ['0: errors gateway fired critical', '70: errors gateway resolved critical'],
+    },
+    {
+      // Its day and its three days are far above what they may be for as long as they last: that hour is over all the same.
+      what: 'an hour of failing calls is over', figures: (m) => ({ errors: windows({ m5: share(100, m < 60 ? 0.9 : 0), h1: share(1000, m < 60 ? 0.9 : 0), d1: share(20_000, 0.045), d3: share(60_000, 0.015) }) }), minutes: 300,
+      told: ['0: errors gateway fired critical', '70: errors gateway resolved critical'],
+    },
   ],
   first_token: [
+    {
+      what: 'a fifth of the answers of days begin late, and every other hour fewer', figures: (m) => ({ firstToken: windows({ h2: share(2000, Math.floor(m / 60) % 2 === 0 ? 0.2 : 0.05), d1: share(20_000, 0.16) }) }), minutes: 2_000,
+      told: ['0: first_token gateway fired warning'],
+    },
     { what: 'eight of ten answers of an hour begin late', figures: { firstToken: windows({ m5: share(100, 0.8), h1: share(1000, 0.8) }) }, told: ['0: first_token gateway fired critical'] },
     { what: 'ten answers begin late', figures: { firstToken: windows({ m5: share(10, 1), h1: share(10, 1) }) }, told: [] },
     { what: 'four in a hundred begin late', figures: { firstToken: windows({ m5: share(1000, 0.04), h1: share(1000, 0.04), m30: share(1000, 0.04), h6: share(1000, 0.04), h2: share(1000, 0.04), d1: share(1000, 0.04), d3: share(1000, 0.04) }) }, told: [] },
@@ -238,6 +260,16 @@ test('an anomaly names the workflow, the model and the user that cost most', () 
   const [reading] = readingsOf({ ...calm, now: epochMs(T0), spend: [spend(40, 10, { top })] }, CHANNELS).filter(({ rule }) => rule === 'anomaly');
   expect(reading!.text).toContain('Most of it is agent on claude-sonnet-4-6.');
   expect(reading!.facts.map(({ label, value }) => `${label}: ${value}`)).toEqual(expect.arrayContaining(['Excess: $30.00', 'Top contributor: agent on claude-sonnet-4-6: $35.00 in this hour and the one before, 87.5 % of the last hour', 'Top user: u-17: $31.00 in the same time']));
+});
+
+test('the end of failing calls says how many fail then, not how many did', () => {
+  const states = new Map<string, AlertState>();
+  const look = (minute: number, ratio: number) => {
+    const now = epochMs(T0 + minute * MINUTE);
+    const errors = windows({ h6: share(5000, ratio), d3: share(60_000, ratio) });
+    return round(states, readingsOf({ ...calm, now, errors }, CHANNELS), new Set(), now, () => 'i').told.map(({ event, state }) => `${event}: ${state.text.title}`);
+  };
+  expect([look(0, 0.011), look(60, 0.02), look(120, 0.005), look(480, 0.004)].flat()).toEqual([expect.stringMatching(/^fired: Calls fail: 1\.1 ?% in the last three days$/), expect.stringMatching(/^resolved: Calls fail: 0\.4 ?% in the last three days$/)]);
 });
 
 test('who fails is not told of its own failure', () => {

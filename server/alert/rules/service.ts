@@ -1,6 +1,6 @@
 // server/alert/rules/service.ts: whether calls are answered, and soon: burn rates of two service levels, room at the provider, and its caps.
 
-import type { Reading } from '../../domain/alert.ts';
+import type { Reading, TierEnd } from '../../domain/alert.ts';
 import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { BurnWindows, Figures } from '../figures.ts';
 import type { Window } from '../pulse.ts';
@@ -25,27 +25,44 @@ interface Level {
   readonly note: string;
 }
 
+/** Five points below what fires. */
+const HYSTERESIS = 0.95;
+
 const rateOf = ({ total, bad }: Window): number => (total === 0 ? 0 : bad / total);
 
+/** Pages end soon after they are over; what burnt for a day or three has not ended when one night is calm. */
+const CLEAR_MS = { 1: 6 * HOUR_MS, 2: 10 * MINUTE_MS } as const;
+
 function burn({ rule, windows, allowed, leastBad, what, note }: Level, notify: readonly string[] | null): Reading {
-  const burning = (slack: number) => PAIRS.filter(({ long, short, rate }) => windows[long].bad >= leastBad && rateOf(windows[long]) >= rate * allowed * slack && rateOf(windows[short]) >= rate * allowed * slack);
+  const above = (window: Window, rate: number): boolean => rateOf(window) >= rate * allowed;
+  const burning = (slack: number) => PAIRS.filter(({ long, short, rate }) => windows[long].bad >= leastBad && above(windows[long], rate * slack) && above(windows[short], rate * slack));
   const hot = burning(1);
   const worst = hot[0];
-  const kept = burning(0.95);
   const tier = Math.max(0, ...hot.map((pair) => pair.tier));
-  const shown = windows[worst?.long ?? 'h1'];
+  const facts = [
+    { label: 'Last 5 minutes', value: percent(rateOf(windows.m5)) },
+    { label: 'Last hour', value: percent(rateOf(windows.h1)) },
+    { label: 'Last day', value: percent(rateOf(windows.d1)) },
+    { label: 'Allowed', value: percent(allowed) },
+  ];
+  const textOf = (window: keyof BurnWindows, span: string): TierEnd['text'] => ({
+    title: `${what}: ${percent(rateOf(windows[window]))} in the last ${span}`,
+    text: `${Math.round(windows[window].bad)} of ${Math.round(windows[window].total)} calls. ${percent(allowed)} is what the objective allows. ${note}`,
+    facts,
+    value: rateOf(windows[window]),
+  });
+  const ends = ([1, 2] as const).map((stands): TierEnd => ({
+    // The short window is there to fire soon and only while it is so. It falls below the rate at every calm hour: to end, the long one has to. An alert that stands higher is not held by the
+    // long windows of a lower tier, or one bad hour would be told as going on for three days.
+    holds: PAIRS.some(({ long, rate, tier: of }) => of === stands && windows[long].bad >= leastBad && above(windows[long], rate * HYSTERESIS)),
+    clearMs: CLEAR_MS[stands],
+    text: stands === 2 ? textOf('h1', 'hour') : textOf('d3', 'three days'),
+  }));
   return {
-    rule, scope: 'gateway', period: null, basis: String(allowed), tier, keeps: Math.max(tier, 0, ...kept.map((pair) => pair.tier)),
+    rule, scope: 'gateway', period: null, basis: String(allowed), tier, keeps: Math.max(tier, 0, ...burning(HYSTERESIS).map((pair) => pair.tier)), ends,
     severity: tier === 2 ? 'critical' : 'warning', forMs: 0, clearMs: 10 * MINUTE_MS, rearmMs: HOUR_MS,
-    title: `${what}: ${percent(rateOf(shown))} in the last ${worst?.said ?? 'hour'}`,
-    text: `${Math.round(shown.bad)} of ${Math.round(shown.total)} calls. ${percent(allowed)} is what the objective allows. ${note}`,
-    facts: [
-      { label: 'Last 5 minutes', value: percent(rateOf(windows.m5)) },
-      { label: 'Last hour', value: percent(rateOf(windows.h1)) },
-      { label: 'Last day', value: percent(rateOf(windows.d1)) },
-      { label: 'Allowed', value: percent(allowed) },
-    ],
-    value: rateOf(shown), threshold: allowed, unit: 'ratio', notify,
+    ...textOf(worst?.long ?? 'h1', worst?.said ?? 'hour'),
+    threshold: allowed, unit: 'ratio', notify,
   };
 }
 
