@@ -15,6 +15,7 @@ import { createBatchCare } from './batch/care.ts';
 import { createDesk } from './batch/desk.ts';
 import { createObjects } from './batch/objects.ts';
 import { createConfigNotes } from './config-notes.ts';
+import { idleWarnings } from './config-warnings.ts';
 import type { Standing } from './domain/budget.ts';
 import { periodsAround } from './domain/calendar.ts';
 import { DAY_MS, MINUTE_MS } from './domain/durations.ts';
@@ -306,6 +307,10 @@ export async function compose(initial: Settings): Promise<Gateway> {
   const adminServer = createServer({ headersTimeout: ADMIN_HEADERS_MS, requestTimeout: ADMIN_REQUEST_MS, connectionsCheckingInterval: ADMIN_CHECK_MS }, admin.app);
   await alerts.start();
   reconciler.start();
+  const warn = (): void => {
+    for (const detail of idleWarnings(settings, book, clock.now())) log.warn('config_warning', { detail });
+  };
+  warn();
   const noteConfig = createConfigNotes({ ledger, clock, log });
   await noteConfig('config.start', lastWritten(initial.dataDir), initial, false);
 
@@ -348,6 +353,7 @@ export async function compose(initial: Settings): Promise<Gateway> {
       admin.configChanged();
       if (repriced) admin.live.priced({ digest: next.prices.digest, rows: book.rows().length });
       log.info('config_reloaded', { file: next.file });
+      warn();
       await noteConfig('config.reload', before, next, repriced);
     },
     reloadFailed(mistakes) {

@@ -2,9 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { idleWarnings } from '../config-warnings.ts';
 import { toldOf } from '../domain/budget.ts';
+import { epochMs, type EpochMs } from '../domain/ids.ts';
 import { usdString } from '../domain/money.ts';
 import type { Settings } from '../domain/settings.ts';
+import type { PriceBook } from '../price/book.ts';
 import { loadBook } from '../price/load-files.ts';
 import { isLoopback } from '../settings/fields.ts';
 import { configFile, loadSettings } from '../settings/load.ts';
@@ -38,14 +41,14 @@ export function checkCommand(program: Command, terminal: Terminal): void {
         if (json) terminal.out(asJson({ ok: false, file, mistakes: [], prices: book.message.split('\n') }));
         throw new CommandError(json ? '' : book.message);
       }
-      const warnings = warningsOf(loaded.settings, Date.now());
+      const warnings = warningsOf(loaded.settings, book.book, epochMs(Date.now()));
       terminal.out(json ? asJson({ ok: true, file, summary: summaryOf(loaded.settings), warnings }) : `${summaryText(file, loaded.settings)}\n`);
       if (!json) for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
     });
 }
 
-/** What is fine by the rules, and yet seldom what is wanted. @param now in milliseconds since the epoch */
-export function warningsOf(settings: Settings, now: number): string[] {
+/** What is fine by the rules, and yet seldom what is wanted. */
+export function warningsOf(settings: Settings, book: PriceBook, now: EpochMs): string[] {
   const warnings: string[] = [];
   const unfunded = [...settings.workspaces.values()].filter((workspace) => !settings.upstream.keys.has(workspace.upstreamKey));
   if (unfunded.length > 0) {
@@ -58,6 +61,7 @@ export function warningsOf(settings: Settings, now: number): string[] {
   if (protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) warnings.push('upstream.origin is plain http: provider keys and prompts travel unencrypted');
   for (const key of settings.keys) if (key.expiresAt !== null && key.expiresAt <= now) warnings.push(`key ${key.id} has expired`);
   for (const budget of settings.budgets) if (budget.mode === 'soft' && toldOf(budget, settings.alerts.notify, settings.alerts.channels).length === 0) warnings.push(`budget ${budget.id} neither refuses calls nor notifies anyone; its alerts show on the dashboard only`);
+  warnings.push(...idleWarnings(settings, book, now));
   return warnings;
 }
 

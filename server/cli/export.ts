@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 import type { Grouping } from '../domain/reports.ts';
 import { adminClient } from './admin-client.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { mustBeKnown } from './known-workspaces.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, queryOf, withGateway, withRange, type AskOptions, type RangeOptions } from './options.ts';
 import { groupings } from './report.ts';
@@ -21,7 +22,10 @@ export function exportCommand(program: Command, terminal: Terminal): void {
   withRange(exports.command('requests').description('one line per call'))
     .option(...output)
     .addHelpText('after', example('export requests --from now-30d --output requests.csv', 'export requests --workspace support | head'))
-    .action((options: ExportOptions) => write(`/api/export/requests.csv?${queryOf(options)}`, options, terminal));
+    .action(async (options: ExportOptions) => {
+      await mustBeKnown(options.workspace, adminClient(options, terminal.env));
+      await write(`/api/export/requests.csv?${queryOf(options)}`, options, terminal);
+    });
 
   withGateway(exports.command('savings').description('one line per thing that need not be paid, of the past 30 days'))
     .option(...output)
@@ -37,7 +41,10 @@ export function exportCommand(program: Command, terminal: Terminal): void {
     .option(...output)
     .option('--by <names>', 'group by these, comma-separated, as in `report`', groupings)
     .addHelpText('after', example('export usage --from now-90d --by day,workspace --output usage.csv'))
-    .action((options: ExportOptions) => write(`/api/export/usage.csv?${queryOf(options, { group_by: options.by?.join(',') })}`, options, terminal));
+    .action(async (options: ExportOptions) => {
+      await mustBeKnown(options.workspace, adminClient(options, terminal.env));
+      await write(`/api/export/usage.csv?${queryOf(options, { group_by: options.by?.join(',') })}`, options, terminal);
+    });
 
   withGateway(exports.command('statement').description("a workspace's month, one line per workflow, model and kind of token, with amounts that add up"))
     .option(...output)

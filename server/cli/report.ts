@@ -5,6 +5,7 @@ import { GROUPINGS, type Grouping } from '../domain/reports.ts';
 import type { UsageAnswer, UsageFigures, UsageRow } from '../http/admin/wire.ts';
 import { nearest } from '../settings/mistakes.ts';
 import { adminClient } from './admin-client.ts';
+import { mustBeKnown } from './known-workspaces.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, queryOf, withRange, type RangeOptions } from './options.ts';
 import { count, dollars, table } from './show.ts';
@@ -16,7 +17,9 @@ export function reportCommand(program: Command, terminal: Terminal): void {
     .addHelpText('after', example('report', 'report --from now-30d --by workspace,model', 'report --from 2026-01-01 --to 2026-02-01 --by day --workspace support --json'))
     .action(async (options: RangeOptions & { by?: Grouping[]; limit?: string }) => {
       const query = queryOf(options, { group_by: (options.by ?? DEFAULT_GROUPS).join(','), limit: options.limit });
-      const answer = await adminClient(options, terminal.env).json<UsageAnswer>('GET', `/api/usage?${query}`);
+      const client = adminClient(options, terminal.env);
+      const answer = await client.json<UsageAnswer>('GET', `/api/usage?${query}`);
+      await mustBeKnown(options.workspace, client);
       terminal.out(options.json ? asJson(answer) : `${reportText(answer)}\n`);
     });
 }

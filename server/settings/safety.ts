@@ -1,5 +1,7 @@
-// server/settings/safety.ts: what must hold of the config as a whole: no port open to others without credentials, no body limit that can never be met.
+// server/settings/safety.ts: what must hold of the config as a whole: no port open to others without credentials, no port for two, no body limit that can never be met.
 
+import { isIPv6 } from 'node:net';
+import type { HostPort } from '../domain/settings.ts';
 import { Cursor } from './cursor.ts';
 import type { ConfigDocument } from './document.ts';
 import { isLoopback, parseHostPort, SECRET_LENGTH } from './fields.ts';
@@ -14,7 +16,7 @@ export interface Addresses {
 
 export function safetyMistakes(document: ConfigDocument, overrides: Addresses): Mistake[] {
   const config = Cursor.root(document);
-  return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...bodyMistakes(config.field('body'), document), ...queueMistakes(config, document)];
+  return [...dataPortMistakes(config, document, overrides.listen), ...adminPortMistakes(config, document, overrides.adminListen), ...samePortMistakes(config, document, overrides), ...bodyMistakes(config.field('body'), document), ...queueMistakes(config, document)];
 }
 
 /** An address that cannot be read is reported by the schema, and counts as loopback here. */
@@ -40,6 +42,32 @@ function adminPortMistakes(config: Cursor, document: ConfigDocument, override: s
   const place = token.written ? token.path : [...admin.path, 'listen'];
   return [document.mistake(place, 'other machines can reach the admin port, and it asks for no token', '`admin.token` to be set, or a loopback address such as 127.0.0.1:4101')];
 }
+
+/** Both ports on one address: whichever comes second cannot be opened. */
+function samePortMistakes(config: Cursor, document: ConfigDocument, { listen, adminListen }: Addresses): Mistake[] {
+  const fields = { data: config.field('listen'), admin: config.field('admin').field('listen') };
+  // What cannot be read is reported by the schema.
+  const written = (field: Cursor): HostPort | null => parseHostPort(field.text() ?? '');
+  const data = listen !== undefined ? parseHostPort(listen) : fields.data.written ? written(fields.data) : configSchema.shape.listen.parse(undefined);
+  const admin = adminListen !== undefined ? parseHostPort(adminListen) : fields.admin.written ? written(fields.admin) : configSchema.shape.admin.parse({}).listen;
+  // Port 0 is another one for each.
+  if (data === null || admin === null || data.port !== admin.port || data.port === 0 || !overlap(plainHost(data.host), plainHost(admin.host))) return [];
+  const what = `the data port and the admin port are both on port ${data.port} of the same address: only one of them could be opened`;
+  const expected = `another port for one of them, such as 127.0.0.1:${data.port === 65_535 ? 4101 : data.port + 1}`;
+  const option = adminListen !== undefined ? '--admin-listen' : listen !== undefined ? '--listen' : null;
+  if (option !== null) return [{ file: option, line: 0, column: 0, what, expected, suggestion: null }];
+  return [document.mistake((fields.admin.written ? fields.admin : fields.data).path, what, expected)];
+}
+
+/** An address in one form: without the disguise of IPv4 as IPv6, `localhost` as what it means. */
+function plainHost(host: string): string {
+  const name = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+  if (name === 'localhost') return '127.0.0.1';
+  return isIPv6(name) ? new URL(`http://[${name}]`).hostname.slice(1, -1) : name;
+}
+
+/** Whether both would take a connection to one address. `::` takes those of IPv4 too. */
+const overlap = (one: string, other: string): boolean => one === other || one === '::' || other === '::' || (one === '0.0.0.0' && !isIPv6(other)) || (other === '0.0.0.0' && !isIPv6(one));
 
 function bodyMistakes(body: Cursor, document: ConfigDocument): Mistake[] {
   const parsed = configSchema.shape.body.safeParse(body.value ?? {});

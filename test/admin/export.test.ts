@@ -8,6 +8,7 @@ import { epochMs } from '../../server/domain/ids.ts';
 import { nanodollars } from '../../server/domain/money.ts';
 import { writeRequests } from '../../server/http/admin/export-csv.ts';
 import type { ActionsAnswer, RequestRow, RequestsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
+import { workspace } from '../observe/gateway.ts';
 import { caller, cost, NOON, openEntry, settlement } from '../store/samples.ts';
 import { adminGateway, type AdminGateway } from './gateway.ts';
 
@@ -17,7 +18,10 @@ const PAYLOADS = [
 let gateway: AdminGateway;
 
 beforeAll(async () => {
-  gateway = await adminGateway();
+  gateway = await adminGateway({ workspaces: new Map([workspace('support', ['triage', 'summary']), workspace('quiet', [])]) });
+  const longAgo = epochMs(NOON - 90 * 86_400_000);
+  await gateway.ledger.open(openEntry('req_former', { admittedAt: longAgo, caller: caller({ workspace: 'former' }) }));
+  await gateway.ledger.settle(settlement('req_former', { endedAt: longAgo }));
   for (const [n, user] of PAYLOADS.entries()) {
     const id = `req_${String(n).padStart(3, '0')}`;
     await gateway.ledger.open(openEntry(id, { admittedAt: epochMs(NOON - 60_000 + n), caller: caller({ user }) }));
@@ -116,7 +120,24 @@ test.each([
   expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining(says)]);
 });
 
+test.each([
+  { workspace: 'suport', says: 'There is no workspace "suport"; did you mean support?' },
+  { workspace: 'nobody', says: /^There is no workspace "nobody"; there is .*support/ },
+  // Spent by a workspace that the config has lost since.
+  { workspace: 'formr', says: 'There is no workspace "formr"; did you mean former?' },
+])('there is no statement of $workspace, as JSON or as CSV', async ({ workspace, says }) => {
+  for (const path of ['/api/statement', '/api/export/statement.csv']) {
+    const answer = await request(gateway.port.app).get(`${path}?workspace=${workspace}`);
+    expect([answer.status, answer.body.error]).toEqual([404, { code: 'not_found', message: typeof says === 'string' ? says : expect.stringMatching(says) }]);
+  }
+});
+
+test('a workspace that is only in the ledger has statements, also of months without a call', async () => {
+  const answer = await request(gateway.port.app).get('/api/statement?workspace=former');
+  expect([answer.status, answer.body.calls, answer.body.lines]).toEqual([200, 0, []]);
+});
+
 test('a statement of a workspace without a call is empty, not an error', async () => {
-  const answer = await request(gateway.port.app).get('/api/statement?workspace=nobody');
+  const answer = await request(gateway.port.app).get('/api/statement?workspace=quiet');
   expect([answer.status, answer.body.lines, answer.body.total_usd, answer.body.running]).toEqual([200, [], '0.000000000', true]);
 });

@@ -15,6 +15,7 @@ let config: string;
 let apps: string;
 let admin: string;
 let gateway: ReturnType<typeof start>;
+let said = '';
 
 /** A port that nothing listens on: it was free a moment ago. */
 async function closedPort(): Promise<number> {
@@ -38,10 +39,10 @@ workspaces:
 budgets:
   - { id: support-month, scope: { workspace: support }, limit_usd: 400, period: month }
   - { id: tight-year, scope: { workspace: support, workflow: tight }, limit_usd: 0.000001, period: year }
+alerts: { channels: { here: { type: webhook, url: "http://127.0.0.1:9/hook", min_severity: critical } } }
 `,
   );
   gateway = start(['serve', '--config', config, '--data-dir', join(folder, 'data'), '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'], { TOLLGATE_ADMIN_TOKEN: TOKEN, PROVIDER_KEY: 'sk-provider' });
-  let said = '';
   gateway.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   for await (const line of createInterface({ input: gateway.stdout })) {
     said += `${line}\n`;
@@ -68,6 +69,12 @@ const call = (secret: string): Promise<Response> =>
     headers: { 'x-api-key': secret, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
     body: JSON.stringify({ model: 'claude-haiku-4-5', max_tokens: 16, messages: [{ role: 'user', content: 'Hello' }] }),
   });
+
+test('what cannot do what it is there for is said at the start, as by check', async () => {
+  const warning = 'channel here gets no alerts: its address is on this machine or in a private network';
+  await expect.poll(() => said).toContain(warning);
+  expect(await tollgate(['check', config], { TOLLGATE_ADMIN_TOKEN: TOKEN, PROVIDER_KEY: 'sk-provider' })).toMatchObject({ code: 0, err: expect.stringContaining(`warning: ${warning}`) });
+});
 
 test('a key is issued, listed without its secret, rotated and revoked; what it lets through follows', async () => {
   const created = await ask('keys', 'create', 'ci', '--workspace', 'support', '--workflow', 'triage', '--expires', '90d');
@@ -99,6 +106,11 @@ test.each([
   { name: 'a name that is none', args: ['keys', 'create', 'Other!', '--workspace', 'support'], err: /^id: expected 1 to 64 lower-case letters, .*, found "Other!"\n/ },
   { name: 'a comparison without the key for it', args: ['reconcile'], err: /no `reconciliation\.admin_key`/ },
   { name: 'a key that is not there', args: ['keys', 'revoke', 'nobody'], err: /nobody/ },
+  { name: 'a report of a workspace that is not there', args: ['report', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
+  { name: 'a report of workspaces of which one is not there', args: ['report', '--workspace', 'support', '--workspace', 'xyz', '--json'], err: /^no workspace xyz; there is support\n$/ },
+  { name: 'an export of a workspace that is not there', args: ['export', 'usage', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
+  { name: 'the calls of a workspace that is not there', args: ['export', 'requests', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
+  { name: 'a statement of a workspace that is not there', args: ['export', 'statement', '--workspace', 'suport'], err: /^There is no workspace "suport"; did you mean support\?\n$/ },
   { name: 'a time that is none', args: ['report', '--from', 'yesterday'], err: /yesterday/ },
 ])('the gateway\'s no to $name ends with 1 and its reason', async ({ args, err }) => {
   if (args.includes('taken')) await ask(...args);
@@ -197,7 +209,7 @@ test('the token of the config goes to the gateway of the config only', async () 
 test.each([
   { name: 'a budget', args: ['budgets', 'grant', 'suport-month', '--usd', '5', '--until', '1d', '--reason', 'launch'], said: 'There is no budget "suport-month" in the config; did you mean support-month?' },
   { name: 'a budget like no other', args: ['budgets', 'grant', 'xyz', '--usd', '5', '--until', '1d', '--reason', 'launch'], said: 'There is no budget "xyz" in the config; there is support-month, tight-year.' },
-  { name: 'a channel', args: ['alerts', 'test', '--channel', 'ops'], said: 'There is no channel "ops" in the config; there are none.' },
+  { name: 'a channel', args: ['alerts', 'test', '--channel', 'ops'], said: 'There is no channel "ops" in the config; there is here.' },
   { name: 'a silence', args: ['alerts', 'unsilence', 'silence_0'], said: 'There is no silence "silence_0"; there are none.' },
   { name: 'an alert', args: ['alerts', 'ack', 'budget:x'], said: 'There is no alert that fires "budget:x"; ' },
   { name: 'a key', args: ['keys', 'rotate', 'nope'], said: 'there is no key nope; `tollgate keys list` shows those there are' },

@@ -15,7 +15,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['server/forwarding.ts', 'server/planning.ts'],
   ['server/ending.ts'],
   ['server/turn.ts'],
-  ['server/pipeline.ts', 'server/reckoning.ts', 'server/steady-clock.ts', 'server/config-notes.ts', 'server/package-version.ts', 'server/advise'],
+  ['server/pipeline.ts', 'server/reckoning.ts', 'server/steady-clock.ts', 'server/config-notes.ts', 'server/config-warnings.ts', 'server/package-version.ts', 'server/advise'],
   ['server/http/data', 'server/http/admin'],
   ['server/compose.ts'],
   ['server/main.ts'],

@@ -79,6 +79,17 @@ test('an admin port moved to where others reach it needs a token', () => {
 });
 
 test.each([
+  { listen: undefined, adminListen: '127.0.0.1:4100', told: '--admin-listen: the data port and the admin port are both on port 4100' },
+  { listen: '127.0.0.1:4101', adminListen: undefined, told: '--listen: the data port and the admin port are both on port 4101' },
+  { listen: '127.0.0.2:4100', adminListen: '127.0.0.1:4100', told: null },
+  { listen: '[::1]:4100', adminListen: '127.0.0.1:4100', told: null },
+  { listen: '127.0.0.1:0', adminListen: '127.0.0.1:0', told: null },
+])('a data port moved to $listen and an admin port moved to $adminListen: $told', ({ listen, adminListen, told }) => {
+  const loaded = loadText({ file: 'tollgate.yaml', text: 'access: open\n', env: {}, overrides: { listen, adminListen }, exists: () => true });
+  expect(loaded.ok ? null : loaded.mistakes.map(mistakeText).join('\n').slice(0, told?.length)).toBe(told);
+});
+
+test.each([
   ['concurent', 'concurrent'],
   ['tirage', 'triage'],
   ['WARN', 'warn'],

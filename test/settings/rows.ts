@@ -135,6 +135,11 @@ export const ROWS: readonly Row[] = [
   { name: 'a data port for everyone, without keys', yaml: 'listen: 0.0.0.0:4100\n', said: ['1:9 other machines can reach the data port, and it asks for no key; expected `access: keys`'] },
   { name: 'a data port on a name, without keys', yaml: 'access: open\nlisten: gateway.internal:4100\n', said: ['2:9 other machines can reach the data port'] },
   { name: 'an admin port for everyone, without token', yaml: 'admin:\n  listen: "[::]:4101"\n', said: ['2:11 other machines can reach the admin port, and it asks for no token'] },
+  { name: 'both ports on one address', yaml: 'listen: 127.0.0.1:4100\nadmin:\n  listen: 127.0.0.1:4100\n', said: ['3:11 the data port and the admin port are both on port 4100 of the same address: only one of them could be opened; expected another port for one of them, such as 127.0.0.1:4101'] },
+  { name: 'a data port where the admin port is by default', yaml: 'listen: localhost:4101\n', said: ['1:9 the data port and the admin port are both on port 4101'] },
+  { name: 'an admin port where the data port is by default', yaml: 'admin: { listen: "[::ffff:127.0.0.1]:4100" }\n', said: ['1:18 the data port and the admin port are both on port 4100'] },
+  { name: 'a data port on every address, and an admin port in it', yaml: 'access: keys\nlisten: 0.0.0.0:4100\nadmin: { listen: 127.0.0.1:4100 }\n', said: ['3:18 both on port 4100'] },
+  { name: 'a data port on every address, also of IPv6, and an admin port in it', yaml: 'access: keys\nlisten: "[::]:4100"\nadmin: { listen: 127.0.0.1:4100 }\n', said: ['3:18 both on port 4100'] },
   { name: 'an admin port for everyone, with an empty token', yaml: 'admin:\n  listen: 0.0.0.0:4101\n  token: "${NOT_SET:-}"\n', said: ['3:10 other machines can reach the admin port'] },
   { name: 'a short token, which is not shown', yaml: 'admin: { token: hunter2 }\n', said: ['1:17 the admin token is too short; expected at least 16 characters'] },
 

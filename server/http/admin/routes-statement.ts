@@ -4,15 +4,16 @@ import { atListPrice } from '../../bill/charges.ts';
 import { openFocus, type FocusRow } from '../../bill/focus.ts';
 import { openStatement } from '../../bill/statement.ts';
 import { periodAt } from '../../domain/calendar.ts';
-import { epochMs, type EpochMs } from '../../domain/ids.ts';
+import { epochMs, type EpochMs, type WorkspaceId } from '../../domain/ids.ts';
 import { nanodollars } from '../../domain/money.ts';
 import type { BilledCall, Filter, Reports } from '../../domain/reports.ts';
 import { iso } from './encode.ts';
 import { statementAnswer } from './encode-statement.ts';
+import { AdminError } from './errors.ts';
 import { attach, audited } from './export-route.ts';
 import { writeFocus, writeStatement } from './export-csv.ts';
 import { addressable, monthAt } from './month.ts';
-import { rangeOf } from './query.ts';
+import { noSuch, rangeOf } from './query.ts';
 import { json, raw, type Input, type Route } from './route.ts';
 import type { AdminServices } from './services.ts';
 import * as wire from './wire.ts';
@@ -29,7 +30,8 @@ async function statement({ services, query, now }: Asked): Promise<wire.Statemen
   const month = monthAt(query.month, now, timezone);
   const to = epochMs(Math.min(month.to, now));
   const { workspace } = query;
-  const only = (from: EpochMs, until: EpochMs): Filter => ({ from, to: until, workspace: [workspace], workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] });
+  await mustBeKnown(workspace, services, now);
+  const only = (from: EpochMs, until: EpochMs): Filter => filterOf([workspace], from, until);
   const kept = await services.reports.daysKept();
   // Before the first day whose rows are whole, only sums are kept.
   const rowsFrom = epochMs(Math.min(to, Math.max(month.from, kept?.from ?? to)));
@@ -47,6 +49,21 @@ async function statement({ services, query, now }: Asked): Promise<wire.Statemen
     trend: trend.rows.map((row) => ({ month: epochMs(Number(row.group.month)), cost: row.cost })),
   });
 }
+
+const filterOf = (workspaces: readonly string[], from: EpochMs, to: EpochMs): Filter => ({ from, to, workspace: workspaces, workflow: [], user: [], model: [], key: [], outcome: [], session: [], action: [] });
+
+/** A month of a workspace that nobody bears looks like a month without spend. @throws AdminError 404 for a name that neither the config nor the ledger knows */
+async function mustBeKnown(workspace: string, { settings, reports }: Pick<AdminServices, 'settings' | 'reports'>, now: EpochMs): Promise<void> {
+  const { workspaces } = settings();
+  if (workspaces.has(workspace as WorkspaceId)) return;
+  const everIn = (names: readonly string[]) => reports.usage({ filter: filterOf(names, epochMs(0), epochMs(now + 1)), groupBy: ['workspace'], limit: MOST_WORKSPACES, times: false });
+  if ((await everIn([workspace])).rows.length > 0) return;
+  const known = [...workspaces.keys(), ...(await everIn([])).rows.map(({ group }) => String(group.workspace ?? ''))];
+  throw new AdminError(404, 'not_found', noSuch('workspace', workspace, [...new Set(known)].filter((name) => name !== '')));
+}
+
+/** As many as are looked at for one that may be meant. */
+const MOST_WORKSPACES = 200;
 
 /** As many as `/api/actions` reads. */
 const MOST_ACTION_CALLS = 100_000;
