@@ -124,7 +124,7 @@ test.each([
     // By user, what came before is read from rows; otherwise from roll-ups.
     const budgets = [budget('support-month', usd(10), soft), budget('mia-day', usd(10), { ...soft, period: 'day', scope: { workspace: null, workflow: null, key: null, user: 'mia', model: null } })];
     const { rows } = await replay({ settings: { ...baseSettings(), timezone: ZONE, budgets }, reports, grants: [], keys: [], from: epochMs(noon + begins), to: epochMs(noon + 3 * HOUR), rule: 'budget' });
-    const told = (id: string): unknown[] => rows.filter(({ scope }) => scope === id).map(({ title }) => Number(/reached (\d+) %/.exec(title)?.[1]));
+    const told = (id: string): unknown[] => rows.filter(({ scope }) => scope === id).map(({ title }) => Number(/reached (\d+)%/.exec(title)?.[1]));
     expect({ month: told('support-month'), day: told('mia-day') }).toEqual({ month: shares, day: shares });
   } finally {
     await reports.close();

@@ -259,7 +259,7 @@ test('an anomaly names the workflow, the model and the user that cost most', () 
   const top = { workflow: 'agent', model: 'claude-sonnet-4-6', cost: usd(35), user: { name: 'u-17', cost: usd(31) } };
   const [reading] = readingsOf({ ...calm, now: epochMs(T0), spend: [spend(40, 10, { top })] }, CHANNELS).filter(({ rule }) => rule === 'anomaly');
   expect(reading!.text).toContain('Most of it is agent on claude-sonnet-4-6.');
-  expect(reading!.facts.map(({ label, value }) => `${label}: ${value}`)).toEqual(expect.arrayContaining(['Excess: $30.00', 'Top contributor: agent on claude-sonnet-4-6: $35.00 in this hour and the one before, 87.5 % of the last hour', 'Top user: u-17: $31.00 in the same time']));
+  expect(reading!.facts.map(({ label, value }) => `${label}: ${value}`)).toEqual(expect.arrayContaining(['Excess: $30.00', 'Top contributor: agent on claude-sonnet-4-6: $35.00 in this hour and the one before, 87.5% of the last hour', 'Top user: u-17: $31.00 in the same time']));
 });
 
 test('the end of failing calls says how many fail then, not how many did', () => {
@@ -269,7 +269,23 @@ test('the end of failing calls says how many fail then, not how many did', () =>
     const errors = windows({ h6: share(5000, ratio), d3: share(60_000, ratio) });
     return round(states, readingsOf({ ...calm, now, errors }, CHANNELS), new Set(), now, () => 'i').told.map(({ event, state }) => `${event}: ${state.text.title}`);
   };
-  expect([look(0, 0.011), look(60, 0.02), look(120, 0.005), look(480, 0.004)].flat()).toEqual([expect.stringMatching(/^fired: Calls fail: 1\.1 ?% in the last three days$/), expect.stringMatching(/^resolved: Calls fail: 0\.4 ?% in the last three days$/)]);
+  expect([look(0, 0.011), look(60, 0.02), look(120, 0.005), look(480, 0.004)].flat()).toEqual([expect.stringMatching(/^fired: Calls fail: 1\.1% in the last three days$/), expect.stringMatching(/^resolved: Calls fail: 0\.4% in the last three days$/)]);
+});
+
+const textOf = (rule: AlertRule, figures: Partial<Figures>): string => {
+  const { title, text } = readingsOf({ ...calm, now: epochMs(T0), ...figures }, CHANNELS).find((reading) => reading.rule === rule)!;
+  return `${title}. ${text}`;
+};
+
+test.each([
+  { name: 'thousands and tenths of a percent', said: textOf('errors', { errors: windows({ h6: { total: 5_066, bad: 55 }, d3: { total: 5_066, bad: 55 } }) }), words: ['Calls fail: 1.1% in the last three days.', '55 of 5,066 calls. 1% is what'] },
+  { name: 'two digits below one percent', said: textOf('reconciliation', { reconciled: [reconciled(99.57, 100)] }), words: ['are 0.43% apart'] },
+  { name: 'what is not quite all', said: textOf('errors', { errors: windows({ m5: { total: 100_000, bad: 99_999 }, h1: { total: 100_000, bad: 99_999 } }) }), words: ['Calls fail: >99.9% in the last hour', '99,999 of 100,000 calls'] },
+  { name: 'one message', said: textOf('delivery', { failing: [{ channel: 'ops', dead: 1, waitingMs: 0 }] }), words: ['One message of the last day was given up. `tollgate alerts test'] },
+  { name: 'messages', said: textOf('delivery', { failing: [{ channel: 'ops', dead: 1_200, waitingMs: 11 * MINUTE }] }), words: ['1,200 messages of the last day were given up. Another has been tried for 11 minutes. `tollgate'] },
+  { name: 'a message that is still tried', said: textOf('delivery', { failing: [{ channel: 'ops', dead: 0, waitingMs: 11 * MINUTE }] }), words: ['reach ops. A message has been tried for 11 minutes. `tollgate'] },
+])('a message writes $name as the rest of the product does', ({ said, words }) => {
+  for (const each of words) expect(said).toContain(each);
 });
 
 test('who fails is not told of its own failure', () => {

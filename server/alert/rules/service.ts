@@ -4,7 +4,7 @@ import type { Reading, TierEnd } from '../../domain/alert.ts';
 import { HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import type { BurnWindows, Figures } from '../figures.ts';
 import type { Window } from '../pulse.ts';
-import { percent } from './show.ts';
+import { count, percent } from './show.ts';
 
 /** Multiples of the error budget that a pair of windows may burn; the short one says that it is still so. From the Site Reliability Workbook, chapter 5. */
 const PAIRS = [
@@ -47,7 +47,7 @@ function burn({ rule, windows, allowed, leastBad, what, note }: Level, notify: r
   ];
   const textOf = (window: keyof BurnWindows, span: string): TierEnd['text'] => ({
     title: `${what}: ${percent(rateOf(windows[window]))} in the last ${span}`,
-    text: `${Math.round(windows[window].bad)} of ${Math.round(windows[window].total)} calls. ${percent(allowed)} is what the objective allows. ${note}`,
+    text: `${count(windows[window].bad)} of ${count(windows[window].total)} calls. ${percent(allowed)} is what the objective allows. ${note}`,
     facts,
     value: rateOf(windows[window]),
   });
@@ -98,7 +98,7 @@ export function providerHeadroom({ headroom, limited, rules, notify }: Figures):
     rule: 'headroom', scope: 'gateway', period: null, basis: '', tier: fires ? 1 : 0, keeps: fires || (limited.bad > 0 && rate > limitedRatio * 0.95) ? 1 : 0,
     severity: 'critical', forMs: 0, clearMs: 10 * MINUTE_MS, rearmMs: HOUR_MS,
     title: `The provider limits calls: ${percent(rate)} were answered with 429`,
-    text: `${Math.round(limited.bad)} of ${Math.round(limited.total)} calls of the last ten minutes.`,
+    text: `${count(limited.bad)} of ${count(limited.total)} calls of the last ten minutes.`,
     facts: [{ label: 'Limited', value: percent(rate) }],
     value: rate, threshold: limitedRatio, unit: 'ratio', notify,
   }];
@@ -107,12 +107,12 @@ export function providerHeadroom({ headroom, limited, rules, notify }: Figures):
 /** The provider says that money, credit or a spend limit has run out: trying again cannot help. */
 export function providerCap({ caps, rules, notify }: Figures): Reading[] {
   if (!rules.providerCap.enabled) return [];
-  return caps.map(({ credential, code, count }): Reading => ({
+  return caps.map(({ credential, code, count: refused }): Reading => ({
     rule: 'provider_cap', scope: `${credential}/${code}`, period: null, basis: '', tier: 1, keeps: 1, severity: 'critical', forMs: 0, clearMs: 0, rearmMs: HOUR_MS,
     title: `The provider refuses calls of credential ${credential}: ${code}`,
     text: 'Retries do not help: a payment, a credit or a spend limit has to be looked at in the provider\'s console.',
-    facts: [{ label: 'Credential', value: credential }, { label: 'Said', value: code }, { label: 'Calls refused since the gateway started', value: String(count) }],
-    value: count, threshold: 1, unit: 'count', notify,
+    facts: [{ label: 'Credential', value: credential }, { label: 'Said', value: code }, { label: 'Calls refused since the gateway started', value: count(refused) }],
+    value: refused, threshold: 1, unit: 'count', notify,
   }));
 }
 
@@ -128,8 +128,8 @@ export function noTraffic({ traffic, rules, notify }: Figures): Reading[] {
   return [{
     rule: 'no_traffic', scope: 'gateway', period: null, basis: '', tier: fires ? 1 : 0, keeps: fires ? 1 : 0, severity: 'warning', forMs: 10 * MINUTE_MS, clearMs: 0, rearmMs: HOUR_MS,
     title: 'No calls come',
-    text: `Not one in the last hour; usually there are ${Math.round(usual)} at this time of the week. The apps may go another way, or not reach the gateway.`,
-    facts: [{ label: 'Usual in this hour', value: String(Math.round(usual)) }, { label: 'Weeks compared', value: String(traffic.pastWeeks.length) }],
+    text: `Not one in the last hour; usually there are ${count(usual)} at this time of the week. The apps may go another way, or not reach the gateway.`,
+    facts: [{ label: 'Usual in this hour', value: count(usual) }, { label: 'Weeks compared', value: String(traffic.pastWeeks.length) }],
     value: traffic.lastHour, threshold: leastCalls, unit: 'count', notify,
   }];
 }

@@ -15,7 +15,19 @@ export function dollars(amount: Nanodollars): string {
   return `${number < 0 ? '-' : ''}$${(size < 1 ? BELOW_A_DOLLAR : CENTS).format(size)}`;
 }
 
-export const percent = (ratio: number): string => `${Number((ratio * 100).toFixed(ratio < 0.1 ? 2 : 1))} %`;
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const TENTHS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+const BELOW_ONE = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 2 });
+
+/** As the dashboard writes them: tenths of a percent, and never 100% for what is not quite. Below one, two digits: objectives allow as little as 0.01%. */
+export function percent(ratio: number): string {
+  if (ratio > 0.999 && ratio < 1) return '>99.9%';
+  const share = ratio * 100;
+  return `${(Math.abs(share) < 1 ? BELOW_ONE : TENTHS).format(share)}%`;
+}
+
+/** A count, or what is nearest to one. */
+export const count = (number: number): string => WHOLE.format(number);
 
 /** Instants that were asked for: the ends of periods stay the same from look to look. */
 const said = new Map<string, string>();
