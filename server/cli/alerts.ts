@@ -27,7 +27,7 @@ export function alertsCommand(program: Command, terminal: Terminal): void {
       const answer = await adminClient(options, terminal.env).json<AlertsAnswer>('GET', '/api/alerts');
       if (options.json) return terminal.out(asJson(answer));
       const rows = [...answer.firing, ...answer.pending, ...answer.resolved];
-      terminal.out(rows.length === 0 ? 'Nothing fires, and nothing did in the past week.\n' : `${table(['state', 'since', 'severity', 'title', 'acknowledged by', 'silenced until', 'fingerprint'], rows.map(cellsOf))}\n`);
+      terminal.out(rows.length === 0 ? 'Nothing fires, and nothing did in the past week.\n' : `${alertsTable(rows)}\n`);
     });
 
   withGateway(alerts.command('silences').description('what nobody is told of for now, until when, and why'))
@@ -99,6 +99,8 @@ export function alertsCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-const cellsOf = (alert: AlertFiring): string[] => [alert.state, minute(alert.since, ''), alert.severity, alert.title, alert.acknowledged_by ?? '', alert.silenced === null ? '' : minute(alert.silenced.until, ''), alert.fingerprint];
+export const alertsTable = (rows: readonly AlertFiring[]): string => table(['state', 'since', 'ended', 'severity', 'title', 'acknowledged by', 'silenced until', 'fingerprint'], rows.map(cellsOf));
+
+const cellsOf = (alert: AlertFiring): string[] => [alert.state, minute(alert.since, ''), minute(alert.resolved_at, ''), alert.severity, alert.title, alert.acknowledged_by ?? '', alert.silenced === null ? '' : minute(alert.silenced.until, ''), alert.fingerprint];
 
 const aboutOf = ({ rule, scope }: SilenceRow): string => `${rule === null ? 'any alert' : `${rule} alerts`}${scope === null ? '' : ` about ${scope}`}`;

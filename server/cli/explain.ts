@@ -19,7 +19,8 @@ export function explainCommand(program: Command, terminal: Terminal): void {
 export function explainText(answer: RequestAnswer): string {
   const { request: call, cost_lines: lines } = answer;
   const served = call.model_served !== null && call.model_served !== call.model_requested ? `, served by ${call.model_served}` : '';
-  const how = [answer.speed && `speed ${answer.speed}`, answer.service_tier && `tier ${answer.service_tier}`, answer.inference_geo && `ran in ${answer.inference_geo}`].filter(Boolean);
+  // `not_available` is the provider's word for a place that it does not tell.
+  const how = [answer.speed && `speed ${answer.speed}`, answer.service_tier && `tier ${answer.service_tier}`, answer.inference_geo && answer.inference_geo !== 'not_available' && `ran in ${answer.inference_geo}`].filter(Boolean);
   const head = [
     `${call.id}, admitted ${call.admitted_at}`,
     `  ${call.workspace}/${call.workflow}, ${call.endpoint}${call.model_requested === null ? '' : `, ${call.model_requested}${served}`}${how.length > 0 ? ` (${how.join(', ')})` : ''}`,

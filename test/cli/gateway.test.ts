@@ -97,6 +97,7 @@ test('a key is issued, listed without its secret, rotated and revoked; what it l
   expect((await call(rotated.out.trim())).status).toBe(401);
   const rows = (JSON.parse((await ask('keys', 'list', '--json')).out) as KeysAnswer).rows;
   expect(rows.map(({ id, state }) => ({ id, state }))).toContainEqual({ id: 'ci', state: 'revoked' });
+  expect(await ask('keys', 'create', 'ci', '--workspace', 'support')).toMatchObject({ code: 1, out: '', err: 'key ci was revoked; its name stays taken in the ledger, choose another\n' });
 });
 
 test.each([

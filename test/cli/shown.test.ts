@@ -1,7 +1,9 @@
 // test/cli/shown.test.ts: how figures, names and times look in a terminal.
 
 import { expect, test } from 'vitest';
-import type { UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
+import type { AlertFiring, RequestAnswer, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
+import { alertsTable } from '../../server/cli/alerts.ts';
+import { explainText } from '../../server/cli/explain.ts';
 import { reportText } from '../../server/cli/report.ts';
 import { dollars, dollarsLeft, exactDollars, printable, table } from '../../server/cli/show.ts';
 import { laterInstant } from '../../server/cli/times.ts';
@@ -90,4 +92,25 @@ test('a report says when rows were left out and how much of the cost is estimate
   const text = reportText(answer({ truncated: true, total: figures('1.500000000', '0.250000000') }));
   expect(text).toContain('Some rows were left out');
   expect(text).toContain('$0.2500 of the cost is estimated.');
+});
+
+test.each([
+  { inference_geo: 'us', shown: '(tier standard, ran in us)' },
+  // The provider's word where it does not tell.
+  { inference_geo: 'not_available', shown: '(tier standard)' },
+])('a call whose place is $inference_geo is explained with $shown', ({ inference_geo, shown }) => {
+  const request = {
+    id: 'req_1', admitted_at: '2026-06-15T12:00:00.000Z', workspace: 'support', workflow: 'triage', endpoint: 'messages', model_requested: 'claude-haiku-4-5', model_served: 'claude-haiku-4-5', outcome: 'ok', status: 200,
+    cost_usd: '0.001000000', settled_cost_usd: '0.001000000', estimated: false, estimate_method: null,
+  } as RequestAnswer['request'];
+  const answer: RequestAnswer = { request, attempts: [], cost_lines: [], cost_lines_usd: '0', cost_note: null, corrections: [], decisions: [], usage_parts: [], speed: null, service_tier: 'standard', inference_geo };
+  expect(explainText(answer).split('\n')[1]).toBe(`  support/triage, messages, claude-haiku-4-5 ${shown}`);
+});
+
+test('a list of alerts says when each began and ended', () => {
+  const alert = { state: 'firing', since: '2026-06-15T12:00:00.000Z', resolved_at: null, severity: 'warning', title: 'Calls fail', acknowledged_by: null, silenced: null, fingerprint: 'errors:gateway' } as AlertFiring;
+  const [head, firing, over] = alertsTable([alert, { ...alert, state: 'resolved', resolved_at: '2026-06-15T18:30:00.000Z' }]).split('\n');
+  expect(head).toMatch(/^state +since +ended +severity/);
+  expect(firing).toMatch(/^firing +2026-06-15 12:00 UTC +warning/);
+  expect(over).toMatch(/^resolved +2026-06-15 12:00 UTC +2026-06-15 18:30 UTC +warning/);
 });

@@ -19,7 +19,8 @@ const TESTS_A_MINUTE = 5;
 const LONGEST_REPLAY_MS = 366 * DAY_MS;
 /** A replay reads every row of its time; two at once would keep everybody else's reports waiting. */
 let replaying = false;
-let tests: number[] = [];
+/** When each channel was tested in the last minute. */
+const tests = new Map<string, readonly number[]>();
 
 export const alertRoutes: readonly Route[] = [
   json({
@@ -110,14 +111,14 @@ export const alertRoutes: readonly Route[] = [
     method: 'post',
     path: '/api/alerts/test',
     role: 'write',
-    summary: 'Sends a test to a channel, the way a real alert goes, or shows what would be sent. Five a minute.',
+    summary: 'Sends a test to a channel, the way a real alert goes, or shows what would be sent. Five a minute to each channel.',
     query: wire.NoQuery,
     body: wire.AlertTestBody,
     name: 'AlertTest',
     answer: wire.AlertTestAnswer,
     async handle({ services, body, actor, now }) {
       const { channel, rule, severity, resolve, print } = body;
-      if (!print) oneTestMore(now);
+      if (!print && services.settings().alerts.channels.some(({ id }) => id === channel)) oneTestMore(channel, now);
       const result = await services.alerts.test({ channel, rule, severity, resolve, print });
       if (result === null) throw new AdminError(404, 'unknown_channel', noSuch('channel', channel, services.settings().alerts.channels.map(({ id }) => id), ' in the config'));
       const { payload, delivery } = result;
@@ -152,7 +153,7 @@ export const alertRoutes: readonly Route[] = [
 function subjectsIn({ budgets }: Settings, keys: readonly VirtualKey[]): (alert: Pick<AlertState, 'rule' | 'scope'>) => Subject {
   return ({ rule, scope }) => {
     switch (rule) {
-      case 'budget': case 'pace': case 'forecast': return budgets.find(({ id }) => id === scope)?.scope ?? NO_SUBJECT;
+      case 'budget': case 'budget_refusing': case 'pace': case 'forecast': return budgets.find(({ id }) => id === scope)?.scope ?? NO_SUBJECT;
       case 'anomaly': return { ...NO_SUBJECT, workspace: scope };
       case 'key_unused': case 'key_leak': {
         const key = keys.find(({ id }) => id === scope);
@@ -164,10 +165,11 @@ function subjectsIn({ budgets }: Settings, keys: readonly VirtualKey[]): (alert:
   };
 }
 
-function oneTestMore(now: EpochMs): void {
-  tests = tests.filter((at) => Math.abs(now - at) < 60_000);
-  if (tests.length >= TESTS_A_MINUTE) throw new AdminError(429, 'too_many_tests', `${TESTS_A_MINUTE} tests a minute are enough for any channel.`, 60);
-  tests.push(now);
+/** @throws AdminError 429 */
+function oneTestMore(channel: string, now: EpochMs): void {
+  const lately = (tests.get(channel) ?? []).filter((at) => Math.abs(now - at) < 60_000);
+  if (lately.length >= TESTS_A_MINUTE) throw new AdminError(429, 'too_many_tests', `${TESTS_A_MINUTE} tests a minute are enough for a channel, and ${channel} has had them.`, 60);
+  tests.set(channel, [...lately, now]);
 }
 
 /** How the thresholds of a budget stand, each with when it was reached. */

@@ -54,7 +54,7 @@ export function keysTableOf(db: Database, audit: (line: AuditLine) => void): Key
   return {
     all: () => selectKeys.all().map((key) => ({ ...key, secrets: selectSecrets.all(key.id) })),
     create([, id, workspace, workflow, hash, hint, at, expiresAt, actor]) {
-      if (insertKey.run(id, workspace, workflow, at, expiresAt).changes === 0) throw new OpRefused('taken', `a key ${id} exists already`);
+      if (insertKey.run(id, workspace, workflow, at, expiresAt).changes === 0) throw new OpRefused('taken', existing(id).revokedAt === null ? `a key ${id} exists already` : `key ${id} was revoked; its name stays taken in the ledger, choose another`);
       insertSecret.run(hash, id, hint, at);
       audit({ at, actor, action: 'key.create', subject: id, detail: JSON.stringify({ workspace, workflow, expiresAt, hint }) });
     },
