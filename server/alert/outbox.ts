@@ -134,12 +134,15 @@ export class Outbox {
     return [...this.lines.keys()].flatMap((channel) => (['delivered', 'retry', 'dead', 'collapsed', 'silenced'] as const).map((result) => ({ channel, result, count: this.counts.get(`${channel}\n${result}`) ?? 0 })));
   }
 
-  /** Per channel: what was given up in the last day and not made good by a later success, and how long the oldest message is tried already. Tests are not counted: whoever asked for one has its answer. */
+  /**
+   * Per channel: what was given up in the last day with no success since, and how long the oldest message is tried already. A test that was
+   * given up is not counted, as whoever asked for it has its answer; one that arrived tells as well as any message that the channel works again.
+   */
   failing(now: EpochMs): { channel: string; dead: number; waitingMs: number }[] {
     return [...this.lines.keys()].map((channel) => {
-      const own = this.deliveries.filter((d) => d.channel === channel && !isTest(d));
+      const own = this.deliveries.filter((d) => d.channel === channel);
       const lastGood = Math.max(0, ...own.filter((d) => d.result === 'delivered').map(({ at }) => at));
-      const dead = own.filter((d) => d.result === 'dead' && d.at > Math.max(lastGood, now - DAY_MS)).length;
+      const dead = own.filter((d) => d.result === 'dead' && !isTest(d) && d.at > Math.max(lastGood, now - DAY_MS)).length;
       const tried = [...this.messages.values()].filter((m) => m.channel === channel && m.attempts > 0);
       return { channel, dead, waitingMs: Math.max(0, ...tried.map((m) => now - m.createdAt)) };
     });

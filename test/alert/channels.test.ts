@@ -163,18 +163,23 @@ test('a receiver that fails is tried seven times, later and later, then given up
   expect(box.failing(epochMs(at))).toMatchObject([{ channel: 'ops', dead: 1 }]);
 });
 
-test('a test that fails is no alert that was given up, one that arrives makes none good, and both are still so after a restart', async () => {
+test('a test that fails is no alert that was given up; one that arrives says that the channel works again, and both are still so after a restart', async () => {
   const box = outbox(channel('webhook'));
   hook.answers.push({ status: 404 }, { status: 404 });
   expect((await box.test('ops', notice({ type: 'alert.test' }), false))?.delivery).toMatchObject({ result: 'dead', status: 404 });
   expect(box.failing(epochMs(at))).toEqual([{ channel: 'ops', dead: 0, waitingMs: 0 }]);
   box.add(notice());
   await after(box, 30_000);
+  expect(box.failing(epochMs(at))).toEqual([{ channel: 'ops', dead: 1, waitingMs: 0 }]);
+  at += 1_000;
+  hook.answers.push({ status: 404 });
+  expect((await box.test('ops', notice({ type: 'alert.test' }), false))?.delivery).toMatchObject({ result: 'dead' });
+  expect(box.failing(epochMs(at))).toEqual([{ channel: 'ops', dead: 1, waitingMs: 0 }]);
   at += 1_000;
   expect((await box.test('ops', notice({ type: 'alert.test' }), false))?.delivery).toMatchObject({ result: 'delivered' });
   const again = outbox(channel('webhook'));
   again.restore(box.waiting(), box.log());
-  for (const each of [box, again]) expect(each.failing(epochMs(at))).toEqual([{ channel: 'ops', dead: 1, waitingMs: 0 }]);
+  for (const each of [box, again]) expect(each.failing(epochMs(at))).toEqual([{ channel: 'ops', dead: 0, waitingMs: 0 }]);
 });
 
 test.each([400, 401, 404, 410])('%i is not tried again', async (status) => {

@@ -12,7 +12,7 @@ test('any text is written as the server writes it: quoted where it must be, and 
   const texts = [...PAYLOADS, ...starts.flatMap((start) => [start, `${start}SUM(A1)`, `${start}"a",b\r\nc`, `a${start}b`]), 'plain', 'ümläut – 日本'];
   const rows = texts.map((policy, calls) => ({ policy, verdict: 'refuse' as const, calls }));
   const to = new PassThrough();
-  const [written] = await Promise.all([text(to), writeVerdicts([], rows, to)]);
+  const [written] = await Promise.all([text(to), writeVerdicts({ group_by: [], timezone: 'UTC', rows }, to)]);
   expect(csvOf({ policy: (row) => row.policy, verdict: (row) => row.verdict, calls: (row) => row.calls }, rows)).toBe(written);
 });
 

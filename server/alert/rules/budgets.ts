@@ -5,7 +5,7 @@ import { limitOf, type Standing } from '../../domain/budget.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../domain/durations.ts';
 import { nanodollars, NO_MONEY, usdNumber } from '../../domain/money.ts';
 import type { Figures } from '../figures.ts';
-import { dollars, percent, ratioOf, when } from './show.ts';
+import { count, dollars, percent, ratioOf, when } from './show.ts';
 
 const HYSTERESIS_MILLIONTHS = 50_000n;
 /** Shorter periods have hours of sleep in them that make any morning look fast. */
@@ -49,8 +49,8 @@ export function budgetRefusing({ standings, now, zone, rules, notify }: Figures)
       rule: 'budget_refusing', scope: budget.id, period: period.from, basis: String(limit), tier: fires ? 1 : 0, keeps: fires ? 1 : 0,
       severity: 'warning', forMs: 0, clearMs: 0, rearmMs: DAY_MS,
       title: `Budget ${budget.id} refuses calls`,
-      text: `${calls === 1 ? 'A call was' : `${calls.toLocaleString('en-US')} calls were`} refused in this ${budget.period}, because ${calls === 1 ? 'it' : 'each'} can cost more than the ${dollars(left)} that are left. Calls that can cost less still pass; a lower \`max_tokens\`, a grant or a higher limit lets the others through.`,
-      facts: [{ label: 'Refused', value: calls.toLocaleString('en-US') }, ...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
+      text: `${calls === 1 ? 'A call was' : `${count(calls)} calls were`} refused in this ${budget.period}, because ${calls === 1 ? 'it' : 'each'} can cost more than the ${dollars(left)} that are left. Calls that can cost less still pass; a lower \`max_tokens\`, a grant or a higher limit lets the others through.`,
+      facts: [{ label: 'Refused', value: count(calls) }, ...moneyFacts(standing), { label: 'Period ends', value: when(period.to, zone) }],
       value: calls, threshold: 1, unit: 'count', notify: budget.notify ?? notify,
     };
   });

@@ -52,7 +52,7 @@ export function Audit() {
   return (
     <Panel title="Audit" asked={asked} skeleton="list" aside={<span class="muted">append-only</span>}>
       {(answer) =>
-        answer.rows.length === 0 ? <p class="calm">Nothing was changed yet. Keys, reloads of the configuration, exports and backups are noted here.</p> : (
+        answer.rows.length === 0 ? <p class="calm">Nothing was changed yet. Keys, reloads of the configuration, exports of the server and backups are noted here.</p> : (
           <>
             <Listing caption="Audit, as a table" columns={columns} rows={answer.rows} idOf={(row) => String(row.id)} />
             <nav class="pager" aria-label="Pages of the audit">
