@@ -16,13 +16,15 @@ export interface GatewayOptions {
 
 export interface AdminClient {
   /** @throws CommandError when the gateway does not answer, or answers no */
-  json<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Answer>;
+  json<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, timeoutMs?: number): Promise<Answer>;
   /** The body as it comes. @throws CommandError likewise */
   stream(path: string): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** Long enough for a report over everything on a busy machine. */
 const ANSWER_TIMEOUT_MS = 60_000;
+/** For what reads or copies a whole ledger. */
+export const LONG_ANSWER_TIMEOUT_MS = 280_000;
 
 /** @throws CommandError when the config does not say where the gateway is */
 export function adminClient(options: GatewayOptions, env: NodeJS.ProcessEnv): AdminClient {
@@ -49,8 +51,8 @@ export function adminClient(options: GatewayOptions, env: NodeJS.ProcessEnv): Ad
     return response;
   };
   return {
-    json: async <Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) => {
-      const response = await ask(method, path, body, ANSWER_TIMEOUT_MS);
+    json: async <Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, timeoutMs = ANSWER_TIMEOUT_MS) => {
+      const response = await ask(method, path, body, timeoutMs);
       try {
         return (await response.json()) as Answer;
       } catch {

@@ -3,7 +3,7 @@
 import { Option, type Command } from 'commander';
 import { ALERT_RULES, SEVERITIES, type AlertRule, type Severity } from '../domain/alert.ts';
 import type { AcknowledgeAnswer, AcknowledgeBody, AlertFiring, AlertReplayAnswer, AlertsAnswer, AlertTestAnswer, AlertTestBody, SilenceAnswer, SilenceBody, SilenceRow } from '../http/admin/wire.ts';
-import { adminClient } from './admin-client.ts';
+import { adminClient, LONG_ANSWER_TIMEOUT_MS } from './admin-client.ts';
 import { CommandError } from './exit.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, withGateway, type AskOptions } from './options.ts';
@@ -91,7 +91,7 @@ export function alertsCommand(program: Command, terminal: Terminal): void {
     .addHelpText('after', example('alerts replay --since 30d', 'alerts replay --since 7d --rule anomaly'))
     .action(async ({ since, rule, ...options }: AskOptions & { since: string; rule?: AlertRule }) => {
       const query = new URLSearchParams({ since, ...(rule === undefined ? {} : { rule }) });
-      const answer = await adminClient(options, terminal.env).json<AlertReplayAnswer>('GET', `/api/alerts/replay?${query.toString()}`);
+      const answer = await adminClient(options, terminal.env).json<AlertReplayAnswer>('GET', `/api/alerts/replay?${query.toString()}`, undefined, LONG_ANSWER_TIMEOUT_MS);
       if (options.json) return terminal.out(asJson(answer));
       terminal.out(answer.rows.length === 0 ? 'Nothing would have fired.\n' : `${table(['at', 'event', 'severity', 'rule', 'scope', 'title'], answer.rows.map((row) => [minute(row.at, ''), row.event, row.severity, row.rule, row.scope, row.title]))}\n`);
       const gaps = answer.gaps.filter((gap) => rule === undefined || gap.rule === rule);

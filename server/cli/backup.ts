@@ -5,7 +5,7 @@ import { access, copyFile, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BackupAnswer } from '../http/admin/wire.ts';
-import { adminClient } from './admin-client.ts';
+import { adminClient, LONG_ANSWER_TIMEOUT_MS } from './admin-client.ts';
 import { CommandError } from './exit.ts';
 import type { Terminal } from './main.ts';
 import { asJson, example, withGateway, type AskOptions } from './options.ts';
@@ -17,7 +17,7 @@ export function backupCommand(program: Command, terminal: Terminal): void {
       const wanted = named === undefined ? null : resolve(named);
       if (wanted !== null && (await exists(wanted))) throw new CommandError(`${wanted} is there already; a backup never overwrites a file`);
       if (wanted !== null) await writable(dirname(wanted));
-      const answer = await adminClient(options, terminal.env).json<BackupAnswer>('POST', '/api/backup', {});
+      const answer = await adminClient(options, terminal.env).json<BackupAnswer>('POST', '/api/backup', {}, LONG_ANSWER_TIMEOUT_MS);
       if (wanted !== null) await copyHere(answer.file, wanted);
       const file = wanted ?? answer.file;
       terminal.out(options.json ? asJson({ ...answer, file }) : `${file}: ${answer.bytes} bytes in ${answer.duration_ms} ms\n`);
