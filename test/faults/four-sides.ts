@@ -42,7 +42,7 @@ export const CASES: readonly Case[] = [
   { id: 'F9', asking: streamed('no-usage'), client: whole, ...guessed },
   { id: 'F9, JSON', asking: { fault: 'no-usage' }, client: whole, ...guessed },
   { id: 'F10', asking: streamed('usage-start-only'), client: whole, ...broke('upstream_reset', 'upstream_error') },
-  { id: 'F11', asking: streamed('growing-input:8003'), client: whole, ...fine },
+  { id: 'F11', asking: streamed('growing-input:500'), client: whole, ...fine },
   { id: 'F12', asking: streamed('error-event:6'), client: whole, ...broke('upstream_error', 'overloaded') },
   { id: 'F13', asking: { fault: 'rate-limit:7' }, client: answered(429), ...no('upstream_error', 'rate_limited') },
   { id: 'F14, 429', asking: { fault: 'spend-cap-429' }, client: answered(429), ...no('upstream_error', 'rate_limited') },

@@ -34,7 +34,7 @@ beforeAll(async () => {
     ],
     budgets: [
       { id: 'broke-day', scope: { workspace: 'broke' }, limit_usd: 0.000001, period: 'day' },
-      { id: 'tight-hour', scope: { workspace: 'tight' }, limit_usd: 0.012, period: 'hour' },
+      { id: 'tight-hour', scope: { workspace: 'tight' }, limit_usd: 0.0022, period: 'hour' },
     ],
   });
 });
