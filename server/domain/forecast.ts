@@ -207,3 +207,9 @@ function ceilDivide(dividend: bigint, divisor: bigint): bigint {
   const whole = dividend / divisor;
   return dividend % divisor > 0n ? whole + 1n : whole;
 }
+
+/** An outlook of a while ago, which more has been spent since than it foresaw, foresees at least that. */
+export const neverBelow = ({ p50, p90 }: { readonly p50: Nanodollars; readonly p90: Nanodollars }, spent: Nanodollars): { readonly p50: Nanodollars; readonly p90: Nanodollars } => ({
+  p50: p50 > spent ? p50 : spent,
+  p90: p90 > spent ? p90 : spent,
+});

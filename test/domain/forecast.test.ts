@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { DateTime } from 'luxon';
 import { describe, expect, test } from 'vitest';
 import { periodAt, type PeriodKind } from '../../server/domain/calendar.ts';
-import { forecast, reachesLimitAt } from '../../server/domain/forecast.ts';
+import { forecast, neverBelow, reachesLimitAt } from '../../server/domain/forecast.ts';
 import { epochMs, type EpochMs } from '../../server/domain/ids.ts';
 import { nanodollars, NO_MONEY } from '../../server/domain/money.ts';
 
@@ -144,4 +144,12 @@ describe('the instant a limit is reached', () => {
     expect(reachesLimitAt(idle, nanodollars(1n))).toBeNull();
     expect(reachesLimitAt(idle, NO_MONEY)).toBe(idle.now);
   });
+});
+
+test.each([
+  { spent: 5n, is: [9n, 12n] },
+  { spent: 10n, is: [10n, 12n] },
+  { spent: 13n, is: [13n, 13n] },
+])('a forecast that was made a while ago is never below the $spent that are spent by now', ({ spent, is }) => {
+  expect(Object.values(neverBelow({ p50: nanodollars(9n), p90: nanodollars(12n) }, nanodollars(spent)))).toEqual(is);
 });

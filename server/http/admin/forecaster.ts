@@ -2,7 +2,7 @@
 
 import type { Standing } from '../../domain/budget.ts';
 import { DAY_MS } from '../../domain/durations.ts';
-import { forecast } from '../../domain/forecast.ts';
+import { forecast, neverBelow } from '../../domain/forecast.ts';
 import { epochMs, type Clock } from '../../domain/ids.ts';
 import type { Nanodollars } from '../../domain/money.ts';
 import type { Reports } from '../../domain/reports.ts';
@@ -16,7 +16,7 @@ type Outlook = { readonly p50: Nanodollars; readonly p90: Nanodollars } | null;
 /** One forecast per budget a minute at most, shared by the admin API and the metrics. */
 export function createForecaster(services: { reports: Pick<Reports, 'hourlySpend'>; clock: Clock; zone: () => string }): (standing: Standing) => Promise<Outlook> {
   const kept = new Map<string, { readonly at: number; readonly period: number; readonly answer: Promise<Outlook> }>();
-  return ({ budget, period, spent }) => {
+  const learned = ({ budget, period, spent }: Standing): Promise<Outlook> => {
     const now = services.clock.now();
     const known = kept.get(budget.id);
     if (known && known.period === period.from && Math.abs(now - known.at) < KEPT_MS) return known.answer;
@@ -26,5 +26,9 @@ export function createForecaster(services: { reports: Pick<Reports, 'hourlySpend
     kept.set(budget.id, { at: now, period: period.from, answer });
     answer.catch(() => kept.delete(budget.id));
     return answer;
+  };
+  return async (standing) => {
+    const outlook = await learned(standing);
+    return outlook === null ? null : neverBelow(outlook, standing.spent);
   };
 }
