@@ -34,6 +34,8 @@ export interface RunningGateway {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Waits for the end without asking for it; the exit code. */
   ended(): Promise<number | null>;
+  /** `runs`, or the code or signal that it ended by. */
+  state(): string;
   /** SIGKILL if it still runs, and its files removed. */
   close(): Promise<void>;
 }
@@ -74,6 +76,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
       return child.exitCode;
     },
+    state: () => String(child.exitCode ?? child.signalCode ?? 'runs'),
     close: async () => {
       await stop('SIGKILL');
       rmSync(folder, { recursive: true, force: true });

@@ -107,6 +107,10 @@ test(`${MINUTES} minutes of ${CALLS_PER_SECOND} calls a second and ${STREAMS} op
     const most = (of: keyof Reading, from: number, to: number): number => Math.max(...readings.slice(from, to).map((one) => one[of]));
     expect(most('rssMb', readings.length - quarter, readings.length)).toBeLessThan(most('rssMb', quarter, 2 * quarter) * MEMORY_GROWTH);
     expect(most('descriptors', readings.length - quarter, readings.length)).toBeLessThan(most('descriptors', quarter, 2 * quarter) + MORE_DESCRIPTORS);
+  } catch (error) {
+    // Hours later nobody can look any more.
+    console.log(`the gateway at the failure: ${gateway.state()}; its last words:\n${gateway.output().slice(-4_000)}`);
+    throw error;
   } finally {
     await gateway.close();
     await standin.close();
