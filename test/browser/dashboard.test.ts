@@ -1,16 +1,13 @@
 // test/browser/dashboard.test.ts: the built dashboard in a real browser, on the real gateway, in front of the stand-in for the API.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
+import { audit } from './audit.ts';
 import { launchChromium } from './chromium.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 let browser: Browser;
@@ -52,7 +49,8 @@ interface Opened {
 async function open(gateway: RunningGateway, path = '/', look: { width?: number; dark?: boolean; audited?: boolean; moving?: boolean } = {}): Promise<Opened> {
   // An audit puts its own script into the page, which the policy rightly forbids; no other page is opened without it.
   const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: look.moving ? 'no-preference' : 'reduce', bypassCSP: look.audited ?? false });
-  closing.push(() => context.close());
+  // A page that stays open goes on asking for figures, beside all the tests that follow.
+  onTestFinished(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -65,7 +63,7 @@ async function open(gateway: RunningGateway, path = '/', look: { width?: number;
 
 beforeAll(async () => {
   // Files of tests run side by side: none may take away what another one's pages are loading.
-  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
+  [browser, standin] = await Promise.all([launchChromium(), startStandin()]);
 });
 
 afterAll(async () => {
@@ -73,14 +71,6 @@ afterAll(async () => {
   await browser?.close();
   await standin?.close();
 });
-
-async function audit(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe: run } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-    return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-  });
-}
 
 describe('before the first call', () => {
   test('the overview shows the base URL and a call to copy, and sees the first call arrive by itself', async () => {

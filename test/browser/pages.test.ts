@@ -1,21 +1,19 @@
 // test/browser/pages.test.ts: every page of the built dashboard in a real browser: with traffic, without any, by keyboard, and in the face of hostile names.
 
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LimitsAnswer, VerdictsAnswer } from '../../server/http/admin/wire.ts';
 import { startReceiver } from '../demo/receiver.ts';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
+import { audit } from './audit.ts';
 import { launchChromium } from './chromium.ts';
 import { PAYLOADS } from './payloads.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** What tells that a page has its figures, and the key that leads to it after `g`. */
@@ -74,7 +72,8 @@ interface Opened {
 async function open(at: RunningGateway, path: string, look: { width?: number; dark?: boolean; audited?: boolean } = {}): Promise<Opened> {
   // An audit puts its own script into the page, which the policy rightly forbids.
   const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 800 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: 'reduce', bypassCSP: look.audited ?? false });
-  closing.push(() => context.close());
+  // A page that stays open goes on asking for figures, beside all the tests that follow.
+  onTestFinished(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -91,7 +90,7 @@ async function open(at: RunningGateway, path: string, look: { width?: number; da
 
 beforeAll(async () => {
   // Files of tests run side by side: none may take away what another one's pages are loading.
-  [browser, standin, receiver] = await Promise.all([launchChromium(), startStandin(), startReceiver(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
+  [browser, standin, receiver] = await Promise.all([launchChromium(), startStandin(), startReceiver()]);
   gateway = await started();
   for (let i = 0; i < 3; i++) expect(await call(gateway, '/w/support/ticket-triage', { headers: { 'x-tollgate-user': 'u-1', 'x-tollgate-action': 'ticket-1', traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b${i}-01` } })).toBe(200);
   expect(await call(gateway, '/w/catalog', { model: 'claude-sonnet-4-6', headers: { 'x-tollgate-user': 'u-2' } })).toBe(200);
@@ -105,18 +104,14 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-const audit = async (page: Page): Promise<string[]> => {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe: run } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-    return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-  });
-};
-
 describe('with traffic', () => {
   test.each(PAGES)('$path has no accessibility fault in either theme, and fits 320 pixels', async ({ path, ready }) => {
+    const { page } = await open(gateway, path, { audited: true });
     for (const look of [{ width: 1280, dark: false }, { width: 768, dark: false }, { width: 320, dark: true }]) {
-      const { page } = await open(gateway, path, { ...look, audited: true });
+      await page.setViewportSize({ width: look.width, height: 800 });
+      await page.emulateMedia({ colorScheme: look.dark ? 'dark' : 'light' });
+      // Anew: a page that begins at a width may look other than one that came to it.
+      if (look.width < 1280) await page.reload();
       await page.locator(ready).first().waitFor();
       expect(await audit(page)).toEqual([]);
       expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);

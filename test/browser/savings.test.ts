@@ -1,17 +1,14 @@
 // test/browser/savings.test.ts: waste that an app really made, through the gateway, is on the savings page: seen, followed to its requests, decided on.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import type { Browser, Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startGateway, type RunningGateway } from '../flow/gateway.ts';
 import { startStandin, type Standin } from '../standin/standin.ts';
+import { audit } from './audit.ts';
 import { launchChromium } from './chromium.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** Some 70,000 tokens of the newer tokenizer: more than a dollar when six calls pay them. */
 const HANDBOOK = 'The lamp of the house of words shines brighter than any other. '.repeat(3_200);
@@ -31,7 +28,7 @@ async function call(workflow: string, question: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  [browser, standin] = await Promise.all([launchChromium(), startStandin(), build({ configFile: fileOf('web/vite.config.ts'), logLevel: 'error', build: { emptyOutDir: false } })]);
+  [browser, standin] = await Promise.all([launchChromium(), startStandin()]);
   gateway = await startGateway({
     config: { access: 'open', timezone: 'UTC', upstream: { origin: standin.url, keys: { default: 'sk-ant-api03-standin' } }, prices: { file: fileOf('config/prices.yaml') }, workspaces: [{ id: 'shop', open_workflows: true }] },
   });
@@ -48,6 +45,8 @@ afterAll(async () => {
 async function open(look: { width?: number; dark?: boolean; audited?: boolean } = {}): Promise<Page> {
   // An audit puts its own script into the page, which the policy rightly forbids.
   const context = await browser.newContext({ viewport: { width: look.width ?? 1280, height: 900 }, colorScheme: look.dark ? 'dark' : 'light', reducedMotion: 'reduce', bypassCSP: look.audited ?? false });
+  // A page that stays open goes on asking for figures, beside all the tests that follow.
+  onTestFinished(() => context.close());
   const page = await context.newPage();
   await page.goto(`${gateway.adminUrl}/savings`);
   await page.locator('.saving').first().waitFor();
@@ -63,24 +62,17 @@ test('what was paid for nothing stands with its amount, its certainty and the ch
   expect(await page.locator('.lead').innerText()).toMatch(/need not have been spent/);
   await page.keyboard.press('t');
   await page.getByRole('region', { name: 'Captured and recoverable by week, as a table' }).waitFor();
-  await page.context().close();
 });
 
 test('no accessibility fault in either theme, wide or narrow, with a form open, and nothing runs out of 320 pixels', async () => {
   for (const look of [{ width: 1280, dark: false }, { width: 320, dark: true }]) {
     const page = await open({ ...look, audited: true });
     await card(page, 'The same call, made again').getByRole('button', { name: 'Dismissed' }).click();
-    await page.evaluate(axe);
     for (const colorScheme of [look.dark ? 'dark' : 'light', look.dark ? 'light' : 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      const violations = await page.evaluate(async () => {
-        const { axe: run } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
-        return (await run.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      });
-      expect(violations).toEqual([]);
+      expect(await audit(page)).toEqual([]);
     }
     expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-    await page.context().close();
   }
 });
 
@@ -93,7 +85,6 @@ test('the evidence leads to its requests and back, and an example to its own', a
   await page.goBack();
   await card(page, 'The same call, made again').getByRole('link', { name: /^Request req_/ }).first().click();
   await page.locator('.drawer').waitFor();
-  await page.context().close();
 });
 
 test('the keyboard alone names an owner and dismisses with a reason, which a reload still knows', async () => {
@@ -118,7 +109,6 @@ test('the keyboard alone names an owner and dismisses with a reason, which a rel
   expect(await page.locator('.lead strong').innerText()).not.toBe(before);
   await decided.getByRole('button', { name: 'Open', exact: true }).click();
   await page.getByRole('region', { name: 'What to change' }).getByRole('heading', { name: 'The same call, made again' }).waitFor();
-  await page.context().close();
 });
 
 test('a filter in the address narrows the page to one workflow, and can be dropped', async () => {
@@ -128,7 +118,6 @@ test('a filter in the address narrows the page to one workflow, and can be dropp
   expect(await card(page, 'The same call, made again').count()).toBe(0);
   await page.getByRole('button', { name: 'Drop workflow answers' }).click();
   await card(page, 'The same call, made again').waitFor();
-  await page.context().close();
 });
 
 test('the ledger holds hashes of the prompts, and no word of them', () => {

@@ -1,8 +1,6 @@
 // test/flow/one-truth.test.ts: after a mixed run, the provider's own log priced by an independent calculation, the ledger, every report, the exports, the metrics, the budgets and the dashboard say one thing, before and after a kill, to the nano-dollar.
 
-import { fileURLToPath } from 'node:url';
 import { DateTime } from 'luxon';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActionsAnswer, BudgetsAnswer, RequestAnswer, RequestRow, StatementAnswer, TokenCounts, UsageAnswer, UsageFigures } from '../../server/http/admin/wire.ts';
 import { oracleNanos, ORACLE_MODELS, type OracleTurn } from '../price/oracle.ts';
@@ -36,7 +34,7 @@ beforeAll(async () => {
       { id: 'haiku', scope: { model: 'claude-haiku-4-5' }, limit_usd: 500, period: 'year' },
     ],
   };
-  [scene] = await Promise.all([startScene(config), build({ configFile: fileURLToPath(new URL('../../web/vite.config.ts', import.meta.url)), logLevel: 'error', build: { emptyOutDir: false } })]);
+  scene = await startScene(config);
   sent = await mixedRun(scene.gateway.dataUrl, scene.standin, { rounds: 10, atOnce: 24 });
   await scene.standin.idle();
   await settled(scene.gateway);
