@@ -88,7 +88,7 @@ async function leftWaiting(call: Call, body: InspectedBody, intent: Intent, { cl
   services.observer.started(opened.caller.workspace, call.route.endpoint);
   const now = services.clock.monotonic();
   const reading: Reading = { usage: null, complete: false, contentBytes: 0, stopReason: null, errorType: null, errorCode: null, firstContentAt: null, obstacle: null };
-  const result: Answer['result'] = { stop: 'cut', head: null, reading, sent: false, answered: false, clientGone: true, clientMissed: false, errorCode: null, responseBytes: 0, headersAt: null, lastByteAt: now };
+  const result: Answer['result'] = { stop: 'cut', head: null, reading, sent: false, answered: false, clientGone: true, clientMissed: false, errorCode: null, responseBytes: 0, clientWaitMs: 0, headersAt: null, lastByteAt: now };
   const pricing = services.pricing();
   settle(call, body, null, opened, { cost: (ending) => pricing.cost(quote, ending) }, null, { outcome: 'client_abort', result, reading, attempts: [], startedAt: now }, { ...NO_WAIT, waitedMs }, services);
 }

@@ -157,6 +157,8 @@ export interface Attempt {
   /** To the response headers; null when none came. */
   readonly headersMs: number | null;
   readonly durationMs: number;
+  /** The part of the duration in which the answer stood still because the client took no more of it. Null: not known, as of attempts before it was kept. Left out: none of it. */
+  readonly clientWaitMs?: number | null;
   /** e.g. `ECONNREFUSED`, `overloaded_error`; null when it went well. Never a message: those can hold text of the client's. */
   readonly errorType: string | null;
   /** The failover that it went to; null or left out: the upstream's own origin, with the call's own key. */

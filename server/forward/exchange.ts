@@ -69,6 +69,8 @@ export interface ExchangeResult {
   /** e.g. `ECONNREFUSED`; null when it went well. */
   readonly errorCode: string | null;
   readonly responseBytes: number;
+  /** For how long the answer stood still because the client took no more of it. */
+  readonly clientWaitMs: number;
   /** Milliseconds on the monotonic clock; null when no headers came. */
   readonly headersAt: number | null;
   readonly lastByteAt: number;
@@ -114,6 +116,9 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   #stop: Stop | null = null;
   #settled = false;
   #headersAt: number | null = null;
+  #clientWaitMs = 0;
+  /** Since when nothing is read, as the client takes no more; null while it does. */
+  #fullSince: number | null = null;
   /** Once the client has left and the answer is read on. */
   #drain: Drain | null = null;
   #drainTimer: NodeJS.Timeout | null = null;
@@ -175,7 +180,14 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   }
 
   onRoom(): void {
+    this.#countClientWait();
     this.#resume?.();
+  }
+
+  #countClientWait(): void {
+    if (this.#fullSince === null) return;
+    this.#clientWaitMs += this.#options.monotonic() - this.#fullSince;
+    this.#fullSince = null;
   }
 
   drain(): void {
@@ -220,6 +232,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     const room = this.#waiting !== null ? this.#wait(chunk) : this.#delivery.write(chunk);
     this.#meter?.tap(chunk);
     if (this.#responseBytes > LONG_ANSWER_BYTES) pieceWentBy(chunk.length);
+    if (!room) this.#fullSince ??= this.#options.monotonic();
     return room;
   }
 
@@ -279,6 +292,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
     if (this.#settled) return;
     this.#drain = this.#options.drainAfterAbort(this.#head);
     if (this.#drain === null) return this.#abort('cut');
+    this.#countClientWait();
     this.#drainTimer = setTimeout(() => this.#abort('cut'), this.#drain.forMs).unref();
     this.#resume?.();
   }
@@ -322,6 +336,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
   #finish(stop: Stop, reading: Reading | null, errorCode: string | null, lastByteAt: number, keptBack: readonly Buffer[] | null = null): void {
     if (this.#settled) return;
     this.#letGo();
+    this.#countClientWait();
     const result: ExchangeResult = {
       stop,
       head: this.#head,
@@ -332,6 +347,7 @@ class RunningExchange implements Exchange, Dispatcher.DispatchHandler, DeliveryL
       clientMissed: this.#clientMissed,
       errorCode,
       responseBytes: this.#responseBytes,
+      clientWaitMs: this.#clientWaitMs,
       headersAt: this.#headersAt,
       lastByteAt,
     };

@@ -78,6 +78,7 @@ export async function forward(request: ForwardRequest): Promise<Answer> {
       upstreamRequestId: result.head === null ? null : headerOf(result.head.raw, 'request-id'),
       headersMs: result.headersAt === null ? null : result.headersAt - started,
       durationMs: result.lastByteAt - started,
+      clientWaitMs: result.clientWaitMs,
       errorType: reading.errorType ?? result.errorCode,
       failover: tries?.place.id ?? null,
       limits: result.head === null ? null : request.toldLimits,

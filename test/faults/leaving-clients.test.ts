@@ -142,10 +142,13 @@ test('a client that takes nothing for a while holds up the provider, gets all of
     const row = await rowOf(slow, session);
     slow.outcomes.set('ok', 1);
     expect(row).toMatchObject({ outcome: 'ok', status: 200, estimated: false, tokens: { input: 12, output: 34 } });
-    const { attempts } = await admin<{ attempts: { duration_ms: number; headers_ms: number }[] }>(slow, `/api/requests/${row.id}`);
+    const { attempts } = await admin<{ attempts: { duration_ms: number; headers_ms: number; client_wait_ms: number }[] }>(slow, `/api/requests/${row.id}`);
     expect(attempts).toHaveLength(1);
-    const { duration_ms: attemptMs, headers_ms: headersMs } = attempts[0]!;
+    const { duration_ms: attemptMs, headers_ms: headersMs, client_wait_ms: clientMs } = attempts[0]!;
     expect(attemptMs - headersMs).toBeGreaterThan(heldMs * 0.9);
+    // How long the provider took and how long the client did are told apart.
+    expect(clientMs).toBeGreaterThan(heldMs * 0.9);
+    expect(clientMs).toBeLessThanOrEqual(attemptMs);
     expect(Number(row['duration_ms'])).toBeGreaterThanOrEqual(attemptMs);
     // The wait for the client is no doing of ours.
     expect(Number(row['overhead_ms'])).toBeLessThan(heldMs);

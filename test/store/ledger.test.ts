@@ -31,7 +31,7 @@ test('a row holds everything that was said of its call', async () => {
   const parts = [{ type: 'message', model: null, tokens: { input: 1, cacheWrite5m: 2, cacheWrite1h: 3, cacheRead: 4, output: 5 } }];
   await ledger.settle(settlement('req_1', {
     cost: cost({ parts, estimated: true, estimateMethod: 'a guess', prices: [price('claude-haiku-4-5'), price('claude-opus-4-8')] }),
-    attempts: [attempt(1, { outcome: 'upstream_error', status: 529, errorType: 'overloaded_error' }), attempt(2, { failover: 'second' })],
+    attempts: [attempt(1, { outcome: 'upstream_error', status: 529, errorType: 'overloaded_error' }), attempt(2, { failover: 'second', clientWaitMs: 640.125 })],
   }));
   await ledger.refuse(refusedEntry('req_2'));
   await ledger.open(openEntry('req_3'));
@@ -51,9 +51,9 @@ test('a row holds everything that was said of its call', async () => {
   });
   expect(rows[1]).toMatchObject({ id: 'req_2', outcome: 'refused', refusal: 'budget_exhausted', status: 429, cost: 0, held: 0, attempts: 0, model_text: 'fast', sent_text: '', duration_us: 400 });
   expect(rows[2]).toMatchObject({ id: 'req_3', outcome: 'client_abort', status: null, attempts: 0, cost: 0, model_text: 'claude-haiku-4-5', ttft_us: null, price: 1 });
-  expect(place.read('SELECT call, number, outcome, status, headers_us, duration_us, upstream_request_id, error_type, failover FROM attempt ORDER BY call, number')).toEqual([
-    { call: 1, number: 1, outcome: 'upstream_error', status: 529, headers_us: 210_500, duration_us: 1_890_250, upstream_request_id: 'req_up1', error_type: 'overloaded_error', failover: null },
-    { call: 1, number: 2, outcome: 'ok', status: 200, headers_us: 210_500, duration_us: 1_890_250, upstream_request_id: 'req_up2', error_type: null, failover: 'second' },
+  expect(place.read('SELECT call, number, outcome, status, headers_us, duration_us, upstream_request_id, error_type, failover, client_wait_us FROM attempt ORDER BY call, number')).toEqual([
+    { call: 1, number: 1, outcome: 'upstream_error', status: 529, headers_us: 210_500, duration_us: 1_890_250, upstream_request_id: 'req_up1', error_type: 'overloaded_error', failover: null, client_wait_us: 0 },
+    { call: 1, number: 2, outcome: 'ok', status: 200, headers_us: 210_500, duration_us: 1_890_250, upstream_request_id: 'req_up2', error_type: null, failover: 'second', client_wait_us: 640_125 },
   ]);
   const prices = place.read<{ content: string }>('SELECT content FROM price_version ORDER BY id').map((row) => JSON.parse(row.content) as { model: string; standard: { input: string } });
   expect(prices.map((p) => [p.model, p.standard.input])).toEqual([['claude-haiku-4-5', '1000000'], ['claude-opus-4-8', '1000000']]);

@@ -112,7 +112,7 @@ describe('one call', () => {
     expect(detail).toEqual({
       row: report(source, 'requests', { filter: everything, limit: 1, cursor: null }).rows[0],
       attempts: [1, 2].map((number) => ({
-        number, startedAt: anyCall.at, status: 200, outcome: 'ok', upstreamRequestId: `up-${number - 1}`, headersMs: 1.5, durationMs: 2.5, errorType: null, failover: null, limits: null,
+        number, startedAt: anyCall.at, status: 200, outcome: 'ok', upstreamRequestId: `up-${number - 1}`, headersMs: 1.5, durationMs: 2.5, clientWaitMs: 0, errorType: null, failover: null, limits: null,
       })),
       decisions: [{ rule: 'models:support', verdict: 'allow', detail: null }],
       parts: [{ type: 'message', model: null, tokens: anyCall.tokens }],

@@ -163,6 +163,7 @@ export function requestDetail(detail: CallDetail, lines: readonly CostLine[]): w
       upstream_request_id: a.upstreamRequestId,
       headers_ms: a.headersMs,
       duration_ms: a.durationMs,
+      client_wait_ms: a.clientWaitMs ?? null,
       error_type: a.errorType,
       failover: a.failover ?? null,
       limits: a.limits ? toldLimits(a.limits) : null,

@@ -50,10 +50,10 @@ export function callsOf(db: Database, names: Names, rollups: Rollups): Calls {
   const insertRefused = db.prepare(`INSERT INTO call (${REFUSED}) VALUES (${marks(REFUSED)}) ON CONFLICT (id) DO NOTHING`);
   const insertAttempt = db.prepare('INSERT INTO attempt (call, number, started_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const settleAttempt = db.prepare(`
-    INSERT INTO attempt (call, number, started_at, outcome, status, headers_us, duration_us, upstream_request_id, error_type, failover, limits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO attempt (call, number, started_at, outcome, status, headers_us, duration_us, upstream_request_id, error_type, failover, limits, client_wait_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET started_at = excluded.started_at, outcome = excluded.outcome, status = excluded.status, headers_us = excluded.headers_us,
       duration_us = excluded.duration_us, upstream_request_id = excluded.upstream_request_id, error_type = excluded.error_type,
-      failover = excluded.failover, limits = excluded.limits`);
+      failover = excluded.failover, limits = excluded.limits, client_wait_us = excluded.client_wait_us`);
   const selectOpen = db.prepare<[string], OpenCall & { outcome: string | null }>(
     'SELECT n, admitted_at AS admittedAt, workspace, workflow, key, user, model_sent AS modelSent, endpoint, outcome FROM call WHERE id = ?',
   );

@@ -378,8 +378,12 @@ const VERDICTS = `
   DELETE FROM fold_done;
 `;
 
+const CLIENT_WAITS = `
+  ALTER TABLE attempt ADD COLUMN client_wait_us INTEGER; -- the part of duration_us in which the client took nothing; NULL for attempts before this step
+`;
+
 /** The steps in order; the schema's version is how many have run. A released step is never edited: a change is a new step. */
-export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS, TRACES, VERDICTS, FOLDS_ANEW];
+export const MIGRATIONS: readonly string[] = [FIRST, BATCHES, ALERTS, CORRECTIONS, GRANTS, SAVINGS, FAILOVER, SILENCES, FOLDS, KEY_MARKS, FOLDS_ANEW, TOLD_LIMITS, TRACES, VERDICTS, FOLDS_ANEW, CLIENT_WAITS];
 
 /** What `PRAGMA user_version` says of a file that this program wrote. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -24,7 +24,7 @@ type IntentFields = [
 export type OpenOp = [typeof OP.open, ...IntentFields, modelSent: Text, held: Money, price: PriceRef | null];
 export type RefuseOp = [typeof OP.refuse, ...IntentFields, endedAt: number, refusal: string, status: number, durationUs: number];
 export type AttemptOp = [typeof OP.attempt, id: string, number: number, startedAt: number];
-export type SettledAttempt = [number: number, startedAt: number, outcome: string, status: number | null, headersUs: number | null, durationUs: number, upstreamRequestId: Text, errorType: Text, failover: Text, limits: Text];
+export type SettledAttempt = [number: number, startedAt: number, outcome: string, status: number | null, headersUs: number | null, durationUs: number, upstreamRequestId: Text, errorType: Text, failover: Text, limits: Text, clientWaitUs: number | null];
 export type SettleOp = [
   typeof OP.settle, id: string, endedAt: number, outcome: string, status: number | null,
   input: number, cacheWrite5m: number, cacheWrite1h: number, cacheRead: number, output: number,
@@ -89,7 +89,7 @@ export function settleOp(s: Settlement, priceRef: PriceRefOf): SettleOp {
     micros(s.durationMs), microsOrNull(s.timeToFirstTokenMs), micros(s.overheadMs), s.requestBytes, s.responseBytes,
     cost.basis, s.stopReason, s.errorType, cost.estimateMethod, cost.speed, cost.serviceTier, cost.inferenceGeo,
     s.upstreamRequestId, cost.modelServed, cost.parts.length === 0 ? null : JSON.stringify(cost.parts), s.prompt ?? null, cost.prices.map(priceRef),
-    s.attempts.map((a) => [a.number, a.startedAt, a.outcome, a.status, microsOrNull(a.headersMs), micros(a.durationMs), a.upstreamRequestId, a.errorType, a.failover ?? null, a.limits ? limitsText(a.limits, a.startedAt) : null]),
+    s.attempts.map((a) => [a.number, a.startedAt, a.outcome, a.status, microsOrNull(a.headersMs), micros(a.durationMs), a.upstreamRequestId, a.errorType, a.failover ?? null, a.limits ? limitsText(a.limits, a.startedAt) : null, microsOrNull(a.clientWaitMs === undefined ? 0 : a.clientWaitMs)]),
   ];
 }
 

@@ -18,7 +18,7 @@ export function request(source: Source, id: string): CallDetail | null {
   const [row] = source.all(`SELECT ${BILL_COLUMNS.join(', ')}, decisions FROM call WHERE id = ?`, [id]);
   if (row === undefined) return null;
   const attempts = source.all(
-    `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover, limits
+    `SELECT number, started_at, status, outcome, upstream_request_id, headers_us, duration_us, error_type, failover, limits, client_wait_us
      FROM attempt WHERE call = ? AND outcome IS NOT NULL ORDER BY number`,
     [row[0] as bigint],
   );
@@ -72,7 +72,7 @@ function billedOf(source: Source, rows: readonly Columns[]): BilledCall[] {
 
 type CompactDecision = [rule: string, verdict: Decision['verdict'], detail?: string];
 
-function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType, failover, limits]: Columns): Attempt {
+function attemptOf([number, startedAt, status, outcome, upstreamRequestId, headersUs, durationUs, errorType, failover, limits, clientWaitUs]: Columns): Attempt {
   const began = epochMs(Number(startedAt));
   return {
     number: Number(number),
@@ -83,6 +83,7 @@ function attemptOf([number, startedAt, status, outcome, upstreamRequestId, heade
     headersMs: headersUs === null ? null : Number(headersUs) / 1000,
     // A crash took the end of a try with it.
     durationMs: Number(durationUs ?? 0) / 1000,
+    clientWaitMs: clientWaitUs === null ? null : Number(clientWaitUs) / 1000,
     errorType: errorType as string | null,
     failover: failover as string | null,
     limits: limitsOf(limits as string | null, began),

@@ -148,7 +148,7 @@ function Waterfall({ attempts, admitted }: { attempts: readonly AttemptRow[]; ad
             <p>
               <strong>{one.number}.</strong> {outcomeWord(one.outcome)} {one.status ?? ''} {one.error_type && <code>{one.error_type}</code>}
               {one.failover && <span class="muted"> at {one.failover}</span>}
-              <span class="muted"> {duration(one.duration_ms)}{one.headers_ms !== null && `, headers after ${duration(one.headers_ms)}`}</span>
+              <span class="muted"> {duration(one.duration_ms)}{one.headers_ms !== null && `, headers after ${duration(one.headers_ms)}`}{(one.client_wait_ms ?? 0) >= 1 && `, ${duration(one.client_wait_ms!)} of it for the client to take more`}</span>
             </p>
             <span class="waterfall-track" aria-hidden="true">
               <i class="waterfall-wait" style={{ left: `${(start / span) * 100}%`, width: `${Math.max(0.5, (waited / span) * 100)}%` }} />

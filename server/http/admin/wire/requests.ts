@@ -75,6 +75,7 @@ export const AttemptRow = z.object({
   upstream_request_id: z.string().nullable(),
   headers_ms: Milliseconds.nullable(),
   duration_ms: Milliseconds,
+  client_wait_ms: Milliseconds.nullable().describe('the part of it in which the answer stood still because the client took no more; the rest is the provider. Null where it was not kept yet'),
   error_type: z.string().nullable(),
   failover: z.string().nullable().describe('the place of `upstream.failover` that it went to; null: the upstream itself'),
   limits: ToldLimits.nullable().describe("what the answer's headers told of the provider's limits; null where no answer came or nobody read them, as of endpoints with limits of their own and of calls before these were kept"),
