@@ -115,7 +115,7 @@ export const ALERTS: readonly AlertRule[] = [
   },
   {
     alert: 'TollgateUsageMissing', severity: 'ticket', holds: '10m',
-    expr: `sum by (job) (increase(${M.usageIncomplete.name}{reason="unreadable"}[1h])) / sum by (job) (increase(${M.requests.name}{outcome=~"ok|truncated|refused"}[1h])) > ${USAGE_MISSING}`,
+    expr: `sum by (job) (increase(${M.usageIncomplete.name}{reason=~"undecodable|unparsable|usage_missing"}[1h])) / sum by (job) (increase(${M.requests.name}{outcome=~"ok|truncated|refused"}[1h])) > ${USAGE_MISSING}`,
     summary: 'Answers do not tell what they used.',
     description: '{{ $value | humanizePercentage }} of the answers of the past hour came whole and without usage that could be read: their cost is estimated.',
     board: 'cost', variables: [],

@@ -56,6 +56,7 @@ export const durations = (): string => sumBy(['le'], `increase(${M.duration.name
 export const timeToFirstTokenByModel = (q: number): string => quantile(q, M.timeToFirstToken.name, F, ['model']);
 export const outputSpeedByModel = (q: number): string => quantile(q, M.outputSpeed.name, MODEL, ['model']);
 export const retryRate = (): string => sumBy(['source', 'reason'], `rate(${M.retries.name}{${F}}${STEP})`);
+export const rateLimitedByLimit = (): string => sumBy(['limit'], `rate(${M.rateLimited.name}{${J}}${STEP})`);
 export const policyDecisionRate = (): string => sumBy(['policy', 'action'], `rate(${M.policyDecisions.name}{${W}}${STEP})`);
 
 // Caching and savings

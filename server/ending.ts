@@ -47,6 +47,7 @@ export function settle(call: Call, body: InspectedBody | null, batch: BatchCall 
     upstreamRequestId: answer.attempts.at(-1)?.upstreamRequestId ?? null,
     errorType: reading.errorType ?? result.errorCode,
     errorCode: reading.errorCode,
+    obstacle: reading.obstacle,
     requestBytes: body?.bytes.length ?? Number(call.request.headers['content-length'] ?? 0),
     responseBytes: result.responseBytes,
     // The client has its answer by now, so it waits for none of this.

@@ -6,6 +6,7 @@ import type { CallId, EpochMs } from './ids.ts';
 import type { Nanodollars } from './money.ts';
 import type { Cost, PriceRow } from './price.ts';
 import type { RefusalReason } from './refusal.ts';
+import type { Reading } from './usage.ts';
 
 /** An intent with what is held for it. A crash turns it into a `crashed` entry at `held`: the cautious cost, flagged as estimated. */
 export interface OpenEntry extends Intent {
@@ -41,6 +42,8 @@ export interface Settlement {
   readonly errorType: string | null;
   /** `error.details.error_code` of the provider, for those who watch; no row keeps it. Absent or null: there was none. */
   readonly errorCode?: string | null;
+  /** What kept the answer from being read to its end, for those who watch; no row keeps it. Absent or null: nothing did. */
+  readonly obstacle?: Reading['obstacle'];
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** Keyed hashes of the prompt's prefixes with their lengths (`promptMarks`), for the savings advisor. Null or absent where none were taken. */

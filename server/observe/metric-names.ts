@@ -2,6 +2,8 @@
 //
 // Base units; counters end in `_total`; no label holds what a client types freely. A user is never a label.
 
+import type { Reading } from '../domain/usage.ts';
+
 export interface MetricEntry {
   readonly name: string;
   readonly help: string;
@@ -22,6 +24,7 @@ export const METRICS = {
   cacheDiscount: { name: 'tollgate_cache_read_discount_usd_total', help: 'What cache reads cost less than the same tokens uncached.', type: 'counter', labels: ['workspace', 'model'] },
   cachePremium: { name: 'tollgate_cache_write_premium_usd_total', help: 'What cache writes cost more than the same tokens uncached.', type: 'counter', labels: ['workspace', 'model'] },
   retries: { name: 'tollgate_retries_total', help: 'Further tries of a call, by the gateway (with the reason) and by the client.', type: 'counter', labels: ['workspace', 'model', 'source', 'reason'] },
+  rateLimited: { name: 'tollgate_upstream_rate_limited_total', help: 'Answers 429 of the provider, those before a further try included, by the limit that struck as far as the answer tells.', type: 'counter', labels: ['limit'] },
   failovers: { name: 'tollgate_failover_attempts_total', help: 'Tries that went to another place than upstream.origin, by its name in upstream.failover.', type: 'counter', labels: ['failover'] },
   policyDecisions: { name: 'tollgate_policy_decisions_total', help: 'Rules that blocked, would have blocked, or changed a call.', type: 'counter', labels: ['workspace', 'policy', 'action'] },
   duration: { name: 'tollgate_request_duration_seconds', help: 'From the arrival of a call to its end; refused calls left out.', type: 'histogram', labels: ['workspace', 'model', 'stream'], buckets: [0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600] },
@@ -57,6 +60,7 @@ export const METRICS = {
   openHolds: { name: 'tollgate_open_holds', help: 'Calls that hold money in budgets now.', type: 'gauge', labels: [] },
   holdExceeded: { name: 'tollgate_hold_exceeded_total', help: 'Calls that cost more than was held for them; the excess is booked.', type: 'counter', labels: [] },
   unpriced: { name: 'tollgate_unpriced_requests_total', help: 'Calls of models that the price book does not know, priced at the dearest known rates.', type: 'counter', labels: [] },
+  unreadableAnswers: { name: 'tollgate_unreadable_answers_total', help: 'Answers of which something could not be read, by what was in the way: a coding that cannot be undone, bytes that are no JSON, an event without end. What they used may be known all the same.', type: 'counter', labels: ['obstacle'] },
   usageIncomplete: { name: 'tollgate_usage_incomplete_total', help: 'Calls whose cost is estimated, by what kept the usage from being complete.', type: 'counter', labels: ['reason'] },
   labelOverflow: { name: 'tollgate_label_overflow_total', help: 'Times a value was counted under `other`.', type: 'counter', labels: ['label'] },
   priceBookVerified: { name: 'tollgate_price_book_verified_timestamp_seconds', help: 'When the price longest unchecked of those in force was last compared with its source.', type: 'gauge', labels: [] },
@@ -86,7 +90,10 @@ export type MetricEndpoint = (typeof METRIC_ENDPOINTS)[number];
 
 export const COST_KINDS = ['input', 'cache_write_5m', 'cache_write_1h', 'cache_read', 'output', 'server_tool', 'unitemized'] as const;
 export const RETRY_REASONS = ['connect', 'reset', 'timeout', 'rate_limited', 'overloaded', 'upstream_error'] as const;
-export const INCOMPLETE_REASONS = ['client_abort', 'drained', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'upstream_error', 'unreadable'] as const;
+export const INCOMPLETE_REASONS = ['client_abort', 'drained', 'upstream_reset', 'upstream_timeout', 'upstream_protocol', 'upstream_error', 'undecodable', 'unparsable', 'usage_missing'] as const;
+export const OBSTACLES = ['undecodable', 'unparsable', 'oversized_event'] as const satisfies NonNullable<Reading['obstacle']>[];
+/** What the provider can run out of: what it counts per minute, then money of its customer, then the pace at which traffic may grow. */
+export const STRIKING_LIMITS = ['input_tokens', 'output_tokens', 'requests', 'tokens', 'spend', 'ramp', 'other'] as const;
 export const OVERHEAD_PHASES = ['request', 'response'] as const;
 export const LOST_RECORDS = ['settlement', 'refusal'] as const;
 export const DELIVERY_RESULTS = ['delivered', 'retry', 'dead', 'collapsed', 'silenced'] as const;

@@ -1,8 +1,10 @@
 // server/observe/outcome.ts: from what the ledger says happened to the words that metrics use: one table, in one place.
 
 import type { Attempt, Endpoint, Outcome } from '../domain/call.ts';
+import type { HeadroomDimension } from '../domain/provider-limits.ts';
 import type { RefusalReason } from '../domain/refusal.ts';
-import type { INCOMPLETE_REASONS, MetricEndpoint, MetricOutcome, RETRY_REASONS } from './metric-names.ts';
+import type { Reading } from '../domain/usage.ts';
+import type { INCOMPLETE_REASONS, MetricEndpoint, MetricOutcome, RETRY_REASONS, STRIKING_LIMITS } from './metric-names.ts';
 
 /**
  * The outcome of a call that went upstream. Availability is judged by these words: rate_limited, overloaded, upstream_error and
@@ -87,8 +89,25 @@ export function retryReason(failed: Attempt): (typeof RETRY_REASONS)[number] {
   return outcome === 'rate_limited' || outcome === 'overloaded' || outcome === 'timeout' ? outcome : 'upstream_error';
 }
 
-/** Why a cost had to be estimated; an answer that ended well but could not be read is `unreadable`. */
-export function incompleteReason(outcome: Outcome): (typeof INCOMPLETE_REASONS)[number] {
+/**
+ * Which of its limits the provider said no for.
+ * @param errorCode the provider's, where it is known: of the last try only
+ */
+export function strikingLimit({ limits }: Attempt, errorCode: string | null): (typeof STRIKING_LIMITS)[number] {
+  if (errorCode?.endsWith('spend_limit_reached')) return 'spend';
+  if (errorCode === 'ramp_limit_exceeded') return 'ramp';
+  const empty = new Set(limits?.limits.filter(({ remaining }) => remaining === 0).map(({ dimension }) => dimension));
+  // `tokens` repeats whichever of the two is nearer to its end.
+  return SAID_EMPTY.find((dimension) => empty.has(dimension)) ?? 'other';
+}
+
+const SAID_EMPTY = ['input_tokens', 'output_tokens', 'requests', 'tokens'] as const satisfies HeadroomDimension[];
+
+/**
+ * Why a cost had to be estimated.
+ * @param obstacle what kept an answer from being read; one that was read to a good end and yet told nothing is `usage_missing`
+ */
+export function incompleteReason(outcome: Outcome, obstacle: Reading['obstacle']): (typeof INCOMPLETE_REASONS)[number] {
   switch (outcome) {
     case 'client_abort':
     case 'drained':
@@ -98,7 +117,8 @@ export function incompleteReason(outcome: Outcome): (typeof INCOMPLETE_REASONS)[
       return outcome;
     case 'ok':
     case 'truncated':
-      return 'unreadable';
+      if (obstacle === null) return 'usage_missing';
+      return obstacle === 'undecodable' ? 'undecodable' : 'unparsable';
     default:
       return 'upstream_error';
   }

@@ -70,6 +70,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
         ...RETRY_REASONS.map((reason, at) => ({ labels: { workspace, model, source: 'proxy', reason }, value: retries[at] ?? 0 })),
         { labels: { workspace, model, source: 'client', reason: 'unknown' }, value: clientRetries },
       ]),
+    rateLimited: () => [...tallies.rateLimited].map(([limit, value]) => ({ labels: { limit }, value })),
     failovers: () => [...tallies.failovers].map(([failover, value]) => ({ labels: { failover }, value })),
     policyDecisions: () =>
       [...series.decisions.values()].flatMap(({ workspace, policy, counts }) => POLICY_ACTIONS.map((action, at) => ({ labels: { workspace, policy, action }, value: counts[at] ?? 0 }))),
@@ -150,6 +151,7 @@ export function samplesOf({ sources, labels, tallies, eventLoop }: SampleSources
     holdExceeded: () => one(tallies.holdExceeded()),
     openHolds: () => one(sources.openHolds()),
     unpriced: () => one(tallies.unpriced()),
+    unreadableAnswers: () => [...tallies.obstacles].map(([obstacle, value]) => ({ labels: { obstacle }, value })),
     usageIncomplete: () => [...tallies.incomplete].map(([reason, value]) => ({ labels: { reason }, value })),
     labelOverflow: () => [...labels.overflow].map(([label, value]) => ({ labels: { label }, value })),
     priceBookVerified() {

@@ -9,8 +9,8 @@ import { REFUSALS, type RefusalReason } from '../domain/refusal.ts';
 import { promptTokens, TOKEN_KINDS, type Tokens } from '../domain/usage.ts';
 import { createHistogram, observe, type Histogram } from './histogram.ts';
 import type { Labels } from './labels.ts';
-import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_OUTCOMES, METRICS, NONE, POLICY_ACTIONS, RETRY_REASONS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
-import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason } from './outcome.ts';
+import { COST_KINDS, INCOMPLETE_REASONS, LOST_RECORDS, METRIC_OUTCOMES, METRICS, NONE, OBSTACLES, POLICY_ACTIONS, RETRY_REASONS, STRIKING_LIMITS, type MetricEndpoint, type MetricOutcome, type OVERHEAD_PHASES } from './metric-names.ts';
+import { incompleteReason, METRIC_ENDPOINT, metricOutcome, REFUSAL_OUTCOMES, retryReason, strikingLimit } from './outcome.ts';
 import { branch, createSeries, zeros, type CallSeries, type SeriesBook } from './series.ts';
 
 export interface Tallies {
@@ -31,6 +31,10 @@ export interface Tallies {
   readonly failovers: Map<string, number>;
   readonly turnedAway: ReadonlyMap<RefusalReason, number>;
   readonly incomplete: ReadonlyMap<string, number>;
+  /** Answers that could not be read to their end, by what was in the way. */
+  readonly obstacles: ReadonlyMap<string, number>;
+  /** The provider's 429s, by the limit that struck. */
+  readonly rateLimited: ReadonlyMap<string, number>;
   unpriced(): number;
   /** Calls that cost more than was held for them. */
   holdExceeded(): number;
@@ -45,6 +49,7 @@ const UNITEMIZED_AT = COST_KINDS.indexOf('unitemized');
 /** Token kinds and cost kinds stand in one order, so that one index serves both. */
 const KIND_AT: Readonly<Record<CostLine['kind'], number>> = { ...indexOf(TOKEN_KINDS), web_search: SERVER_TOOL_AT, code_execution: SERVER_TOOL_AT };
 
+const countIn = <Key>(counts: Map<Key, number>, key: Key): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
 const add = (counts: number[], at: number, by: number): void => void (counts[at] = (counts[at] ?? 0) + by);
 
 /** @param grew told whenever a set of labels came up that was not there before */
@@ -61,6 +66,8 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
   const queueOf = (workspace: string): number[] => branch(queue.results, workspace, () => zeros(QUEUE_RESULTS.length));
   const turnedAway = new Map<RefusalReason, number>((Object.keys(REFUSALS) as RefusalReason[]).map((reason) => [reason, 0]));
   const incomplete = new Map<string, number>(INCOMPLETE_REASONS.map((reason) => [reason, 0]));
+  const obstacles = new Map<string, number>(OBSTACLES.map((obstacle) => [obstacle, 0]));
+  const rateLimited = new Map<string, number>(STRIKING_LIMITS.map((limit) => [limit, 0]));
   let unpriced = 0;
   let holdExceeded = 0;
 
@@ -112,9 +119,9 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
     if (cost.total > opened.held) holdExceeded++;
     // A price or a container's time that had to be guessed says nothing of the usage.
     if (countingMethods(cost.estimateMethod).length > 0) {
-      const reason = incompleteReason(settlement.outcome);
-      incomplete.set(reason, (incomplete.get(reason) ?? 0) + 1);
+      countIn(incomplete, incompleteReason(settlement.outcome, settlement.obstacle ?? null));
     }
+    if (settlement.obstacle) countIn(obstacles, settlement.obstacle);
 
     const pair = series.pairOf(workspace, model);
     // What was never on the wire, an item of a batch, took no time that anybody waited.
@@ -127,7 +134,10 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
       const failed = settlement.attempts[at];
       if (failed) add(pair.retries, RETRY_AT[retryReason(failed)], 1);
     }
-    for (const { failover } of settlement.attempts) if (failover != null) failovers.set(failover, (failovers.get(failover) ?? 0) + 1);
+    for (const attempt of settlement.attempts) {
+      if (attempt.failover != null) countIn(failovers, attempt.failover);
+      if (attempt.status === 429) countIn(rateLimited, strikingLimit(attempt, attempt === settlement.attempts.at(-1) ? (settlement.errorCode ?? null) : null));
+    }
     if (opened.clientRetry !== null && opened.clientRetry > 0) pair.clientRetries++;
     const { timeToFirstTokenMs } = settlement;
     if (timeToFirstTokenMs !== null) observe(pair.timeToFirstToken, (timeToFirstTokenMs - (settlement.queuedMs ?? 0)) / 1000, opened.id, settlement.endedAt);
@@ -166,12 +176,12 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
       },
       settled,
       refused,
-      turnedAway: (reason) => void turnedAway.set(reason, (turnedAway.get(reason) ?? 0) + 1),
+      turnedAway: (reason) => countIn(turnedAway, reason),
       queued(workspace, result, waitedMs) {
         add(queueOf(labels.workspace(workspace)), QUEUE_RESULTS.indexOf(result), 1);
         observe(queue.waits, waitedMs / 1000);
       },
-      lost: (record) => void lost.set(record, (lost.get(record) ?? 0) + 1),
+      lost: (record) => countIn(lost, record),
     },
     series,
     requestCost,
@@ -188,6 +198,8 @@ export function createTallies(labels: Labels, grew: () => void = () => {}): Tall
     },
     turnedAway,
     incomplete,
+    obstacles,
+    rateLimited,
     unpriced: () => unpriced,
     holdExceeded: () => holdExceeded,
     prepare() {

@@ -89,10 +89,15 @@ test.each([
   expect(Number(row.cost_usd)).toBeGreaterThan(0);
 });
 
-test('every call was counted once, nothing is in flight, and those that ended well but could not be read are counted as unreadable', async () => {
+test('every call was counted once, nothing is in flight, and those that ended well but could not be read are counted by what was in the way', async () => {
   await expectAllCounted(scene);
   expect(await metric(scene, 'tollgate_requests_total', { outcome: 'ok' })).toBe(read.exactly + read.not);
-  expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'unreadable' })).toBe(read.not);
+  // Two of an encoding that nobody offered, the others read whole and without usage.
+  expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'undecodable' })).toBe(2);
+  expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'usage_missing' })).toBe(read.not - 2);
+  expect(await metric(scene, 'tollgate_unreadable_answers_total', { obstacle: 'undecodable' })).toBe(2);
+  // Broken lines between the events: counted, and read exactly all the same.
+  expect(await metric(scene, 'tollgate_unreadable_answers_total', { obstacle: 'unparsable' })).toBe(1);
   expect(await metric(scene, 'tollgate_usage_incomplete_total', { reason: 'upstream_reset' })).toBe(scene.outcomes.get('upstream_reset') ?? 0);
   expect(await metric(scene, 'tollgate_usage_incomplete_total')).toBe(read.not + (scene.outcomes.get('upstream_reset') ?? 0));
 });

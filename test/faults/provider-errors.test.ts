@@ -62,11 +62,15 @@ test.each(cases)('$name passes unchanged', async ({ fault, stream, status, outco
 });
 
 test('a 429 names the limit that it is about, in its row and in the metrics', async () => {
+  const before = await metric(scene, 'tollgate_upstream_rate_limited_total', { limit: 'requests' });
   const { row } = await call(scene, { fault: 'rate-limit:7' });
   count('rate_limited');
   const { attempts } = await admin<{ attempts: { error_type: string; limits: object }[] }>(scene, `/api/requests/${row.id}`);
   expect(attempts).toMatchObject([{ status: 429, outcome: 'upstream_error', error_type: 'rate_limit_error', limits: { rows: [{ dimension: 'requests', limit: 50, remaining: 0 }], retry_after_s: 7 } }]);
   const text = await eventually(async () => (await fetch(new URL('/metrics', scene.gateway.adminUrl))).text(), (scraped) => /^tollgate_upstream_headroom_ratio_min\{.*dimension="requests".*\} 0$/m.test(scraped));
+  await eventually(() => metric(scene, 'tollgate_upstream_rate_limited_total', { limit: 'requests' }), (now) => now === before + 1);
+  // Of those before: a spend cap, by its code; the others told no limit that was used up.
+  expect(await metric(scene, 'tollgate_upstream_rate_limited_total', { limit: 'spend' })).toBe(1);
   expect(text).not.toMatch(/^tollgate_upstream_headroom_ratio_min\{.*dimension="(input|output)_tokens"/m);
 });
 

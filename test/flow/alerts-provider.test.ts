@@ -43,5 +43,5 @@ test('answers that do not tell what they used are estimates, counted, and fire a
   expect(rows).toHaveLength(5);
   expect(rows.every(({ estimated, cost_usd }) => estimated && nanos(cost_usd) > 0n)).toBe(true);
   const metrics = await (await fetch(`${scene.gateway.adminUrl}/metrics`)).text();
-  expect(metrics).toContain('tollgate_usage_incomplete_total{reason="unreadable"} 5');
+  expect(metrics).toContain('tollgate_usage_incomplete_total{reason="usage_missing"} 5');
 });

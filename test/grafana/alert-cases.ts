@@ -92,8 +92,8 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { what: 'one was called long ago', series: { [gauge(M.unpriced)]: '2x40' }, at: '30m', firing: 0 },
   ],
   TollgateUsageMissing: [
-    { what: 'two answers in a hundred tell no usage', series: { [requests('ok')]: '0+40x120', [requests('truncated')]: '0+10x120', [gauge(M.usageIncomplete, ', reason="unreadable"')]: '0+1x120' }, at: '1h30m', firing: 1 },
-    { what: 'one in two hundred does not, and many are cut off', series: { [requests('ok')]: '0+200x120', [gauge(M.usageIncomplete, ', reason="unreadable"')]: '0+1x120', [gauge(M.usageIncomplete, ', reason="client_abort"')]: '0+20x120' }, at: '1h30m', firing: 0 },
+    { what: 'two answers in a hundred tell no usage', series: { [requests('ok')]: '0+40x120', [requests('truncated')]: '0+10x120', [gauge(M.usageIncomplete, ', reason="usage_missing"')]: '0+1x120' }, at: '1h30m', firing: 1 },
+    { what: 'one in two hundred does not, and many are cut off', series: { [requests('ok')]: '0+200x120', [gauge(M.usageIncomplete, ', reason="usage_missing"')]: '0+1x120', [gauge(M.usageIncomplete, ', reason="client_abort"')]: '0+20x120' }, at: '1h30m', firing: 0 },
   ],
   TollgateLabelOverflow: [
     { what: 'an unknown workflow comes in', series: { [gauge(M.labelOverflow, ', label="workflow"')]: '0x5 7x10', [gauge(M.labelOverflow, ', label="model"')]: '0x15' }, at: '8m', firing: 1 },

@@ -6,6 +6,7 @@ import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { UNLISTED, type CostLine } from '../../server/domain/price.ts';
 import type { KeyId, WorkflowId, WorkspaceId } from '../../server/domain/ids.ts';
 import { nanodollars, picodollars } from '../../server/domain/money.ts';
+import type { HeadroomDimension } from '../../server/domain/provider-limits.ts';
 import { QUEUE_RESULTS } from '../../server/domain/provider-queue.ts';
 import { METRICS } from '../../server/observe/metric-names.ts';
 import type { Metrics } from '../../server/observe/metrics.ts';
@@ -60,7 +61,23 @@ test('money that no line explains is counted as unitemized, rounding is not', as
 test('a price that had to be guessed leaves the usage complete', async () => {
   const { metrics } = started();
   metrics.observer.settled({ opened: openEntry('1'), settlement: settlement('1', { cost: cost({ estimated: true, estimateMethod: UNLISTED }) }) });
-  expect((await scrape(metrics)).get('tollgate_usage_incomplete_total{reason="unreadable"}')).toBe(0);
+  expect((await scrape(metrics)).get('tollgate_usage_incomplete_total{reason="usage_missing"}')).toBe(0);
+});
+
+test('an estimate says what kept the usage away, and a 429 which limit struck', async () => {
+  const { metrics } = started();
+  const guess = cost({ estimated: true, estimateMethod: 'output from content bytes' });
+  for (const obstacle of [null, 'undecodable', 'unparsable', 'oversized_event'] as const) metrics.observer.settled({ opened: openEntry(`guess ${obstacle}`), settlement: settlement('1', { cost: guess, outcome: 'ok', obstacle }) });
+  // Read exactly, with a broken line on the way.
+  metrics.observer.settled({ opened: openEntry('exact'), settlement: settlement('exact', { obstacle: 'unparsable' }) });
+  const refused = (number: number, ...empty: HeadroomDimension[]) => attempt(number, { status: 429, outcome: 'upstream_error', limits: { limits: empty.map((dimension) => ({ dimension, limit: 50, remaining: 0, resetAt: null })), retryAfterSeconds: 1 } });
+  metrics.observer.settled({ opened: openEntry('tries'), settlement: settlement('tries', { attempts: [refused(1, 'requests', 'tokens'), refused(2, 'input_tokens', 'tokens'), refused(3, 'tokens'), refused(4), attempt(5)], errorCode: 'ramp_limit_exceeded' }) });
+  for (const errorCode of ['enforced_spend_limit_reached', 'specified_spend_limit_reached', 'ramp_limit_exceeded']) metrics.observer.settled({ opened: openEntry(errorCode), settlement: settlement(errorCode, { attempts: [refused(1, 'requests')], errorCode }) });
+  const samples = await scrape(metrics);
+  const of = (name: string, label: string): Record<string, number> => Object.fromEntries([...samples].flatMap(([key, value]) => (key.startsWith(`${name}{`) && value > 0 ? [[new RegExp(`${label}="(\\w+)"`).exec(key)![1]!, value]] : [])));
+  expect(of('tollgate_usage_incomplete_total', 'reason')).toEqual({ usage_missing: 1, undecodable: 1, unparsable: 2 });
+  expect(of('tollgate_unreadable_answers_total', 'obstacle')).toEqual({ undecodable: 1, unparsable: 2, oversized_event: 1 });
+  expect(of('tollgate_upstream_rate_limited_total', 'limit')).toEqual({ requests: 1, input_tokens: 1, tokens: 1, other: 1, spend: 2, ramp: 1 });
 });
 
 test('a fallback model has its own tokens and its own cost', async () => {
@@ -150,7 +167,7 @@ test('a workspace that a reload adds joins, and those of the config before go on
 test('gauges say what the services say at the scrape', async () => {
   const { metrics } = started();
   const samples = await scrape(metrics);
-  expect(Object.fromEntries([...samples].filter(([name]) => /^tollgate_(budget|upstream_(?!queue_(?:calls|wait))|record|open_holds|config|database|key|ledger_writable|price_book|build)/.test(name)))).toEqual({
+  expect(Object.fromEntries([...samples].filter(([name]) => /^tollgate_(budget|upstream_(?!queue_(?:calls|wait)|rate_limited)|record|open_holds|config|database|key|ledger_writable|price_book|build)/.test(name)))).toEqual({
     'tollgate_budget_limit_usd{budget="support-month"}': 400,
     'tollgate_budget_spent_usd{budget="support-month"}': 100.000000001,
     'tollgate_budget_held_usd{budget="support-month"}': 5,
