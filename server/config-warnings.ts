@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { mayReach } from './alert/address.ts';
 import { matchesGlob } from './domain/glob.ts';
 import type { EpochMs } from './domain/ids.ts';
-import type { ModelRules, Settings } from './domain/settings.ts';
+import type { Policy, Settings } from './domain/settings.ts';
 import type { PriceBook } from './price/book.ts';
 import { nearest } from './settings/mistakes.ts';
 
@@ -28,8 +28,8 @@ function channelWarnings({ alerts: { channels, privateAddresses } }: Settings): 
 /** The word that lets a call leave its fallback models to the provider; no model, and yet fit to be allowed. */
 const PROVIDERS_CHOICE = 'default';
 
-/** Models that are allowed or stand behind an alias, and that the price book does not know: more often a slip than a model that is new. */
-function modelWarnings({ workspaces, prices }: Settings, book: PriceBook, now: EpochMs): string[] {
+/** Names of models in rules, aliases and budgets that the price book does not know: more often a slip than a model that is new. */
+function modelWarnings({ workspaces, prices, budgets }: Settings, book: PriceBook, now: EpochMs): string[] {
   const known = book.models().flatMap((model) => [model.id, ...model.aliases]);
   const isKnown = (model: string): boolean => model === PROVIDERS_CHOICE || book.lookup(model, now) !== null;
   const reaches = (pattern: string): boolean => known.some((name) => matchesGlob(pattern, name)) || isKnown(pattern.replace(/\*+$/, ''));
@@ -38,12 +38,20 @@ function modelWarnings({ workspaces, prices }: Settings, book: PriceBook, now: E
     return name === null ? '' : `; did you mean ${name}?`;
   };
   const then = prices.unknownModel === 'refuse' ? 'calls of such a model are refused' : 'calls of such a model count at the dearest price';
-  const of = (scope: string, { allow, alias }: ModelRules): string[] => [
-    ...(allow ?? []).filter((pattern) => !reaches(pattern)).map((pattern) => `${scope} allows ${JSON.stringify(pattern)}, which no model of the price book fits${meant(pattern)}`),
+  const stray = (says: string, patterns: Iterable<string>): string[] =>
+    [...patterns].filter((pattern) => !reaches(pattern)).map((pattern) => `${says} ${JSON.stringify(pattern)}, which no model of the price book fits${meant(pattern)}`);
+  const of = (scope: string, { models: { allow, deny, alias }, cheaper }: Pick<Policy, 'models' | 'cheaper'>): string[] => [
+    ...stray(`${scope} allows`, allow ?? []),
+    ...stray(`${scope} denies`, deny),
+    ...stray(`${scope} has a cheaper model for`, cheaper?.models.keys() ?? []),
+    ...[...(cheaper?.models ?? [])].filter(([, target]) => !isKnown(target)).map(([pattern, target]) => `in ${scope}, the cheaper model for ${JSON.stringify(pattern)} is ${JSON.stringify(target)}, which the price book does not know: ${then}${meant(target)}`),
     ...[...alias].filter(([, target]) => !isKnown(target)).map(([name, target]) => `in ${scope}, the alias ${name} stands for ${JSON.stringify(target)}, which the price book does not know: ${then}${meant(target)}`),
   ];
-  return [...workspaces.values()].flatMap((workspace) => [
-    ...of(workspace.id, workspace.models),
-    ...workspace.workflows.flatMap((workflow) => of(`${workspace.id}/${workflow.id}`, workflow.models)),
-  ]);
+  return [
+    ...[...workspaces.values()].flatMap((workspace) => [
+      ...of(workspace.id, workspace),
+      ...workspace.workflows.flatMap((workflow) => of(`${workspace.id}/${workflow.id}`, workflow)),
+    ]),
+    ...budgets.flatMap(({ id, scope: { model } }) => (model === null || isKnown(model) ? [] : `budget ${id} counts calls of ${JSON.stringify(model)}, which the price book does not know${meant(model)}`)),
+  ];
 }
