@@ -325,36 +325,31 @@ export async function compose(initial: Settings): Promise<Gateway> {
     async reload(next) {
       const before = settings;
       const repriced = next.prices.digest !== settings.prices.digest;
-      try {
-        const nextBook = readPriceBook(next);
-        const switchTelemetry = await telemetry.prepare(next);
-        await reckoning.alone(() => gate.reload(next, spentOf));
-        keys.declare(declaredIn(next));
-        upstream.reload(next.upstream);
-        queue.reload(next);
-        book = nextBook;
-        pricing = pricingOf(nextBook, next);
-        settings = next;
-        log.setLevel(next.log.level);
-        metrics.configured(next);
-        switchTelemetry();
-        alerts.configured(next);
-        reconciler.configured();
-        configLoadedAt = clock.now();
-        lastReload = { at: configLoadedAt, error: null };
-        if (next.retention.requestsDays !== initial.retention.requestsDays) await store.retain(next.retention.requestsDays);
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        lastReload = { at: clock.now(), error: message };
-        log.error('config_reload_failed', { detail: message });
-        admin.configChanged();
-        throw error;
+      const nextBook = readPriceBook(next);
+      const switchTelemetry = await telemetry.prepare(next);
+      await reckoning.alone(() => gate.reload(next, spentOf));
+      keys.declare(declaredIn(next));
+      upstream.reload(next.upstream);
+      queue.reload(next);
+      book = nextBook;
+      pricing = pricingOf(nextBook, next);
+      settings = next;
+      log.setLevel(next.log.level);
+      metrics.configured(next);
+      switchTelemetry();
+      alerts.configured(next);
+      reconciler.configured();
+      configLoadedAt = clock.now();
+      lastReload = { at: configLoadedAt, error: null };
+      // What follows comes too late to turn the config down: it is in force.
+      if (next.retention.requestsDays !== before.retention.requestsDays) {
+        await store.retain(next.retention.requestsDays).catch((error: unknown) => log.warn('retention_failed', { detail: error instanceof Error ? error.message : String(error) }));
       }
       admin.configChanged();
       if (repriced) admin.live.priced({ digest: next.prices.digest, rows: book.rows().length });
       log.info('config_reloaded', { file: next.file });
       warn();
-      await noteConfig('config.reload', before, next, repriced);
+      await noteConfig('config.reload', before, next, repriced).catch(() => log.warn('audit_failed', { reason: 'config.reload' }));
     },
     reloadFailed(mistakes) {
       lastReload = { at: clock.now(), error: mistakes.join('\n') };

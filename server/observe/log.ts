@@ -10,7 +10,7 @@ const MOST_BYTES = 256;
  * A mistake of the config ends with the list of what would have been right, and what kept a config from being put in force can be several
  * mistakes, of a price file for one. Neither holds anything of a call: values are in it only where they can be no secret.
  */
-const LONG_DETAIL = { events: new Set(['config_mistake', 'config_reload_failed']), bytes: 1_000 };
+const LONG_DETAIL = { events: new Set(['config_mistake']), bytes: 1_000 };
 /** C0 and C1 controls, line and paragraph separators, and what turns the direction of text around on a screen. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;

@@ -2,6 +2,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
@@ -236,4 +237,29 @@ test('nothing of a config that is wrong is half in force: its good parts wait fo
   expect((await call()).status).toBe(200);
   await reload(config(denying('claude-haiku-*')));
   expect((await call()).status).toBe(403);
+});
+
+test('rows are kept for as many days as the config says now, also when it says again what it said at the start', async () => {
+  const own = await startScene({ retention: { requests_days: 30 } });
+  const database = new Database(join(own.gateway.dataDir, 'tollgate.db'));
+  try {
+    const days = async (kept: number): Promise<void> => {
+      const before = (await ask<StatusAnswer>(own.gateway, '/api/status')).config.digest;
+      writeFileSync(own.gateway.configFile, stringify({ ...baseConfig(own.standin.url), retention: { requests_days: kept } }));
+      process.kill(own.gateway.pid, 'SIGHUP');
+      await eventually('the config is in force', async () => ((await ask<StatusAnswer>(own.gateway, '/api/status')).config.digest === before ? null : true));
+    };
+    await days(60);
+    await send(`${own.gateway.dataUrl}/v1/messages`, { headers: apiHeaders(SECRETS.support), body: hello() });
+    await settled(own.gateway);
+    database.prepare('UPDATE call SET admitted_at = admitted_at - ?').run(45 * 86_400_000);
+    const rows = database.prepare('SELECT count(*) FROM call').pluck();
+    await days(50);
+    expect(rows.get()).toBe(1);
+    await days(30);
+    await eventually('the row is gone', async () => (rows.get() === 0 ? true : null));
+  } finally {
+    database.close();
+    await own.close();
+  }
 });

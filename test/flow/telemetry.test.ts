@@ -371,7 +371,8 @@ describe('where the optional packages are not installed', () => {
     const gateway = await startGateway({ config: { log: { level: 'info' } }, env });
     try {
       writeFileSync(gateway.configFile, stringify({ log: { level: 'error' }, telemetry: telemetryTo('http://127.0.0.1:9', {}) }));
-      await eventually('the reload is refused', async () => (gateway.output().includes('config_reload_failed') ? true : null));
+      await eventually('the reload is refused', async () => (gateway.output().includes('could not be put in force') ? true : null));
+      expect(gateway.output().match(/"level":"error"/g)).toHaveLength(1);
       expect(count(await scrape(gateway), 'tollgate_config_last_reload_successful')).toBe(0);
     } finally {
       await gateway.close();
