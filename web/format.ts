@@ -81,6 +81,8 @@ const compactFormat = new Intl.NumberFormat('en-US', { notation: 'compact', maxi
 /** `1.23M`; up to 9,999 in full. */
 export const compact = (count: number): string => (Math.abs(count) < 10_000 ? grouped.format(Math.round(count * 100) / 100) : compactFormat.format(count));
 export const whole = (count: number): string => grouped.format(count);
+/** `1 call`, `2,310 calls`. */
+export const calls = (count: number): string => `${whole(count)} ${count === 1 ? 'call' : 'calls'}`;
 
 /** `820 ms`, `4.21 s`, `2 m 05 s`; a dash where nothing was measured. */
 export function duration(ms: number | null): string {

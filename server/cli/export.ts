@@ -32,9 +32,10 @@ export function exportCommand(program: Command, terminal: Terminal): void {
     .option('--workspace <workspace>', 'only this workspace')
     .option('--workflow <workflow>', 'only this workflow')
     .addHelpText('after', example('export savings --output savings.csv'))
-    .action((options: Omit<ExportOptions, 'workspace' | 'workflow'> & { workspace?: string; workflow?: string }) => {
+    .action(async (options: Omit<ExportOptions, 'workspace' | 'workflow'> & { workspace?: string; workflow?: string }) => {
+      if (options.workspace !== undefined) await mustBeKnown([options.workspace], adminClient(options, terminal.env));
       const query = new URLSearchParams(Object.entries({ workspace: options.workspace, workflow: options.workflow }).filter((entry): entry is [string, string] => entry[1] !== undefined));
-      return write(`/api/export/savings.csv?${query.toString()}`, options, terminal);
+      await write(`/api/export/savings.csv?${query.toString()}`, options, terminal);
     });
 
   withRange(exports.command('usage').description('one line per group'))

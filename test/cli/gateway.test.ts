@@ -111,6 +111,7 @@ test.each([
   { name: 'a report of workspaces of which one is not there', args: ['report', '--workspace', 'support', '--workspace', 'xyz', '--json'], err: /^no workspace xyz; there is support\n$/ },
   { name: 'an export of a workspace that is not there', args: ['export', 'usage', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
   { name: 'the calls of a workspace that is not there', args: ['export', 'requests', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
+  { name: 'the savings of a workspace that is not there', args: ['export', 'savings', '--workspace', 'suport'], err: /^no workspace suport; nearest: support\n$/ },
   { name: 'a statement of a workspace that is not there', args: ['export', 'statement', '--workspace', 'suport'], err: /^There is no workspace "suport"; did you mean support\?\n$/ },
   { name: 'a time that is none', args: ['report', '--from', 'yesterday'], err: /yesterday/ },
 ])('the gateway\'s no to $name ends with 1 and its reason', async ({ args, err }) => {

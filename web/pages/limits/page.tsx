@@ -1,7 +1,7 @@
 // web/pages/limits/page.tsx: is there room left; and is it us or the provider?
 
 import type { LimitsAnswer, ReasonsAnswer, ReconciliationAnswer, ShapesAnswer, StatusAnswer, UsageAnswer } from '../../../server/http/admin/wire.ts';
-import { billWords, compact, duration, fromNow, fullTime, outcomeWord, percent, upSince, whole } from '../../format.ts';
+import { billWords, calls, compact, duration, fromNow, fullTime, outcomeWord, percent, upSince, whole } from '../../format.ts';
 import { useReasons, useShapes, useUsage } from '../../parts/ask-usage.ts';
 import { Listing, Meter, TableExport, type Column } from '../../parts/listing.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -123,7 +123,7 @@ function Gateway({ status, shapes, bill }: { status: Asked<StatusAnswer>; shapes
             <Fact name="Ledger" value={one.ledger.trouble ?? (one.ledger.writable ? 'writes' : 'cannot be written')} bad={one.ledger.trouble !== null || !one.ledger.writable} note={`${whole(one.ledger.queued)} waiting, last write took ${duration(one.ledger.last_commit_ms)}`} />
             <Fact name="Open holds" value={whole(one.ledger.open_holds)} />
             <Fact name="Database" value={one.ledger.database_bytes === null ? '–' : bytes(one.ledger.database_bytes)} />
-            <Fact name="Left unsettled last time" value={one.recovery.crashed === 0 ? 'nothing' : `${whole(one.recovery.crashed)} calls`} bad={one.recovery.crashed > 0} />
+            <Fact name="Left unsettled last time" value={one.recovery.crashed === 0 ? 'nothing' : calls(one.recovery.crashed)} bad={one.recovery.crashed > 0} />
             <Fact name="Price book checked" value={checked === null ? 'unknown' : checked === 0 ? 'today' : `${checked} ${checked === 1 ? 'day' : 'days'} ago`} bad={checked !== null && checked > 30} />
             <Fact name="Provider's bill" value={off === null ? 'not compared' : billWords(off)} bad={off !== null && Math.abs(off) > 0.01} {...(off !== null && bill?.days[0] ? { note: `${bill.days[0].day}, UTC` } : {})} />
             <Fact name="Configuration" value={one.config.last_reload ? (one.config.last_reload.ok ? `reloaded ${fromNow(Date.parse(one.config.last_reload.at), now.value)}` : 'the last change could not be read') : `as at the start`} bad={one.config.last_reload?.ok === false} />

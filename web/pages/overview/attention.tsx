@@ -1,7 +1,7 @@
 // web/pages/overview/attention.tsx: what needs a person, the worst first, each with one thing to do.
 
 import type { AlertsAnswer, BudgetsAnswer, StatusAnswer, UsageFigures } from '../../../server/http/admin/wire.ts';
-import { nanos, percent, shortMoney, whole } from '../../format.ts';
+import { calls, nanos, percent, shortMoney, whole } from '../../format.ts';
 import { Copy, Prose } from '../../parts/marks.tsx';
 import { Skeleton } from '../../parts/panel.tsx';
 import type { Asked } from '../../server.ts';
@@ -61,7 +61,7 @@ export function mattersOf(status: StatusAnswer | null, budgets: BudgetsAnswer | 
     matters.push({ weight: errorShare >= 0.1 ? 'bad' : 'warn', what: `${percent(errorShare)} of requests failed`, detail: `${whole(total.errors)} of ${whole(total.requests)} in this period.`, action: requestsWith(FAILED) });
   }
   if (status && status.pricing.ceiling_priced > 0) {
-    matters.push({ weight: 'warn', what: 'Models without a price', detail: `${whole(status.pricing.ceiling_priced)} calls were priced at the dearest known rates.`, action: { name: 'See models', to: addressWith({ by: 'model' }, 'overview') } });
+    matters.push({ weight: 'warn', what: 'Models without a price', detail: `${calls(status.pricing.ceiling_priced)} priced at the dearest known rates.`, action: { name: 'See models', to: addressWith({ by: 'model' }, 'overview') } });
   }
   const estimated = nanos(total.estimated_cost_usd);
   const cost = nanos(total.cost_usd);

@@ -2,7 +2,7 @@
 
 import type { StatementAnswer, StatementLine } from '../../../server/http/admin/wire.ts';
 import { rowsBy } from '../../figures.ts';
-import { dayAndTime, dayMonth, exactMoney, money, nanos, percent, shortMoney, whole } from '../../format.ts';
+import { calls, dayAndTime, dayMonth, exactMoney, money, nanos, percent, shortMoney, whole } from '../../format.ts';
 import { Panel } from '../../parts/panel.tsx';
 import { KIND_WORDS } from '../../parts/tokens.ts';
 import { address, useAsk } from '../../server.ts';
@@ -77,7 +77,7 @@ function Flow({ flow, lines }: { flow: string; lines: readonly StatementLine[] }
         <tr key={line.model + line.kind + line.factors.join() + line.unit_price_usd}>
           <th scope="row">{line.model}</th>
           <td>{wordOf(line.kind)}{line.factors.map((factor) => <span class="factor" key={factor}>{factor}</span>)}</td>
-          <td class="figure">{line.quantity > 0 ? whole(line.quantity) : <span class="muted">{whole(line.calls)} calls</span>}</td>
+          <td class="figure">{line.quantity > 0 ? whole(line.quantity) : <span class="muted">{calls(line.calls)}</span>}</td>
           <td class="figure">{priceOf(line)}</td>
           <td class="figure" title={`$${line.amount_usd}`}>${groupCents(line.amount_cents_usd)}</td>
         </tr>

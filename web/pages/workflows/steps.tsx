@@ -48,7 +48,7 @@ function Table({ answer }: { answer: StepsAnswer }) {
     <>
       <Listing caption="Steps of traced actions, as a table" columns={columns} rows={answer.rows} idOf={name} />
       <p class="note muted">
-        {later ? `The newest ${whole(answer.traces)} traces, from ${fullTime(Date.parse(answer.counted_from), zone.value)} on` : `${whole(answer.traces)} ${answer.traces === 1 ? 'trace' : 'traces'}`} with {whole(answer.calls)} answered calls of this workflow; at most {whole(answer.most_traces)} are looked at, or as many as make {whole(answer.most_calls)} calls. A step leads to the trace where it is dearest.
+        {later ? `The newest ${whole(answer.traces)} traces, from ${fullTime(Date.parse(answer.counted_from), zone.value)} on` : `${whole(answer.traces)} ${answer.traces === 1 ? 'trace' : 'traces'}`} with {whole(answer.calls)} answered {answer.calls === 1 ? 'call' : 'calls'} of this workflow; at most {whole(answer.most_traces)} are looked at, or as many as make {whole(answer.most_calls)} calls. A step leads to the trace where it is dearest.
       </p>
     </>
   );
