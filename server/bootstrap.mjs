@@ -6,7 +6,7 @@
 //   node server/bootstrap.mjs test     also the clients, the browser and the Debian packages of the tests
 //   node server/bootstrap.mjs bench    also nginx
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -17,21 +17,24 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 class Stop extends Error {}
 
 try {
-  main(process.argv[2] ?? 'build');
+  await main(process.argv[2] ?? 'build');
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   say(error.message);
   process.exitCode = 1;
 }
 
-function main(goal) {
+async function main(goal) {
   checkNode();
   mkdirSync(join(root, '.cache'), { recursive: true });
-  withLock(() => {
-    install(root, 'packages', 'the first time, SQLite is compiled, which takes a minute or two');
-    if (goal === 'test') install(join(root, 'test'), 'test clients', 'real SDKs, Claude Code and a browser, about 500 MB');
-    if (goal === 'test') debian(['prometheus', 'prometheus-alertmanager', 'strace']);
-    if (goal === 'bench') debian(['nginx-light', 'wrk', 'openssl']);
+  await withLock(async () => {
+    const installs = [install(root, 'packages', 'the first time, SQLite is compiled, which takes a minute or two')];
+    // Beside the compiler, which keeps one core busy and needs no network.
+    if (goal === 'test') installs.push(install(join(root, 'test'), 'test clients', 'real SDKs, Claude Code and a browser, about 500 MB'));
+    if (goal === 'test') installs.push(debian(['prometheus', 'prometheus-alertmanager', 'strace']));
+    if (goal === 'bench') installs.push(debian(['nginx-light', 'wrk', 'openssl']));
+    // Nothing may still write into the folder when the lock is given back.
+    for (const { reason } of await Promise.allSettled(installs)) if (reason) throw reason;
     if (goal !== 'test') build();
   });
 }
@@ -47,7 +50,7 @@ function checkNode() {
 }
 
 /** Two commands at once must not install into one folder. A lock whose owner is gone is taken over. */
-function withLock(work) {
+async function withLock(work) {
   const lock = join(root, '.cache', 'bootstrap.lock');
   for (let told = false; ; ) {
     try {
@@ -63,14 +66,14 @@ function withLock(work) {
   }
   writeFileSync(join(lock, 'pid'), String(process.pid));
   try {
-    work();
+    await work();
   } finally {
     rmSync(lock, { recursive: true, force: true });
   }
 }
 
 /** `npm ci` where the stamp in node_modules does not match the lock file, the platform and Node's binary interface. */
-function install(folder, what, note) {
+async function install(folder, what, note) {
   const lockFile = readFileSync(join(folder, 'package-lock.json'));
   const want = digest([lockFile, process.versions.modules, process.platform, process.arch]);
   const stamp = join(folder, 'node_modules', '.tollgate-stamp');
@@ -81,8 +84,8 @@ function install(folder, what, note) {
   // The npm that called us, if one did, so that both have one idea of the lock file.
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--loglevel=error', '--no-fund', '--no-audit'];
-  const result = npm ? spawnSync(process.execPath, [npm, ...args], { cwd: folder, env, stdio: ['ignore', 2, 2] }) : spawnSync('npm', args, { cwd: folder, env, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
-  if (result.status !== 0) {
+  const status = npm ? await ended(process.execPath, [npm, ...args], { cwd: folder, env }) : await ended('npm', args, { cwd: folder, env, shell: process.platform === 'win32' });
+  if (status !== 0) {
     throw new Stop(
       `installing ${what} failed (see above). If it was SQLite's compiler step: it needs python3, make, a C++ compiler, and either a prebuilt download or Node's headers. On Debian: apt-get install python3 make g++`,
     );
@@ -107,7 +110,7 @@ function build() {
 }
 
 /** Debian packages that tests and benchmarks drive; installed only as root, said plainly otherwise. */
-function debian(packages) {
+async function debian(packages) {
   const programs = { prometheus: 'prometheus', 'prometheus-alertmanager': 'prometheus-alertmanager', strace: 'strace', 'nginx-light': 'nginx', wrk: 'wrk', openssl: 'openssl' };
   const missing = packages.filter((name) => !onPath(programs[name]));
   if (missing.length === 0) return;
@@ -117,9 +120,14 @@ function debian(packages) {
   }
   say(`installing Debian packages: ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  spawnSync('apt-get', ['update', '-q'], { env, stdio: 'ignore' });
-  const result = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env, stdio: ['ignore', 'ignore', 2] });
-  if (result.status !== 0) say(`apt-get could not install ${missing.join(', ')}; what needs it will say so`);
+  await ended('apt-get', ['update', '-q'], { env, stdio: 'ignore' });
+  const status = await ended('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { env, stdio: ['ignore', 'ignore', 2] });
+  if (status !== 0) say(`apt-get could not install ${missing.join(', ')}; what needs it will say so`);
+}
+
+/** Its exit code; null where it could not be started or was killed. What it says goes to standard error. */
+function ended(program, args, options) {
+  return new Promise((resolve) => spawn(program, args, { stdio: ['ignore', 2, 2], ...options }).on('error', () => resolve(null)).on('close', resolve));
 }
 
 function run(args, what) {
