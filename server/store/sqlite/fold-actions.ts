@@ -52,12 +52,12 @@ export function* actionsIn(bytes: Uint8Array): Generator<HourAction> {
   const column = (at: number): Float64Array => fold.column(at).slice(0, fold.size);
   const [action, first, workspace, workflow] = [0, 1, 2, 3].map(column) as [Float64Array, Float64Array, Float64Array, Float64Array];
   const [calls, low, high] = [width, width + MONEY_AT, width + MONEY_AT + 1].map(column) as [Float64Array, Float64Array, Float64Array];
-  const sketches: [number, number][] = [];
-  fold.eachSketch((_, [from, to]) => sketches.push([from, to]));
+  const ends = fold.sketchEnds();
+  const [from, to] = [ends.from, ends.durationEnds.slice(0, fold.size)];
   for (let i = 0; i < fold.size; i++) {
     yield {
       action: action[i] as number, first: first[i] as number, workspace: workspace[i] as number, workflow: workflow[i] as number,
-      calls: calls[i] as number, costLow: low[i] as number, costHigh: high[i] as number, costs: bytes.subarray(...(sketches[i] as [number, number])),
+      calls: calls[i] as number, costLow: low[i] as number, costHigh: high[i] as number, costs: bytes.subarray(i === 0 ? from : (to[i - 1] as number), to[i] as number),
     };
   }
 }

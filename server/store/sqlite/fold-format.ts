@@ -1,6 +1,6 @@
 // server/store/sqlite/fold-format.ts: sums of many groups in one blob, column by column, so that a chart adds them up a hundred times faster than from rows.
 
-import { addToCounters, EMPTY_SKETCH, newCounters, takeCounters } from './sketch.ts';
+import { addToCounters, newCounters, takeCounters } from './sketch.ts';
 
 /**
  * What a fold sums, in the order of its columns. Money is cut into its low 32 bits and what is above: sums of the two halves are exact in
@@ -18,44 +18,91 @@ const LOW = 2 ** 32;
 /** Whole nano-dollars out of the sums of low and of high halves. */
 export const amountOf = (low: number, high: number): bigint => (BigInt(high) << 32n) + BigInt(low);
 
-interface Group {
-  readonly dimensions: readonly number[];
-  readonly sums: Float64Array;
-  readonly durations: Uint8Array[];
-  readonly ttfts: Uint8Array[];
-}
-
 export interface FoldBuilder {
   readonly size: number;
   /**
    * Adds to the group of the given dimensions.
-   * @param dimensions kept, so it must not change afterwards @param values has one per `FOLD_SUMS`, from `at` on @param duration a stored sketch
+   * @param values has one per `FOLD_SUMS`, from `at` on @param duration a stored sketch
    */
   add(dimensions: readonly number[], values: ArrayLike<unknown>, at: number, duration: Uint8Array, ttft: Uint8Array): void;
+  /** Adds a group that no other addition has the dimensions of, without sketches; nothing is kept to find it by. */
+  append(dimensions: readonly number[], values: ArrayLike<unknown>, at: number): void;
   /** Adds all of a stored fold of as many dimensions. */
   addFold(bytes: Uint8Array): void;
   encode(): Uint8Array;
 }
 
-/** Gathers groups of `width` dimensions, each a whole number below 2^53. @param sketches whether what is added can be several sketches in a row */
+/** Groups that there is room for at first. */
+const ROOM = 64;
+/** Sketches that may wait to be merged, unless there are more groups than that. */
+const SKETCHES_AT_ONCE = 20_000;
+
+/**
+ * Gathers groups of `width` dimensions, each a whole number below 2^53. An hour can have a million of them, and calls without number in
+ * each: so groups lie in columns, outside of V8's heap, and sketches are merged as they come.
+ * @param sketches whether what is added can be several sketches in a row
+ */
 export function foldBuilder(width: number, sketches: 'single' | 'strung' = 'single'): FoldBuilder {
   const alone = sketches === 'single';
-  const groups = new Map<string, Group>();
+  const places = new Map<string, number>();
+  const durations = new Map<number, Uint8Array[]>();
+  const ttfts = new Map<number, Uint8Array[]>();
+  let size = 0;
+  let room = ROOM;
+  let dimensionsOf = Array.from({ length: width }, () => new Float64Array(room));
+  /** Null where all is zero so far: many views sum little. */
+  let sumsOf: (Float64Array | null)[] = Array.from({ length: SUMS }, () => null);
+  let waiting = 0;
+  let mostWaiting = SKETCHES_AT_ONCE;
+
+  const begin = (dimensions: readonly number[]): number => {
+    if (size === room) {
+      room *= 2;
+      dimensionsOf = dimensionsOf.map(doubled);
+      sumsOf = sumsOf.map((column) => column && doubled(column));
+    }
+    for (let at = 0; at < width; at++) (dimensionsOf[at] as Float64Array)[size] = dimensions[at] as number;
+    return size++;
+  };
+  const sum = (place: number, values: ArrayLike<unknown>, at: number): void => {
+    for (let i = 0; i < SUMS; i++) {
+      const value = values[at + i] as number;
+      if (value === 0) continue;
+      const column = (sumsOf[i] ??= new Float64Array(room));
+      column[place] = (column[place] as number) + value;
+    }
+  };
+  const gather = (into: Map<number, Uint8Array[]>, place: number, sketch: Uint8Array): void => {
+    if (sketch.length === 0) return;
+    const those = into.get(place);
+    if (those === undefined) into.set(place, [sketch]);
+    else those.push(sketch);
+    waiting += 1;
+    if (waiting > mostWaiting) merge();
+  };
+  const merge = (): void => {
+    for (const all of [durations, ttfts]) for (const those of all.values()) if (those.length > 1) those.splice(0, those.length, merged(those, alone));
+    waiting = durations.size + ttfts.size;
+    mostWaiting = Math.max(SKETCHES_AT_ONCE, 2 * waiting);
+  };
 
   const add: FoldBuilder['add'] = (dimensions, values, at, duration, ttft) => {
     const name = dimensions.join();
-    let group = groups.get(name);
-    if (group === undefined) groups.set(name, (group = { dimensions, sums: new Float64Array(SUMS), durations: [], ttfts: [] }));
-    for (let i = 0; i < SUMS; i++) group.sums[i] = (group.sums[i] as number) + (values[at + i] as number);
-    if (duration.length > 0) group.durations.push(duration);
-    if (ttft.length > 0) group.ttfts.push(ttft);
+    let place = places.get(name);
+    if (place === undefined) places.set(name, (place = begin(dimensions)));
+    sum(place, values, at);
+    gather(durations, place, duration);
+    gather(ttfts, place, ttft);
   };
 
   return {
     get size() {
-      return groups.size;
+      return size;
     },
     add,
+    append(dimensions, values, at) {
+      sum(begin(dimensions), values, at);
+    },
     addFold(bytes) {
       const fold = openFold(bytes, width);
       const columns = Array.from({ length: width + SUMS }, (_, at) => fold.column(at).slice(0, fold.size));
@@ -65,29 +112,45 @@ export function foldBuilder(width: number, sketches: 'single' | 'strung' = 'sing
       });
     },
     encode() {
-      const all = [...groups.values()];
-      for (const { sums } of all) {
-        for (let at = MONEY_AT; at < SUMS; at += 2) {
-          const carry = Math.floor((sums[at] as number) / LOW);
-          sums[at] = (sums[at] as number) - carry * LOW;
-          sums[at + 1] = (sums[at + 1] as number) + carry;
+      for (let at = MONEY_AT; at < SUMS; at += 2) {
+        const [low, high] = [sumsOf[at], (sumsOf[at + 1] ??= new Float64Array(room))];
+        for (let place = 0; low && place < size; place++) {
+          const carry = Math.floor((low[place] as number) / LOW);
+          low[place] = (low[place] as number) - carry * LOW;
+          high[place] = (high[place] as number) + carry;
         }
       }
-      const durations = all.map((group) => merged(group.durations, alone));
-      const ttfts = all.map((group) => merged(group.ttfts, alone));
-      const columns: Column[] = [];
-      for (let at = 0; at < width; at++) columns.push(columnOf(all.map((group) => group.dimensions[at] as number)));
-      for (let at = 0; at < SUMS; at++) columns.push(columnOf(all.map((group) => group.sums[at] as number)));
-      columns.push(columnOf(durations.map((sketch) => sketch.length)), columnOf(ttfts.map((sketch) => sketch.length)));
-      return written(all.length, columns, [...durations, ...ttfts]);
+      const stored: Uint8Array[] = [];
+      const lengths = [durations, ttfts].map((all) => {
+        if (all.size === 0) return null;
+        const column = new Float64Array(size);
+        for (let place = 0; place < size; place++) {
+          const those = all.get(place);
+          if (those === undefined) continue;
+          const sketch = merged(those, alone);
+          column[place] = sketch.length;
+          stored.push(sketch);
+        }
+        return column;
+      });
+      const columns = [...dimensionsOf, ...sumsOf, ...lengths].map((column) => (column === null ? NO_VALUES : narrowest(column.subarray(0, size))));
+      return written(size, columns, stored);
     },
   };
+}
+
+/** Of a column that holds nothing but zeros. */
+const NO_VALUES = new Uint8Array(0);
+
+function doubled(column: Float64Array): Float64Array<ArrayBuffer> {
+  const wider = new Float64Array(column.length * 2);
+  wider.set(column);
+  return wider;
 }
 
 const counters = newCounters();
 
 function merged(sketches: readonly Uint8Array[], alone: boolean): Uint8Array {
-  if (sketches.length === 0) return EMPTY_SKETCH;
   if (sketches.length === 1 && alone) return sketches[0] as Uint8Array;
   for (const sketch of sketches) addToCounters(counters, sketch);
   return takeCounters(counters);
@@ -98,16 +161,17 @@ function merged(sketches: readonly Uint8Array[], alone: boolean): Uint8Array {
 
 type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
-function columnOf(values: readonly number[]): Column {
+function narrowest(values: Float64Array): Column {
   let least = 0;
   let most = 0;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
     if (value < least) least = value;
     if (value > most) most = value;
   }
-  if (least < 0 || most > 0xffff_ffff) return Float64Array.from(values);
-  if (most === 0) return new Uint8Array(0);
-  return most <= 0xff ? Uint8Array.from(values) : most <= 0xffff ? Uint16Array.from(values) : Uint32Array.from(values);
+  if (least < 0 || most > 0xffff_ffff) return values;
+  if (most === 0) return NO_VALUES;
+  return most <= 0xff ? new Uint8Array(values) : most <= 0xffff ? new Uint16Array(values) : new Uint32Array(values);
 }
 
 const padded = (length: number): number => (length + 7) & ~7;

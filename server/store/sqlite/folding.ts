@@ -97,7 +97,12 @@ export function foldingOf(db: Database, names: Names, folded: Folded, bucketsAt:
     const facts = factBuilders();
     yield* source.calls(from, from + HOUR_MS, (page) => {
       page.byUser((user, workspace, ...figures) => users.add([user, workspace], ...figures));
-      for (const one of page.actions()) acts.add([one.action, one.first, one.workspace, one.workflow], actionSums(one.calls, 0, one.costLow, one.costHigh), 0, one.costs, EMPTY_SKETCH);
+      for (const { action, first, workspace, workflow, calls, costLow, costHigh, costs } of page.actions()) {
+        const sums = actionSums(calls, 0, costLow, costHigh);
+        // What the page has of a named action is told apart by its first call.
+        if (action === 0) acts.add([0, first, workspace, workflow], sums, 0, costs, EMPTY_SKETCH);
+        else acts.append([action, first, workspace, workflow], sums, 0);
+      }
       page.facts(facts);
     });
     yield ['users', 0, users];
