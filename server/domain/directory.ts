@@ -29,6 +29,8 @@ export interface VirtualKey {
 /** Finds who a secret belongs to. An unknown, revoked or expired secret is null alike: the caller must not learn which. */
 export interface Directory {
   find(secretHash: string, at: EpochMs): Promise<VirtualKey | null>;
+  /** Whether a secret is or was one of ours: what `find` does not find of these has ended, and is nobody's key for the provider. */
+  knows(secretHash: string): boolean;
 }
 
 /** Issues and ends keys; changes are in force for the next `find`, and durable when the promise resolves. */

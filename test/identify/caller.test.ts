@@ -114,6 +114,15 @@ describe('in open access', () => {
     expect(await send(credentials, {}, { settings: open })).toMatchObject({ refusal: { reason: 'unauthenticated' } });
   });
 
+  test.each([{ name: 'expired', end: { expiresAt: (now - 1) as EpochMs } }, { name: 'revoked', end: { revokedAt: (now - 1) as EpochMs } }])('a secret of the config that has $name is refused as well, however it looks', async ({ end }) => {
+    const secret = 'chosen-by-hand-0123456789';
+    const ended: VirtualKey = { ...key('old', { workspace: 'support' }), ...end, secretHash: hashSecret(secret) };
+    for (const credentials of [{ apiKey: secret }, { bearer: secret }, { apiKey: 'sk-ant-1', bearer: secret }]) {
+      expect(await send(credentials, {}, { settings: open, directory: directoryOf(ended) })).toMatchObject({ refusal: { reason: 'unauthenticated' } });
+    }
+    expect(await send({ apiKey: secret }, {}, { settings: open, directory: directoryOf() })).toMatchObject(called);
+  });
+
   test('the configured provider key wins over the caller\'s own, which passes on where there is none', async () => {
     expect(await send({ apiKey: 'sk-ant-own' }, {}, { settings: open })).toMatchObject({ value: { upstream: { kind: 'configured' } } });
     expect(await send({ apiKey: 'sk-ant-own' }, {}, { settings: settings('open', [], {}) })).toMatchObject({ value: { upstream: { kind: 'callers_own' } } });

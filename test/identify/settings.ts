@@ -44,6 +44,7 @@ export function directoryOf(...keys: VirtualKey[]): Directory & { asked: string[
       asked.push(hash);
       return keys.find((k) => k.secretHash === hash && k.revokedAt === null && (k.expiresAt === null || k.expiresAt > at)) ?? null;
     },
+    knows: (hash) => keys.some((k) => k.secretHash === hash),
   };
 }
 

@@ -52,7 +52,10 @@ export class SqliteKeyRing implements KeyRing {
   async find(secretHash: string, at: EpochMs): Promise<VirtualKey | null> {
     const declared = this.declaredBySecret.get(secretHash);
     if (declared !== undefined) {
-      if (ended(declared, at)) return null;
+      if (ended(declared, at)) {
+        this.endedTried.set(declared.id, at);
+        return null;
+      }
       this.lastUsed.set(declared.id, at);
       return declared;
     }
@@ -67,8 +70,12 @@ export class SqliteKeyRing implements KeyRing {
     return this.view(held.key);
   }
 
+  knows(secretHash: string): boolean {
+    return this.declaredBySecret.has(secretHash) || this.bySecret.has(secretHash);
+  }
+
   async list(): Promise<readonly VirtualKey[]> {
-    const declared = this.declared.keys.map((key) => ({ ...key, lastUsedAt: this.seen(key.id, key.lastUsedAt) }));
+    const declared = this.declared.keys.map((key) => ({ ...key, lastUsedAt: this.seen(key.id, key.lastUsedAt), endedSecretTriedAt: this.endedTried.get(key.id) ?? null }));
     return [...declared, ...[...this.issued.values()].map((key) => this.view(key))];
   }
 
