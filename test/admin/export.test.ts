@@ -9,7 +9,7 @@ import { nanodollars } from '../../server/domain/money.ts';
 import { writeRequests } from '../../server/http/admin/export-csv.ts';
 import type { ActionsAnswer, RequestRow, RequestsAnswer, UsageAnswer } from '../../server/http/admin/wire.ts';
 import { workspace } from '../observe/gateway.ts';
-import { caller, cost, NOON, openEntry, settlement } from '../store/samples.ts';
+import { caller, cost, NOON, openEntry, refusedEntry, settlement } from '../store/samples.ts';
 import { adminGateway, type AdminGateway } from './gateway.ts';
 
 const PAYLOADS = [
@@ -66,6 +66,18 @@ test('usage is exported as the table shows it', async () => {
   const rows = records((await request(gateway.port.app).get(`/api/export/usage.csv?${query}`)).text);
   const table = ((await request(gateway.port.app).get(`/api/usage?${query}`)).body as UsageAnswer).rows;
   expect(rows.map((row) => [row['user']?.replace(/^'/, ''), row['requests'], row['cost_usd']])).toEqual(table.map((row) => [row.user, String(row.requests), row.cost_usd]));
+});
+
+test('an export of more groups than it can hold says so, and is not cut without a word', async () => {
+  const hourAgo = epochMs(NOON - 7 * 86_400_000);
+  for (let from = 0; from <= 10_000; from += 2_000) {
+    await Promise.all(Array.from({ length: Math.min(2_000, 10_001 - from) }, (_, n) => gateway.ledger.refuse(refusedEntry(`req_many_${from + n}`, { admittedAt: hourAgo, endedAt: hourAgo, caller: caller({ user: `user-${from + n}` }) }))));
+  }
+  const ask = (more: string) => request(gateway.port.app).get(`/api/export/usage.csv?from=now-8d&to=now-6d&group_by=user${more}`);
+  const whole = await ask('');
+  expect([whole.status, whole.body.error.message]).toEqual([400, 'There are more than 10,000 groups. Narrow the time or the filters, group by less, or take the rows themselves (/api/export/requests.csv).']);
+  expect(records((await ask('&limit=3')).text)).toHaveLength(3);
+  expect(records((await ask('&user=user-77')).text)).toHaveLength(1);
 });
 
 test('a day and a month are written as their zone has them, with the offset: a spreadsheet must not file them a day or a month early', async () => {

@@ -3,7 +3,7 @@
 import type { CallRow } from '../../domain/reports.ts';
 import { actionsAnswer, iso, reasonsAnswer, requestDetail, requestRow, shapesAnswer, stepsAnswer, usageFigures, usageRow, verdictsAnswer } from './encode.ts';
 import { promptAnswer } from './encode-prompt.ts';
-import { AdminError } from './errors.ts';
+import { AdminError, badQuery } from './errors.ts';
 import { attach, audited } from './export-route.ts';
 import { writeActions, writeRequests, writeUsage, writeVerdicts } from './export-csv.ts';
 import { dayName } from './month.ts';
@@ -192,6 +192,8 @@ export const usageRoutes: readonly Route[] = [
     async handle(input) {
       // Everything that can be refused is refused before the first byte.
       const answer = await usage({ ...input, query: { ...input.query, limit: input.query.limit ?? wire.LIMITS.usage } });
+      // A file that stops without a word looks like all there is. Who names a limit gets as much as that.
+      if (answer.truncated && input.query.limit === undefined) throw badQuery(`There are more than ${wire.LIMITS.usage.toLocaleString('en-US')} groups. Narrow the time or the filters, group by less, or take the rows themselves (/api/export/requests.csv).`);
       await audited(input, 'export.usage', answer);
       attach(input.res, `tollgate-usage-${dayName(answer.from, input.services.settings().timezone)}.csv`);
       await writeUsage(answer, input.res);
