@@ -77,7 +77,7 @@ describe('the reading thread', () => {
     const detail = await reports.request(entry.id);
     expect(detail?.prices).toEqual(ended.cost.prices);
     expect(detail?.decisions).toEqual(entry.decisions);
-    expect(detail?.attempts).toEqual(ended.attempts.map((attempt) => ({ ...attempt, limits: null })));
+    expect(detail?.attempts).toEqual(ended.attempts.map((attempt) => ({ ...attempt, limits: null, clientWaitMs: 0 })));
     expect(detail?.row).toMatchObject({ held: entry.held, tokens: ended.cost.tokens, serverTools: ended.cost.serverTools, modelRequested: entry.modelRequested });
   });
 
