@@ -171,5 +171,8 @@ export const UNLISTED = 'dearest listed rates for a model or speed that is not i
 /** How an estimate is named that stands in for container time, which no response tells. */
 export const CONTAINER_TIME = 'container time of code execution, taken to be the least that is billed';
 
+/** How a cost is named that leaves out the uses of a server tool whose price is not known. */
+export const UNMETERED_TOOL = 'without the uses of a server tool whose price is not known';
+
 /** Of how a cost was estimated, as `Cost.estimateMethod` names it: how its tokens were counted. Empty where a whole usage told them. */
 export const countingMethods = (estimateMethod: string | null): readonly string[] => (estimateMethod === null ? [] : estimateMethod.split('; ').filter((method) => method !== UNLISTED && method !== CONTAINER_TIME));

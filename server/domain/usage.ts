@@ -69,6 +69,8 @@ export interface Usage {
   readonly speed: string | null;
   readonly serviceTier: string | null;
   readonly inferenceGeo: string | null;
+  /** True when it counts uses of a server tool whose price nobody here knows. Absent: it does not. */
+  readonly unmeteredTool?: boolean;
 }
 
 /** What the meter read from the bytes that went by. */

@@ -12,6 +12,11 @@ export const asWord = (value: unknown): string | null => (typeof value === 'stri
 
 const asCount = (value: unknown): number | null => (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null);
 
+/** The uses of server tools that are counted or known to be free. */
+const COUNTERS: ReadonlySet<string> = new Set(['web_search_requests', 'web_fetch_requests', 'code_execution_requests', 'tool_search_requests']);
+const UNMETERED_TOOL = { unmeteredTool: true } as const;
+const NOTHING = {} as const;
+
 /** More entries than any call makes; the rest of a longer list is not read. */
 const MOST_PARTS = 1_000;
 
@@ -31,6 +36,7 @@ export class UsageMerge {
   #webSearch: number | null = null;
   #webFetch: number | null = null;
   #codeExecution: number | null = null;
+  #unmetered = false;
   #parts: readonly UsagePart[] = [];
   #lastSplit1h = 0;
   #speed: string | null = null;
@@ -52,6 +58,7 @@ export class UsageMerge {
     this.#webSearch = asCount(tools?.['web_search_requests']) ?? this.#webSearch;
     this.#webFetch = asCount(tools?.['web_fetch_requests']) ?? this.#webFetch;
     this.#codeExecution = asCount(tools?.['code_execution_requests']) ?? this.#codeExecution;
+    if (tools !== null) for (const counter in tools) if (!COUNTERS.has(counter) && (asCount(tools[counter]) ?? 0) > 0) this.#unmetered = true;
     this.#speed = asWord(usage['speed']) ?? this.#speed;
     this.#serviceTier = asWord(usage['service_tier']) ?? this.#serviceTier;
     this.#inferenceGeo = asWord(usage['inference_geo']) ?? this.#inferenceGeo;
@@ -101,6 +108,7 @@ export class UsageMerge {
       speed: this.#speed,
       serviceTier: this.#serviceTier,
       inferenceGeo: this.#inferenceGeo,
+      ...(this.#unmetered ? UNMETERED_TOOL : NOTHING),
     };
   }
 

@@ -1,7 +1,7 @@
 // server/price/cost.ts: what a call cost, line by line, from the response's own account of how it was served.
 
 import { NO_MONEY, picodollars, roundUpToNano, type Picodollars } from '../domain/money.ts';
-import { CONTAINER_TIME, UNLISTED, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
+import { CONTAINER_TIME, UNLISTED, UNMETERED_TOOL, type Cost, type CostLine, type Ending, type PriceRow, type Quote, type Rates } from '../domain/price.ts';
 import { addTokens, NO_SERVER_TOOLS, NO_TOKENS, promptTokens, TOKEN_KINDS, type Reading, type ServerTools, type Tokens, type Usage, type UsagePart } from '../domain/usage.ts';
 import type { PriceBook } from './book.ts';
 import { outputShortfall, promptShortfall, withoutUsage } from './estimate.ts';
@@ -150,7 +150,7 @@ function bill(quote: Quote, reading: Reading, own: PriceRow, turns: readonly Tur
   const container = turns.length > 0 && serverTools.codeExecution > 0 && quote.container !== 'free' ? (own.codeExecutionFee ?? NO_FEE) : NO_FEE;
   if (container > 0n) add('code_execution', turns[0]?.model ?? own.model, 1, container, [], own.version);
   const guessed = turns.some((turn) => turn.basis === 'ceiling');
-  const methods = [...(method === null ? [] : [method]), ...(container > 0n ? [CONTAINER_TIME] : []), ...(guessed ? [UNLISTED] : [])];
+  const methods = [...(method === null ? [] : [method]), ...(container > 0n ? [CONTAINER_TIME] : []), ...(guessed ? [UNLISTED] : []), ...(reading.usage?.unmeteredTool === true ? [UNMETERED_TOOL] : [])];
   const estimateMethod = methods.length === 0 ? null : methods.join('; ');
   const { speed, serviceTier, inferenceGeo, modelServed, parts } = told(quote, reading);
   return {

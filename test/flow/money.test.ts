@@ -14,6 +14,19 @@ afterAll(() => scene.close());
 
 const post = (path: string, body: string, more: Record<string, string> = {}) => send(scene.gateway.dataUrl + path, { headers: { ...apiHeaders(SECRETS.engineering), ...more }, body });
 
+test('uses of a server tool that nobody here has a price for are not passed off as paid: the cost says what it leaves out', async () => {
+  const known = { web_search_requests: 0, web_fetch_requests: 1, tool_search_requests: 2 };
+  for (const stream of [false, true]) {
+    scene.standin.next({ usage: { server_tool_use: { ...known, quantum_search_requests: 3 } as never } });
+    const row = await rowOf(scene.gateway, (await post('/v1/messages', hello({ stream }))).headers);
+    expect(row).toMatchObject({ outcome: 'ok', estimated: true, estimate_method: 'without the uses of a server tool whose price is not known' });
+    expect(nanos(row.cost_usd)).toBe(BigInt(row.tokens.input) * 1_000n + BigInt(row.tokens.output) * 5_000n);
+    scene.standin.next({ usage: { server_tool_use: known as never } });
+    expect(await rowOf(scene.gateway, (await post('/v1/messages', hello({ stream }))).headers)).toMatchObject({ outcome: 'ok', estimated: false });
+  }
+  expect(await verified(scene.gateway)).toMatchObject({ state: 'done', drift: 0 });
+});
+
 test('a call that another organization pays for is not our cost, and holds nothing, though its tokens are known', async () => {
   const answer = await post('/v1/messages', hello({ billing_policy: { bill_to: 'user_profile' } }), { 'anthropic-beta': 'user-profiles-billing-2026-08-18', 'anthropic-user-profile-id': 'uprof_01' });
   expect({ status: answer.status, cost: answer.headers['x-tollgate-cost-usd'] }).toEqual({ status: 200, cost: '0.000000000' });
