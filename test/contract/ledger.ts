@@ -55,6 +55,21 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(await spent()).toBe(5n);
     });
 
+    test('what was spent is told with every settlement that was handed over before the question, and with none that was after', async () => {
+      const ids = Array.from({ length: 900 }, (_, n) => `req_${n}`);
+      await Promise.all(ids.map((id) => under.ledger.open(openEntry(id))));
+      const settle = (id: string): Promise<void> => under.ledger.settle(settlement(id, { cost: cost({ total: nanodollars(1n) }) }));
+      const told: Promise<bigint>[] = [];
+      const settled = ids.map((id, n) => {
+        const done = settle(id);
+        if ([0, 1, 599, 899].includes(n)) told.push(spent(), spent());
+        return done;
+      });
+      expect(await Promise.all(told)).toEqual([1n, 1n, 2n, 2n, 600n, 600n, 900n, 900n]);
+      await Promise.all(settled);
+      expect(await spent()).toBe(900n);
+    });
+
     test('a call that was never opened cannot be settled or tried again', async () => {
       await expect(under.ledger.settle(settlement('req_9'))).rejects.toThrow(/req_9/);
       await expect(under.ledger.attempt(openEntry('req_9').id, 2, NOON)).rejects.toThrow(/req_9/);

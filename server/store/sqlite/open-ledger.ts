@@ -123,7 +123,7 @@ function ledgerOf(client: WriterClient, priceRef: PriceRefOf, keys: SqliteKeyRin
     refuse: (entry) => client.writeOf(OP.refuse, refuseOp, entry),
     correct: (correction) => client.write(correctOp(correction, priceRef)),
     audit: (entry) => client.write(auditOp(entry)),
-    spent: async (scope, from, to) => nanodollars(await client.ask<bigint>({ kind: 'spent', scope, from, to })),
+    spent: async (scope, from, to) => nanodollars(await client.askInOrder<bigint>({ kind: 'spent', scope, from, to })),
     health: () => client.health(),
     async close() {
       await keys.close();

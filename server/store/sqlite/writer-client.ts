@@ -32,6 +32,8 @@ interface Pending {
   /** Null while it is only a draft. */
   op: Op | null;
   readonly draft: Draft<never> | null;
+  /** No operation but a question, put once all before it is committed and before anything after it is. */
+  readonly ask?: Ask['what'];
   /** Waits while the store cannot be written, instead of being given up. */
   readonly kept: boolean;
   /** True once a try of it failed: it may have been written all the same. */
@@ -70,6 +72,8 @@ export class WriterClient {
   private underWay: Pending[] | null = null;
   /** Of those in the queue, how many callers wait for. */
   private urgent = 0;
+  /** Of those in the queue, how many are questions. */
+  private questions = 0;
   private readonly pace = new CommitPace();
   private gathering: NodeJS.Timeout | null = null;
   private scheduled = false;
@@ -175,6 +179,21 @@ export class WriterClient {
     });
   }
 
+  /**
+   * The same, in its place among the writes: answered with all that was handed over before it, and nothing that was after.
+   * Rejects with `LedgerUnavailable` when what was before it cannot be written.
+   */
+  askInOrder<T>(what: Ask['what']): Promise<T> {
+    if (this.trouble === null && this.queue.length === 0 && this.underWay === null) return this.ask<T>(what);
+    if (this.dead || this.closing || this.trouble !== null) return Promise.reject(new LedgerUnavailable(this.trouble ?? 'the ledger is closing'));
+    return new Promise<T>((resolve, reject) => {
+      this.queue.push({ op: null, draft: null, ask: what, kept: false, again: false, resolve: () => this.ask<T>(what).then(resolve, reject), reject });
+      this.questions += 1;
+      this.urgent += 1;
+      this.schedule();
+    });
+  }
+
   health(): LedgerHealth {
     return {
       writable: this.trouble === null && !this.dead,
@@ -232,8 +251,13 @@ export class WriterClient {
       clearTimeout(this.patience);
       this.patience = null;
     }
-    const taken = this.queue.length <= BATCH_LIMIT ? this.queue : this.queue.slice(0, BATCH_LIMIT);
-    this.queue = this.queue.length <= BATCH_LIMIT ? [] : this.queue.slice(BATCH_LIMIT);
+    const most = this.questions === 0 ? BATCH_LIMIT : Math.min(BATCH_LIMIT, this.putQuestions());
+    if (this.queue.length === 0) {
+      this.urgent = 0;
+      return this.nowIdle();
+    }
+    const taken = this.queue.length <= most ? this.queue : this.queue.slice(0, most);
+    this.queue = this.queue.length <= most ? [] : this.queue.slice(most);
     const batch = taken.every(isMade) ? taken : taken.filter(isMade);
     this.underWay = batch;
     if (this.gathering !== null) {
@@ -245,6 +269,16 @@ export class WriterClient {
     // What is tried again stands at the front of the queue.
     const fresh = batch.findIndex((p) => !p.again);
     this.worker.postMessage({ again: fresh === -1 ? batch.length : fresh, ops: JSON.stringify(batch.map((p) => p.op)) });
+  }
+
+  /** Puts the questions at the front of the queue: all that was before them is committed. @returns how many operations stand before the next */
+  private putQuestions(): number {
+    while (this.queue[0]?.ask !== undefined) {
+      this.questions -= 1;
+      (this.queue.shift() as Pending).resolve();
+    }
+    const next = this.questions === 0 ? -1 : this.queue.findIndex((pending) => pending.ask !== undefined);
+    return next === -1 ? Infinity : next;
   }
 
   private receive(message: FromWriter): void {
@@ -306,6 +340,7 @@ export class WriterClient {
     const all = [...(this.underWay ?? []).map((p) => Object.assign(p, { again: true })), ...this.queue];
     this.underWay = null;
     this.queue = all.filter((p) => p.kept);
+    this.questions = 0;
     for (const p of all) if (!p.kept) p.reject(new LedgerUnavailable(trouble));
     if (this.closing) {
       this.die(trouble);
