@@ -22,6 +22,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const loaded = loadSettings({ file, env: process.env, overrides });
   if (!loaded.ok) return fail(loaded.mistakes.map(mistakeText).join('\n'), 1);
 
+  // Its default is to end the process, which it must not do before the config is watched, nor while streams drain after that.
+  process.on('SIGHUP', () => undefined);
   let gateway: Gateway;
   try {
     gateway = await compose(loaded.settings);

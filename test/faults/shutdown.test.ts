@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { startGateway } from '../flow/gateway.ts';
-import { admin, ask, eventually, newSession, openScene, question, rowsOf, sceneConfig, PROVIDER_KEY, type Row, type Scene, type Seen } from './scene.ts';
+import { admin, ask, eventually, metric, newSession, openScene, question, rowsOf, sceneConfig, PROVIDER_KEY, type Row, type Scene, type Seen } from './scene.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -212,4 +212,28 @@ test('a connection that is kept alive learns of the end from the answer it waits
   go();
   await Promise.all(seen);
   expect(await stopped).toBe(0);
+});
+
+test('a hangup while it drains ends nothing: the stream comes to its end, and the exit code is 0', async () => {
+  const at = await scene({ drain: '20s' });
+  const [stream] = await streams(at, 1, 'slow-events:20', newSession());
+  const ended = at.gateway.stop('SIGTERM');
+  await eventually(() => readiness(at).catch(() => ({ status: 503 })), ({ status }) => status === 503);
+  process.kill(at.gateway.pid, 'SIGHUP');
+  expect(await stream).toMatchObject({ status: 200, ending: 'complete' });
+  expect(await ended).toBe(0);
+});
+
+test('a tunnel that is asked for keeps no place, whether its client leaves or stays', async () => {
+  const at = await scene({});
+  const { hostname, port } = new URL(at.gateway.dataUrl);
+  const sockets = Array.from({ length: 10 }, () => connect(Number(port), hostname));
+  for (const socket of sockets) {
+    socket.on('error', () => undefined).resume();
+    socket.write('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nmore');
+  }
+  await Promise.all(sockets.map((socket) => once(socket, 'end')));
+  for (const socket of sockets.slice(0, 5)) socket.destroy();
+  await eventually(() => metric(at, 'tollgate_open_sockets', { side: 'client' }), (n) => n === 0, 10_000);
+  for (const socket of sockets) socket.destroy();
 });

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { EpochMs } from '../../domain/ids.ts';
 import type { Settings } from '../../domain/settings.ts';
 import { AdminError } from './errors.ts';
-import { sessionCookie, type Sessions, type Throttle } from './session.ts';
+import { network, sessionCookie, type Sessions, type Throttle } from './session.ts';
 
 /** What a route asks for. Everybody who signed in may read and write; the two are told apart so that a reader's token can be added. */
 export type Role = 'public' | 'read' | 'write';
@@ -71,7 +71,7 @@ export function createGuard(services: { settings: () => Settings; sessions: Sess
       if (secret !== null && session !== null) return { name: session.name, session: { secret, expiresAt: session.expiresAt } };
       const bearer = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
       if (bearer === undefined) throw new AdminError(401, 'unauthenticated', 'Sign in, or send the admin token as a bearer.');
-      const address = `bearer ${req.socket.remoteAddress ?? ''}`;
+      const address = `bearer ${network(req.socket.remoteAddress ?? '')}`;
       throttle.check(address);
       if (!sessions.same(bearer, token)) {
         throttle.failed(address, sessions.digest(bearer), false);

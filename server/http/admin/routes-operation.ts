@@ -8,7 +8,7 @@ import { iso } from './encode.ts';
 import { AdminError } from './errors.ts';
 import { json, raw, type Route } from './route.ts';
 import type { AdminServices } from './services.ts';
-import { COOKIE, SESSION_MS, sessionCookie } from './session.ts';
+import { COOKIE, network, SESSION_MS, sessionCookie } from './session.ts';
 import * as wire from './wire.ts';
 
 export const operationRoutes: readonly Route[] = [
@@ -39,7 +39,7 @@ export const operationRoutes: readonly Route[] = [
     async handle({ services, guard, sessions, throttle, body, req, res, now }) {
       const { token } = services.settings().admin;
       if (!guard.signInRequired()) return { required: false, signed_in: true, expires_at: null };
-      const address = `login ${req.socket.remoteAddress ?? ''}`;
+      const address = `login ${network(req.socket.remoteAddress ?? '')}`;
       throttle.check(address);
       if (token === null || !sessions.same(body.token, token)) {
         throttle.failed(address, sessions.digest(body.token), true);

@@ -108,7 +108,7 @@ export function createThrottle(clock: Clock): Throttle {
 }
 
 /** An IPv6 customer owns 2^64 addresses, so those are one. */
-function network(address: string): string {
+export function network(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
   const [head = '', tail] = address.split('::');
   const left = head === '' ? [] : head.split(':');

@@ -29,10 +29,17 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   answerRaw(socket, 400, 'Bad Request');
 }
 
+/** A client has this long to take its answer and close its side: nobody reads from it any more, so that it would keep its place for ever. */
+const CLOSING_MS = 2_000;
+
 /** Writes an answer to a socket that has no reply, and closes it. */
 export function answerRaw(socket: Duplex, status: number, reason: string): void {
   const id = newCallId(epochMs(Date.now()));
   const body = JSON.stringify({ type: 'error', error: { type: REFUSALS.malformed.type, message: `${reason}: this is not a request that the gateway takes.` }, request_id: id });
   socket.on('error', () => socket.destroy());
+  const timer = setTimeout(() => socket.destroy(), CLOSING_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+  // What still comes is thrown away: an end that nobody reads is never seen.
+  socket.resume();
   socket.end(`HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nrequest-id: ${id}\r\nx-tollgate-request-id: ${id}\r\nx-tollgate-refusal: malformed\r\nx-should-retry: false\r\nconnection: close\r\n\r\n${body}`);
 }
